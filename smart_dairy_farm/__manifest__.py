@@ -1,0 +1,28 @@
+{
+    "name": "Smart Dairy Farm",
+    "summary": "The herd register: farms, pens, animals with their tags, milk and health records",
+    "version": "17.0.1.0.0",
+    "license": "LGPL-3",
+    "author": "Smart Dairy IoT",
+    "category": "Agriculture",
+    "depends": ["base", "base_import", "mail", "web"],
+    "data": [
+        "security/smart_dairy_farm_groups.xml",
+        "security/ir.model.access.csv",
+        "security/smart_dairy_farm_rules.xml",
+        "views/farm_milk_production_views.xml",
+        "views/farm_health_event_views.xml",
+        "views/farm_animal_rfid_views.xml",
+        "views/farm_animal_views.xml",
+        "views/farm_pen_views.xml",
+        "views/farm_location_views.xml",
+        "views/menus.xml",
+    ],
+    "demo": [
+        "demo/farm_location_demo.xml",
+        "demo/farm_animal_demo.xml",
+        "demo/farm_milk_production_demo.xml",
+        "demo/farm_health_event_demo.xml",
+    ],
+    "application": True,
+}
