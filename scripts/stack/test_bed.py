@@ -1,0 +1,153 @@
+"""What a run of tests stands on: a PostgreSQL server of its own and a database with Odoo's own modules installed.
+
+Preparing those takes half a minute per series, so they are prepared once per checkout and copied for every run. A run has
+its own server, broker, ports and folders: any number can go on side by side, beside a running demo.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .environment import Environment, ensure_environment
+from .mosquitto import Mosquitto
+from .odoo_instance import OdooInstance
+from .odoo_source import Odoo, fetch_19, find_17
+from .paths import LOCAL, ROOT
+from .postgres import Postgres, PostgresCluster, open_postgres
+from .prefix import ensure_prefix
+from .shell import StackError, built_in_place, free_port, locked, run, say
+
+STANDARD_MODULES = ["base", "bus", "mail", "web"]  # what the addons stand on
+STANDARD_DATABASE = "standard"
+RECIPE = 1  # raise when what is prepared changes
+
+
+class TestBed:
+    """The server and folders of one run for one series, under ``directory``."""
+
+    __test__ = False  # for pytest, which would take it for a class of tests
+
+    def __init__(self, odoo: Odoo, environment: Environment, directory: Path, postgres: Postgres, addons_root: Path):
+        self.odoo = odoo
+        self.environment = environment
+        self.directory = directory
+        self.postgres = postgres
+        self.addons_root = addons_root
+        self.prefix = ensure_prefix(environment)
+        self.data_dir = directory / "data"
+
+    def instance(self, database: str, broker: Mosquitto | None = None, workers: int = 0, **section: str) -> OdooInstance:
+        """An Odoo on ``database`` (which need not be there yet) with free ports.
+
+        Without a broker the bridge is off; ``section`` adds to the configuration's section [smart_dairy_iot].
+        """
+        settings = broker.settings() if broker else {"bridge_enabled": "false"}
+        return OdooInstance(
+            self.odoo, self.environment, self.postgres, directory=self.directory / database, data_dir=self.data_dir,
+            database=database, addons_root=self.addons_root, http_port=free_port(), gevent_port=free_port(),
+            section=settings | section, workers=workers,
+        )
+
+    def broker(self, name: str = "mosquitto") -> Mosquitto:
+        """A broker of its own, not started."""
+        return Mosquitto(self.directory / name, self.prefix, free_port())
+
+    def copy_database(self, source: str, target: str) -> None:
+        """Copy a database with its filestore; no session may be open on ``source``."""
+        self.postgres.create_database(target, template=source)
+        files = self.data_dir / "filestore"
+        if (files / source).exists():
+            # Odoo never changes a file of the filestore, it writes new ones: hard links are as good as copies.
+            shutil.copytree(files / source, files / target, copy_function=os.link)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database with its filestore."""
+        self.postgres.drop_database(name)
+        shutil.rmtree(self.data_dir / "filestore" / name, ignore_errors=True)
+
+    def describe(self, template: str) -> Path:
+        """Write down where everything is, for the tests that another process runs; ``template`` has the addons."""
+        path = self.directory / "test-bed.json"
+        path.write_text(json.dumps({"series": self.odoo.series, "addons_root": str(self.addons_root),
+                                    "pg_port": self.postgres.port, "template": template}))
+        return path
+
+    @classmethod
+    def described(cls, path: Path) -> tuple["TestBed", str]:
+        """The running test bed that ``describe`` wrote down, and the name of its template database."""
+        facts = json.loads(path.read_text())
+        environment = ensure_environment()
+        odoo = find_17() if facts["series"] == "17.0" else fetch_19()
+        postgres = open_postgres(path.parent / "postgres", environment, facts["pg_port"], durable=False)
+        return cls(odoo, environment, path.parent, postgres, Path(facts["addons_root"])), facts["template"]
+
+
+@contextlib.contextmanager
+def open_test_bed(odoo: Odoo, environment: Environment, port_to: Path | None = None) -> Iterator[TestBed]:
+    """A test bed whose server runs and has the database ``standard``; all of it is gone afterwards.
+
+    ``port_to`` is where the port to 19.0 is written, by default a folder of the run's own.
+    """
+    directory = LOCAL / "test" / f"{odoo.series}-{os.getpid()}"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    try:
+        addons_root = addons_for(odoo, environment, port_to or directory / "addons")
+        if os.environ.get("PGHOST"):
+            postgres = open_postgres(directory / "postgres", environment, 0).start()
+            bed = TestBed(odoo, environment, directory, postgres, addons_root)
+            bed.instance(STANDARD_DATABASE).install(*STANDARD_MODULES)
+        else:
+            _copy_tree(_prepared(odoo, environment), directory)
+            postgres = open_postgres(directory / "postgres", environment, free_port(), durable=False).start()
+            bed = TestBed(odoo, environment, directory, postgres, addons_root)
+        try:
+            yield bed
+        finally:
+            postgres.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def addons_for(odoo: Odoo, environment: Environment, destination: Path) -> Path:
+    """The folder with the addons as ``odoo`` runs them: the checkout, or a fresh port of it at ``destination``."""
+    if not odoo.ported:
+        return ROOT
+    run(environment.python, ROOT / "scripts" / "port.py", ROOT, destination, what=f"Porting the addons to Odoo {odoo.series}")
+    return destination
+
+
+def _prepared(odoo: Odoo, environment: Environment) -> Path:
+    """A stopped cluster with the standard database and its filestore, made on the first call for this Odoo."""
+    release = odoo.python_path / "odoo" / "release.py"
+    facts = (RECIPE, odoo.origin, release.stat().st_mtime, STANDARD_MODULES, str(environment.directory))
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+    prepared = LOCAL / "test" / f"prepared-{odoo.series}-{key}"
+    with locked(LOCAL / "test" / f"prepared-{odoo.series}.lock", f"preparing a database of Odoo {odoo.series}"):
+        if not prepared.exists():
+            say(f"preparing a database with Odoo {odoo.series}'s own modules (once per checkout)")
+            with built_in_place(prepared) as temporary:
+                _prepare(odoo, environment, temporary)
+    return prepared
+
+
+def _prepare(odoo: Odoo, environment: Environment, directory: Path) -> None:
+    cluster = open_postgres(directory / "postgres", environment, free_port(), durable=False)
+    assert isinstance(cluster, PostgresCluster)
+    with cluster:
+        bed = TestBed(odoo, environment, directory, cluster, addons_root=directory / "no-addons")
+        # en_US only, demo data included; what is wrong in Odoo's own log is not ours to judge
+        bed.instance(STANDARD_DATABASE).install(*STANDARD_MODULES)
+    shutil.rmtree(directory / STANDARD_DATABASE)
+
+
+def _copy_tree(source: Path, destination: Path) -> None:
+    """Copy by cp: it shares the blocks where the file system can."""
+    done = subprocess.run(["cp", "-a", "--reflink=auto", f"{source}/.", str(destination)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise StackError(f"Copying {source} failed: {done.stderr.strip()}")
