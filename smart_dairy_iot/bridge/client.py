@@ -1,0 +1,167 @@
+"""The bridge's MQTT 5 connection: a session that persists, QoS 1, acknowledgement by hand.
+
+Every message carries the number of the connection it came over, its epoch. An acknowledgement is sent only over the
+connection that delivered the message: the broker gives packet ids out again, so that one sent later could stand for
+another message, which was never stored. What goes unacknowledged for that reason is delivered again, and the store
+finds it a duplicate.
+"""
+
+import logging
+import ssl
+import threading
+
+import orjson
+import paho.mqtt.client as mqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from .messages import Message
+from .timestamps import utc_now
+from .topics import HEALTH_TOPIC
+
+_logger = logging.getLogger(__name__)
+
+_NEVER_EXPIRES = 0xFFFFFFFF
+_KEEPALIVE = 30
+_SHORTEST_RECONNECT, _LONGEST_RECONNECT = 1, 30
+
+
+class BrokerClient:
+    """Receives into `deliver` and publishes.
+
+    :param config: `Config`
+    :param subscriptions: topic filters
+    :param deliver: callable(`Message`), called in paho's thread; it must not block
+    """
+
+    def __init__(self, config, subscriptions, deliver):
+        self._config = config
+        self._subscriptions = subscriptions
+        self._deliver = deliver
+        self._epoch = 0
+        self._epoch_lock = threading.Lock()
+        self._outage_reported = False
+        self.connected = threading.Event()
+        self._client = self._make_client()
+
+    def start(self):
+        """Connect in the background, and again whenever the connection is lost."""
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = _NEVER_EXPIRES
+        properties.ReceiveMaximum = self._config.bridge_receive_maximum
+        self._client.connect_async(
+            self._config.mqtt_broker_host,
+            self._config.mqtt_broker_port,
+            keepalive=_KEEPALIVE,
+            clean_start=False,
+            properties=properties,
+        )
+        self._client.loop_start()
+
+    def stop(self, farewell):
+        """Say goodbye on the health topic (:param farewell: dict) and disconnect; the session stays with the broker."""
+        if self.connected.is_set():
+            self.publish(HEALTH_TOPIC, orjson.dumps(farewell), qos=1, retain=True).wait_for_publish(timeout=2)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def publish(self, topic, payload, qos, retain):
+        """:return: paho's `MQTTMessageInfo`"""
+        return self._client.publish(topic, payload, qos=qos, retain=retain)
+
+    def subscribe(self, subscriptions):
+        """Make these the subscriptions, at once where connected."""
+        former, self._subscriptions = self._subscriptions, subscriptions
+        if self.connected.is_set():
+            gone = sorted(set(former) - set(subscriptions))
+            if gone:
+                self._client.unsubscribe(gone)
+            self._send_subscriptions()
+
+    def acknowledge(self, messages):
+        """Acknowledge what is committed, as far as the connection that delivered it still stands."""
+        with self._epoch_lock:
+            for message in messages:
+                if message.epoch == self._epoch and message.qos:
+                    self._client.ack(message.mid, message.qos)
+
+    def _make_client(self):
+        client = mqtt.Client(
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=self._config.mqtt_bridge_client_id,
+            protocol=mqtt.MQTTv5,
+            manual_ack=True,
+        )
+        client.username_pw_set(self._config.mqtt_bridge_username, self._config.mqtt_bridge_password)
+        if self._config.mqtt_use_tls:
+            client.tls_set_context(ssl.create_default_context(cafile=self._config.mqtt_ca_file or None))
+        client.will_set(HEALTH_TOPIC, orjson.dumps({"status": "lost"}), qos=1, retain=True)
+        client.reconnect_delay_set(_SHORTEST_RECONNECT, _LONGEST_RECONNECT)
+        client.on_connect = self._on_connect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        return client
+
+    def _send_subscriptions(self):
+        if self._subscriptions:
+            # Retained statuses come once, with a new subscription, not again at every reconnection.
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            self._client.subscribe([(topic_filter, options) for topic_filter in self._subscriptions])
+
+    # -- paho's thread -------------------------------------------------------------------------------------
+
+    def _on_connect(self, _client, _userdata, flags, reason_code, _properties):
+        if reason_code.is_failure:
+            self._report_outage(f"the broker refuses the bridge: {reason_code}")
+            return
+        with self._epoch_lock:
+            self._epoch += 1
+        self._outage_reported = False
+        self.connected.set()
+        session = "kept its session" if flags.session_present else "has a new session"
+        _logger.info("The bridge is connected to the broker and %s", session)
+        self._send_subscriptions()
+
+    def _on_subscribe(self, _client, _userdata, _mid, reason_codes, _properties):
+        refused = [
+            topic_filter
+            for topic_filter, code in zip(self._subscriptions, reason_codes, strict=False)
+            if code.is_failure
+        ]
+        if refused:
+            _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
+
+    def _on_connect_fail(self, _client, _userdata):
+        self._report_outage("the broker cannot be reached")
+
+    def _on_disconnect(self, _client, _userdata, _flags, reason_code, _properties):
+        self.connected.clear()
+        if reason_code.is_failure:
+            self._report_outage(f"the connection to the broker was lost: {reason_code}")
+
+    def _report_outage(self, sentence):
+        if not self._outage_reported:
+            self._outage_reported = True
+            _logger.warning("%s; the bridge keeps trying", sentence)
+
+    def _on_message(self, _client, _userdata, received):
+        self._deliver(
+            Message(
+                _topic(received),
+                received.payload,
+                utc_now(),
+                epoch=self._epoch,
+                mid=received.mid,
+                qos=received.qos,
+            )
+        )
+
+
+def _topic(received):
+    try:
+        return received.topic
+    except UnicodeDecodeError:
+        return repr(received)

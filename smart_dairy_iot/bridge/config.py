@@ -1,0 +1,92 @@
+"""Settings of the IoT platform: environment over the section `[smart_dairy_iot]` of Odoo's file over settings page.
+
+In the environment a key is written `SMART_DAIRY_MQTT_BROKER_HOST`, in the file `mqtt_broker_host`, among Odoo's system
+parameters `iot.mqtt_broker_host`.
+"""
+
+import configparser
+import os
+from dataclasses import dataclass, fields
+
+SECTION = "smart_dairy_iot"
+
+
+class ConfigError(ValueError):
+    """A setting has a value that it cannot have."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting with its default. Intervals in the unit that the name says."""
+
+    mqtt_broker_type: str = "mosquitto"
+    mqtt_broker_host: str = "localhost"
+    mqtt_broker_port: int = 8883
+    mqtt_use_tls: bool = True
+    mqtt_ca_file: str = ""
+    mqtt_bridge_username: str = "sd_bridge"
+    mqtt_bridge_password: str = ""
+    mqtt_bridge_client_id: str = "sd_bridge"
+    mqtt_admin_username: str = "sd_admin"
+    mqtt_admin_password: str = ""
+    bridge_enabled: bool = True
+    bridge_batch_size: int = 1000
+    bridge_flush_ms: int = 20
+    bridge_receive_maximum: int = 10000
+    offline_minutes: int = 5
+    telemetry_retention_days: int = 730
+
+    def __repr__(self):
+        # The passwords must not get into a log with the rest.
+        shown = ((field.name, getattr(self, field.name)) for field in fields(self) if "password" not in field.name)
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in shown)})"
+
+
+def read_file_section(path):
+    """The section `[smart_dairy_iot]` of a configuration file, {} where there is none.
+
+    Odoo 19.0 itself reads `[options]` alone, so the addon reads its section by itself on every series.
+    """
+    parser = configparser.RawConfigParser()
+    if path and os.path.isfile(path):
+        parser.read(path, encoding="utf-8")
+    return dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
+
+
+def load_config(file_section, parameters, environ=os.environ):
+    """Put the sources together.
+
+    :param file_section: dict of texts, see `read_file_section`
+    :param parameters: {key: text} of the system parameters, without their prefix `iot.`
+    :raises ConfigError: naming the setting and what it must be
+    """
+    values = {}
+    for field in fields(Config):
+        for source in (
+            environ.get(f"SMART_DAIRY_{field.name.upper()}"),
+            file_section.get(field.name),
+            parameters.get(field.name),
+        ):
+            if source not in (None, "", False):
+                values[field.name] = _convert(field, source)
+                break
+    return Config(**values)
+
+
+def _convert(field, text):
+    kind = type(field.default)
+    if kind is bool:
+        return _boolean(field.name, str(text))
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError as error:
+            raise ConfigError(f"the setting {field.name} must be a whole number, not {text!r}") from error
+    return str(text)
+
+
+def _boolean(name, text):
+    known = configparser.RawConfigParser.BOOLEAN_STATES
+    if text.lower() not in known:
+        raise ConfigError(f"the setting {name} must be true or false, not {text!r}")
+    return known[text.lower()]

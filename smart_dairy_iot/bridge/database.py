@@ -1,0 +1,63 @@
+"""The bridge's own database connections, and the advisory lock that makes one bridge the leader.
+
+They are not Odoo's cursors: those run at REPEATABLE READ, where `ON CONFLICT` raises serialization failures.
+"""
+
+import select
+
+import psycopg2
+import psycopg2.extensions
+from psycopg2 import sql
+
+# Advisory lock of each role; PostgreSQL keeps the locks of databases apart by itself.
+BRIDGE_LOCK, REACTORS_LOCK = 0x5DA1_0001, 0x5DA1_0002
+
+LISTEN_CHANNELS = ("iot_registry", "iot_outbox", "iot_inbox", "iot_dead_letter")
+
+
+def connect(dsn):
+    """Open a connection at READ COMMITTED.
+
+    Keepalives find a server that is gone without a word within some 20 seconds.
+
+    :param dsn: dict of keyword arguments of `psycopg2.connect`
+    """
+    connection = psycopg2.connect(
+        **dsn, application_name="smart_dairy_iot bridge", keepalives_idle=10, keepalives_interval=3, keepalives_count=3
+    )
+    connection.set_session(isolation_level=psycopg2.extensions.ISOLATION_LEVEL_READ_COMMITTED)
+    return connection
+
+
+class LeaderConnection:
+    """Holds the lock of a role and hears notifications. Whoever has the lock leads; it goes with the connection."""
+
+    def __init__(self, dsn, lock):
+        self._lock = lock
+        self.connection = connect(dsn)
+        self.connection.autocommit = True
+
+    def try_to_lead(self):
+        """Take the lock if nobody has it, and listen; whether this process leads now."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [self._lock])
+            leads = cursor.fetchone()[0]
+            for channel in LISTEN_CHANNELS if leads else ():
+                cursor.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        return leads
+
+    def heard(self, timeout):
+        """Wait for up to `timeout` seconds; names of the channels on which something was heard.
+
+        :raises psycopg2.Error: where the connection, and with it the lock, is lost
+        """
+        if not self.connection.notifies:
+            select.select([self.connection], [], [], timeout)
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        channels = {notification.channel for notification in self.connection.notifies}
+        self.connection.notifies.clear()
+        return channels
+
+    def close(self):
+        self.connection.close()

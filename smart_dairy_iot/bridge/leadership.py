@@ -1,0 +1,82 @@
+"""One process per database and role works; the others stand by and take over when its lock is free."""
+
+import logging
+import os
+import socket
+
+import psycopg2
+
+from .database import LeaderConnection
+
+_logger = logging.getLogger(__name__)
+
+_STAND_BY_INTERVAL = 1.0
+_OUTAGE_INTERVAL = 2.0
+
+
+class Leadership:
+    """Runs `lead(connection, stop)` whenever this process has the lock.
+
+    :param dsn: dict for `database.connect`
+    :param lock: number of the advisory lock
+    :param role: what leads, for the log
+    :param lead: callable(`LeaderConnection`, stop event); returns when stopped, raises psycopg2.Error when the lock
+        is lost
+    """
+
+    def __init__(self, dsn, lock, role, lead):
+        self._dsn = dsn
+        self._lock = lock
+        self._role = role
+        self._lead = lead
+        self._who = (
+            f"{self._role} for {dsn.get('dbname') or dsn.get('database')} ({socket.gethostname()}:{os.getpid()})"
+        )
+        self.leads = False
+        self._outage_reported = False
+
+    @property
+    def name(self):
+        return self._role
+
+    def run(self, stop):
+        """Lead or stand by until `stop` is set."""
+        while not stop.is_set():
+            try:
+                self._run_connected(stop)
+            except psycopg2.Error as error:
+                self._report_outage(error)
+                stop.wait(_OUTAGE_INTERVAL)
+
+    def _run_connected(self, stop):
+        connection = LeaderConnection(self._dsn, self._lock)
+        try:
+            if self._stand_by(connection, stop):
+                self._become_leader(connection, stop)
+        finally:
+            connection.close()
+
+    def _stand_by(self, connection, stop):
+        waiting = False
+        while not stop.is_set():
+            if connection.try_to_lead():
+                return True
+            if not waiting:
+                waiting = True
+                _logger.info("%s stands by: another process leads", self._who)
+            stop.wait(_STAND_BY_INTERVAL)
+        return False
+
+    def _become_leader(self, connection, stop):
+        self.leads, self._outage_reported = True, False
+        _logger.info("%s leads", self._who)
+        try:
+            self._lead(connection, stop)
+        finally:
+            self.leads = False
+            _logger.info("%s no longer leads", self._who)
+
+    def _report_outage(self, error):
+        if not self._outage_reported:
+            self._outage_reported = True
+            _logger.warning("%s has lost the database and keeps trying: %s", self._who, str(error).strip())

@@ -1,0 +1,100 @@
+"""What travels through the bridge: the message as received, and what it turns out to be."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import datetime
+
+#: Outcomes of a message; each message has exactly one, so that
+#: received = stored + duplicates + dead letters.
+STORED, DUPLICATE, DEAD_LETTER = "stored", "duplicate", "dead_letter"
+
+#: Reasons of a dead letter -> what the person who looks at it reads.
+DEAD_LETTER_REASONS = {
+    "topic": "Topic not recognised",
+    "invalid_json": "Invalid JSON",
+    "schema": "Schema violation",
+    "unknown_device": "Unknown device",
+    "wrong_farm": "Wrong farm in the topic",
+    "device_mismatch": "Payload of another device",
+    "not_allowed": "Device not allowed to publish",
+    "clock": "Time stamp out of range",
+    "database": "Refused by the database",
+    "reactor": "Processing failed",
+}
+
+
+@dataclass(eq=False)
+class Message:
+    """One message as it came in.
+
+    `epoch` and `mid` identify the delivery to the broker; a message submitted inside the process has none, and
+    somebody who waits for its `future` instead. `received_at` is naive UTC.
+    """
+
+    topic: str
+    payload: bytes
+    received_at: datetime
+    epoch: int = 0
+    mid: int = 0
+    qos: int = 0
+    future: "Future | None" = None
+    dead_letter_id: "int | None" = None
+
+
+@dataclass(eq=False)
+class Accepted:
+    """A message that passed every check, with its device and its parsed payload.
+
+    `timestamp` is the device's, naive UTC; `channel` tells readings of one instant apart.
+    """
+
+    message: Message
+    device: object
+    message_type: str
+    timestamp: datetime
+    channel: int
+    payload: dict
+
+    @property
+    def key(self):
+        return (self.device.id, self.timestamp, self.channel)
+
+
+@dataclass(eq=False)
+class Refused:
+    """A message that becomes a dead letter: its reason (a key of `DEAD_LETTER_REASONS`) and the detail."""
+
+    message: Message
+    reason: str
+    detail: str
+    device: object = None
+
+
+@dataclass
+class Counters:
+    """How many messages the bridge has seen since it started, by outcome."""
+
+    received: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    dead_letters: int = 0
+    batches: int = 0
+    by_reason: dict = field(default_factory=dict)
+
+    def add(self, outcomes, reasons):
+        """Count one committed batch: `outcomes` a list of outcome names, `reasons` those of its dead letters."""
+        self.batches += 1
+        self.received += len(outcomes)
+        self.stored += outcomes.count(STORED)
+        self.duplicates += outcomes.count(DUPLICATE)
+        self.dead_letters += outcomes.count(DEAD_LETTER)
+        for reason in reasons:
+            self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
+
+    def as_dict(self):
+        return {
+            "received": self.received,
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "dead_letters": self.dead_letters,
+        }

@@ -1,0 +1,38 @@
+"""The bridge's figures for Prometheus, in the process's default registry."""
+
+from prometheus_client import REGISTRY
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+
+class BridgeMetrics:
+    """Reads the pipeline's own counters when scraped: nothing is counted twice.
+
+    :param db_name: value of the label `database`
+    """
+
+    def __init__(self, db_name, pipeline):
+        self._db_name = db_name
+        self._pipeline = pipeline
+        REGISTRY.register(self)
+
+    def close(self):
+        REGISTRY.unregister(self)
+
+    def describe(self):
+        # Several databases give the same families; told so here, the registry does not look for collisions.
+        return []
+
+    def collect(self):
+        messages = CounterMetricFamily(
+            "smart_dairy_messages",
+            "Messages the bridge has received, by outcome; received is the sum of the others.",
+            labels=["database", "outcome"],
+        )
+        for outcome, count in self._pipeline.counters.as_dict().items():
+            messages.add_metric([self._db_name, outcome], count)
+        yield messages
+        waiting = GaugeMetricFamily(
+            "smart_dairy_messages_waiting", "Messages received and not yet stored.", labels=["database"]
+        )
+        waiting.add_metric([self._db_name], self._pipeline.waiting)
+        yield waiting

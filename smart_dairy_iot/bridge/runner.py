@@ -1,0 +1,218 @@
+"""The bridge as a whole: its parts are assembled when this process leads, and taken down when it no longer does.
+
+For operators: one bridge per database receives; start as many as you like, the others stand by. It says in the log when
+it takes or loses the lead, when broker or database are lost and when they are back, once each. Its counters stand on
+the retained topic `dairy/system/health` every ten seconds: received = stored + duplicates + dead_letters.
+"""
+
+import socket
+import threading
+from collections import defaultdict
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import orjson
+import psycopg2
+
+from .client import BrokerClient
+from .database import BRIDGE_LOCK, connect
+from .decoder import Decoder
+from .devices import DeviceCache
+from .leadership import Leadership
+from .liveness import Liveness
+from .messages import Message
+from .metrics import BridgeMetrics
+from .outbox import Outbox
+from .pipeline import Pipeline
+from .store import Store
+from .supervisor import SupervisedThread
+from .timestamps import utc_now
+from .topics import HEALTH_TOPIC, TopicPattern, TopicTable
+from .validation import PayloadValidator
+
+_HEALTH_INTERVAL = timedelta(seconds=10)
+_LIVENESS_INTERVAL = timedelta(seconds=5)
+_OUTBOX_INTERVAL = timedelta(seconds=5)
+
+_SELECT_TOPICS = """
+    SELECT topic.topic_pattern, topic.device_type, topic.message_type, schema.json_schema
+      FROM iot_topic_hierarchy topic
+ LEFT JOIN iot_topic_schema schema ON schema.topic_hierarchy_id = topic.id AND schema.is_active
+     WHERE topic.is_active ORDER BY topic.id
+"""
+_SELECT_REPLAYS = "SELECT id, topic, payload FROM iot_dead_letter WHERE state = 'replaying' ORDER BY id LIMIT 500"
+
+
+@dataclass
+class WorkerContext:
+    """What a worker in the bridge's process may use.
+
+    :param dsn: dict of keyword arguments of `psycopg2.connect`
+    :param submit: callable(topic, payload dict) -> Future of the outcome, see `Pipeline.submit`
+    :param wakeups: {channel: threading.Event set when PostgreSQL notifies on it}
+    """
+
+    dsn: dict
+    db_name: str
+    config: object
+    submit: object
+    wakeups: dict = field(default_factory=lambda: defaultdict(threading.Event))
+
+
+class Bridge:
+    """:param specs: the `TelemetrySpec`s of the database's models
+    :param make_workers: callable(`WorkerContext`) -> workers that run while this process leads
+    """
+
+    def __init__(self, dsn, db_name, config, specs, make_workers=lambda context: []):
+        self._dsn = dsn
+        self._db_name = db_name
+        self._config = config
+        self._specs = specs
+        self._make_workers = make_workers
+        self.leadership = Leadership(dsn, BRIDGE_LOCK, "IoT bridge", self._lead)
+        self.name = f"bridge {db_name}"
+
+    def run(self, stop):
+        """Lead or stand by until the event is set."""
+        self.leadership.run(stop)
+
+    def _lead(self, connection, stop):
+        shift = _Shift(self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection)
+        try:
+            shift.start()
+            while not stop.is_set():
+                shift.tick(connection.heard(timeout=0.5))
+        finally:
+            shift.stop()
+
+
+class _Shift:
+    """The running parts of the bridge from taking the lead to losing it."""
+
+    def __init__(self, dsn, db_name, config, specs, make_workers, leader):
+        self._leader = leader.connection
+        self._started_at = utc_now()
+        with self._leader.cursor() as cursor:
+            rows = _read_topics(cursor)
+            self._devices = DeviceCache()
+            self._devices.reload(cursor)
+        self._topic_rows = rows
+        decoder = Decoder(
+            _topic_table(rows), _validator(rows), self._devices, timedelta(days=config.telemetry_retention_days)
+        )
+        self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive)
+        self.pipeline = Pipeline(
+            lambda: connect(dsn),
+            decoder,
+            Store(specs),
+            self.client.acknowledge,
+            config.bridge_batch_size,
+            config.bridge_flush_ms / 1000,
+        )
+        self.context = WorkerContext(dsn, db_name, config, self.pipeline.submit)
+        self._threads = [SupervisedThread(worker) for worker in make_workers(self.context)]
+        self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
+        self._outbox = Outbox(self.client)
+        self._liveness = Liveness(config.offline_minutes, self._started_at)
+        self._metrics = BridgeMetrics(db_name, self.pipeline)
+        self._replaying = set()
+        self._due = {}
+
+    def start(self):
+        self._writer.start()
+        self.client.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self):
+        for thread in self._threads:
+            thread.request_stop()
+        for event in self.context.wakeups.values():
+            event.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self.client.stop(self._health("stopped"))
+        self.pipeline.stop()
+        self._writer.join(timeout=10)
+        self._metrics.close()
+
+    def tick(self, heard):
+        """Twice a second, or as soon as a notification is heard.
+
+        :param heard: set of channels
+        :raises psycopg2.Error: where the writer or the connection has died; the lead is then taken afresh
+        """
+        if not self._writer.is_alive():
+            raise psycopg2.OperationalError("the bridge's writer has ended")
+        for channel in heard:
+            self.context.wakeups[channel].set()
+        if "iot_registry" in heard:
+            self._reload()
+        now = utc_now()
+        if self._is_due("outbox", _OUTBOX_INTERVAL, now) or "iot_outbox" in heard:
+            self._outbox.publish(self._leader)
+        if self._is_due("replays", _OUTBOX_INTERVAL, now) or "iot_dead_letter" in heard:
+            self._replay()
+        if self._is_due("liveness", _LIVENESS_INTERVAL, now):
+            self._liveness.check(self._leader, now)
+        if self.client.connected.is_set() and self._is_due("health", _HEALTH_INTERVAL, now):
+            self.client.publish(HEALTH_TOPIC, orjson.dumps(self._health("online")), qos=1, retain=True)
+
+    def _is_due(self, name, interval, now):
+        if now < self._due.get(name, now):
+            return False
+        self._due[name] = now + interval
+        return True
+
+    def _receive(self, message):
+        self.pipeline.put(message)
+
+    def _reload(self):
+        """Take over what changed in the registry; other topics are other subscriptions."""
+        with self._leader.cursor() as cursor:
+            self._devices.reload(cursor)
+            rows = _read_topics(cursor)
+        if rows != self._topic_rows:
+            self._topic_rows = rows
+            self.pipeline.decoder.topics = _topic_table(rows)
+            self.pipeline.decoder.validator = _validator(rows)
+            self.client.subscribe(self.pipeline.decoder.topics.subscriptions())
+
+    def _replay(self):
+        """Send dead letters that a user released through the pipeline once more."""
+        with self._leader.cursor() as cursor:
+            cursor.execute(_SELECT_REPLAYS)
+            rows = [row for row in cursor.fetchall() if row[0] not in self._replaying]
+        for letter_id, topic, payload in rows:
+            self._replaying.add(letter_id)
+            message = Message(topic, bytes(payload), utc_now(), future=Future(), dead_letter_id=letter_id)
+            message.future.add_done_callback(lambda _future, letter_id=letter_id: self._replaying.discard(letter_id))
+            self.pipeline.put(message)
+
+    def _health(self, status):
+        now = utc_now()
+        return {
+            "status": status,
+            "timestamp": now.isoformat() + "Z",
+            "host": socket.gethostname(),
+            "uptime_seconds": int((now - self._started_at).total_seconds()),
+            "devices": len(self._devices),
+            "waiting": self.pipeline.waiting,
+            "database": "lost" if self.pipeline.outage else "connected",
+            **self.pipeline.counters.as_dict(),
+        }
+
+
+def _read_topics(cursor):
+    cursor.execute(_SELECT_TOPICS)
+    return cursor.fetchall()
+
+
+def _topic_table(rows):
+    return TopicTable([TopicPattern(*row[:3]) for row in rows])
+
+
+def _validator(rows):
+    return PayloadValidator({(row[1], row[2]): row[3] for row in rows if row[3]})

@@ -1,0 +1,255 @@
+"""Writes one batch in one transaction: readings, rollups, inbox, device states and dead letters.
+
+The caller commits, and acknowledges only then. Whatever the batch holds, writing it twice leaves the same rows and says
+`duplicate` the second time.
+"""
+
+from collections import defaultdict
+
+from ..telemetry.statements import insert_columns, insert_statement
+from .arrays import array_literal
+from .messages import DEAD_LETTER, DUPLICATE, STORED, Accepted, Refused
+
+INBOX_CHANNEL = "iot_inbox"
+
+_INBOX_COLUMNS = {
+    "kind": "text",
+    "iot_device_id": "integer",
+    "timestamp": "timestamp",
+    "channel": "smallint",
+    "payload": "jsonb",
+    "received_at": "timestamp",
+}
+_INSERT_INBOX = """
+    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at,
+                           state, attempts, next_try_at)
+    SELECT kind, iot_device_id, timestamp, channel, payload, received_at, 'new', 0, received_at
+      FROM unnest(%s::text[], %s::integer[], %s::timestamp[], %s::smallint[], %s::jsonb[], %s::timestamp[])
+           AS input (kind, iot_device_id, timestamp, channel, payload, received_at)
+        ON CONFLICT (kind, iot_device_id, timestamp, channel) DO NOTHING
+ RETURNING kind, iot_device_id, timestamp, channel
+"""
+
+_STATE_COLUMNS = {
+    "iot_device_id": "integer",
+    "last_seen": "timestamp",
+    "last_message_timestamp": "timestamp",
+    "messages_received": "bigint",
+    "error_count": "bigint",
+    "battery_level": "real",
+    "signal_strength": "real",
+    "reported_status": "text",
+    "firmware_version": "text",
+    "error_code": "text",
+    "error_message": "text",
+}
+_UPSERT_STATE = """
+    INSERT INTO iot_device_state AS state
+           (iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent, error_count,
+            battery_level, signal_strength, reported_status, firmware_version, error_code, error_message, silent)
+    SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, 0, error_count,
+           battery_level, signal_strength, reported_status, firmware_version, error_code, error_message, false
+      FROM unnest(%s::integer[], %s::timestamp[], %s::timestamp[], %s::bigint[], %s::bigint[], %s::real[],
+                  %s::real[], %s::text[], %s::text[], %s::text[], %s::text[])
+           AS input (iot_device_id, last_seen, last_message_timestamp, messages_received, error_count,
+                     battery_level, signal_strength, reported_status, firmware_version, error_code, error_message)
+        ON CONFLICT (iot_device_id) DO UPDATE SET
+           last_seen = greatest(state.last_seen, excluded.last_seen),
+           last_message_timestamp = greatest(state.last_message_timestamp, excluded.last_message_timestamp),
+           messages_received = state.messages_received + excluded.messages_received,
+           error_count = state.error_count + excluded.error_count,
+           battery_level = coalesce(excluded.battery_level, state.battery_level),
+           signal_strength = coalesce(excluded.signal_strength, state.signal_strength),
+           reported_status = coalesce(excluded.reported_status, state.reported_status),
+           firmware_version = coalesce(excluded.firmware_version, state.firmware_version),
+           error_code = CASE WHEN excluded.reported_status IS NULL THEN state.error_code
+                             ELSE excluded.error_code END,
+           error_message = CASE WHEN excluded.reported_status IS NULL THEN state.error_message
+                                ELSE excluded.error_message END
+"""
+
+_DEAD_LETTER_COLUMNS = {
+    "received_at": "timestamp",
+    "topic": "text",
+    "reason": "text",
+    "detail": "text",
+    "iot_device_id": "integer",
+    "farm_id": "integer",
+}
+_INSERT_DEAD_LETTERS = """
+    INSERT INTO iot_dead_letter (received_at, topic, reason, detail, iot_device_id, farm_id, payload, state)
+    SELECT received_at, topic, reason, detail, iot_device_id, farm_id, payload, 'new'
+      FROM unnest(%s::timestamp[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::integer[], %s::bytea[])
+           AS input (received_at, topic, reason, detail, iot_device_id, farm_id, payload)
+"""
+# A replayed dead letter that is refused again stays the one record it was.
+_REFUSE_AGAIN = "UPDATE iot_dead_letter SET state = 'new', reason = %s, detail = %s WHERE id = %s"
+_REPLAYED = "UPDATE iot_dead_letter SET state = 'replayed' WHERE id = ANY(%s)"
+
+#: Inbox kinds of the messages that are no readings.
+_MESSAGE_KINDS = {"status": "device_status", "alerts": "device_alert"}
+
+
+class Store:
+    """Writes batches of `Accepted` and `Refused` messages.
+
+    :param specs: the `TelemetrySpec`s; a device type has at most one
+    """
+
+    def __init__(self, specs):
+        self._specs = {device_type: spec for spec in specs for device_type in spec.device_types}
+        self._statements = {spec.table: insert_statement(spec) for spec in specs}
+
+    def write_batch(self, cursor, results):
+        """Write a batch in the cursor's transaction.
+
+        :param results: list of `Accepted` and `Refused`, in the order of arrival
+        :return: list of outcomes, in the same order
+        """
+        accepted = [result for result in results if isinstance(result, Accepted)]
+        refused = [result for result in results if isinstance(result, Refused)]
+        new = self._write_readings(cursor, [item for item in accepted if item.message_type == "data"])
+        new |= self._write_inbox(cursor, _business_messages(accepted))
+        self._write_dead_letters(cursor, refused)
+        self._write_states(cursor, accepted, refused)
+        self._settle_replays(cursor, accepted)
+        return _outcomes(results, new)
+
+    def _write_readings(self, cursor, readings):
+        """:return: set of (inbox kind or table, key) of the readings that were new"""
+        by_spec = defaultdict(list)
+        for reading in readings:
+            by_spec[self._specs[reading.device.device_type]].append(reading)
+        new = set()
+        for spec in sorted(by_spec, key=lambda spec: spec.table):
+            new |= self._write_kind(cursor, spec, by_spec[spec])
+        return new
+
+    def _write_kind(self, cursor, spec, readings):
+        rows = [_row(spec, reading) for reading in readings]
+        columns = insert_columns(spec)
+        arrays = [
+            array_literal(values, pg_type)
+            for values, (_name, pg_type) in zip(zip(*rows, strict=True), columns, strict=True)
+        ]
+        cursor.execute(self._statements[spec.table], arrays)
+        new = set(cursor.fetchall())
+        if spec.inbox_kind:
+            fresh = _first_of_each_key(reading for reading in readings if reading.key in new)
+            self._write_inbox(cursor, [(spec.inbox_kind, reading) for reading in fresh])
+        return {("data", key) for key in new}
+
+    def _write_inbox(self, cursor, entries):
+        if not entries:
+            return set()
+        rows = [(kind, *item.key, item.payload, item.message.received_at) for kind, item in entries]
+        cursor.execute(_INSERT_INBOX, _arrays(rows, _INBOX_COLUMNS))
+        new = {(kind, (device_id, timestamp, channel)) for kind, device_id, timestamp, channel in cursor.fetchall()}
+        if new:
+            cursor.execute("SELECT pg_notify(%s, '')", [INBOX_CHANNEL])
+        return new
+
+    def _write_dead_letters(self, cursor, refused):
+        fresh = [item for item in refused if item.message.dead_letter_id is None]
+        for item in refused:
+            if item.message.dead_letter_id is not None:
+                cursor.execute(_REFUSE_AGAIN, [item.reason, item.detail, item.message.dead_letter_id])
+        if fresh:
+            rows = [
+                (
+                    item.message.received_at,
+                    # PostgreSQL's text holds no NUL; the topic of a real broker never has one.
+                    item.message.topic.replace("\0", "\\0"),
+                    item.reason,
+                    item.detail.replace("\0", "\\0"),
+                    item.device and item.device.id,
+                    item.device and item.device.farm_id,
+                )
+                for item in fresh
+            ]
+            payloads = [bytes(item.message.payload) for item in fresh]
+            cursor.execute(_INSERT_DEAD_LETTERS, [*_arrays(rows, _DEAD_LETTER_COLUMNS), payloads])
+
+    def _write_states(self, cursor, accepted, refused):
+        states = {}
+        for item in accepted:
+            _see(states.setdefault(item.device.id, _blank_state(item.device.id)), item)
+        for item in refused:
+            if item.device is not None:
+                states.setdefault(item.device.id, _blank_state(item.device.id))["error_count"] += 1
+        if states:
+            rows = [tuple(states[device_id].values()) for device_id in sorted(states)]
+            cursor.execute(_UPSERT_STATE, _arrays(rows, _STATE_COLUMNS))
+
+    def _settle_replays(self, cursor, accepted):
+        ids = [item.message.dead_letter_id for item in accepted if item.message.dead_letter_id is not None]
+        if ids:
+            cursor.execute(_REPLAYED, [ids])
+
+
+def _business_messages(accepted):
+    """Statuses and alerts; a later delivery of the same one in this batch is left out."""
+    entries = [(_MESSAGE_KINDS[item.message_type], item) for item in accepted if item.message_type in _MESSAGE_KINDS]
+    return list({(kind, item.key): (kind, item) for kind, item in reversed(entries)}.values())[::-1]
+
+
+def _first_of_each_key(readings):
+    return list({reading.key: reading for reading in reversed(list(readings))}.values())[::-1]
+
+
+def _row(spec, reading):
+    """The values of one reading in the order of `insert_columns`."""
+    device, message = reading.device, reading.message
+    values = [*reading.key, device.farm_id, device.in_maintenance, message.received_at]
+    values.extend(_value(reading.payload, column.steps) for column in spec.columns)
+    return values
+
+
+def _value(payload, steps):
+    for step in steps:
+        if not isinstance(payload, dict):
+            return None
+        payload = payload.get(step)
+    return payload
+
+
+def _arrays(rows, columns):
+    return [
+        array_literal(values, pg_type)
+        for values, pg_type in zip(zip(*rows, strict=True), columns.values(), strict=True)
+    ]
+
+
+def _blank_state(device_id):
+    state = dict.fromkeys(_STATE_COLUMNS)
+    state.update(iot_device_id=device_id, messages_received=0, error_count=0)
+    return state
+
+
+def _see(state, item):
+    """Add one accepted message, later in arrival than those before it, to the state of its device."""
+    state["messages_received"] += 1
+    state["last_seen"] = item.message.received_at
+    previous = state["last_message_timestamp"]
+    state["last_message_timestamp"] = item.timestamp if previous is None else max(previous, item.timestamp)
+    for name in ("battery_level", "signal_strength"):
+        if name in item.payload:
+            state[name] = item.payload[name]
+    if item.message_type == "status":
+        state["reported_status"] = item.payload["status"]
+        state["firmware_version"] = item.payload.get("firmware_version", state["firmware_version"])
+        state["error_code"] = item.payload.get("error_code")
+        state["error_message"] = item.payload.get("error_message")
+
+
+def _outcomes(results, new):
+    """Each new key is `stored` once; what has no new key left is a duplicate."""
+    remaining, outcomes = set(new), []
+    for result in results:
+        if isinstance(result, Refused):
+            outcomes.append(DEAD_LETTER)
+            continue
+        mark = (_MESSAGE_KINDS.get(result.message_type, "data"), result.key)
+        outcomes.append(STORED if mark in remaining else DUPLICATE)
+        remaining.discard(mark)
+    return outcomes

@@ -1,0 +1,35 @@
+"""Payload validation by the active JSON schemas of `iot.topic.schema`, compiled once (jsonschema-rs)."""
+
+import json
+
+import jsonschema_rs
+
+
+class PayloadValidator:
+    """Checks payloads per (device type, message type).
+
+    :param schemas: {(device_type, message_type): JSON schema as text}
+    """
+
+    def __init__(self, schemas):
+        self._validators = {
+            key: jsonschema_rs.validator_for(json.loads(schema), validate_formats=True)
+            for key, schema in schemas.items()
+        }
+
+    def error(self, key, payload):
+        """What is wrong with a payload, as one sentence, or None where it is valid.
+
+        A message type without an active schema accepts nothing: what is not described is not let in.
+        """
+        validator = self._validators.get(key)
+        if validator is None:
+            return f"no active schema for {key[1]} messages of type {key[0]}"
+        if validator.is_valid(payload):
+            return None
+        return "; ".join(_sentence(error) for error in validator.iter_errors(payload))
+
+
+def _sentence(error):
+    place = ".".join(str(step) for step in error.instance_path)
+    return f"{place}: {error.message}" if place else error.message

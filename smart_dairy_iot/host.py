@@ -1,0 +1,171 @@
+"""Runs the bridge of every database this server serves, in whatever process it was put.
+
+A bridge is put together from its database's own models and settings, and put together anew when those change: an addon
+installed, upgraded or uninstalled, a setting saved.
+"""
+
+import logging
+import threading
+from contextlib import closing
+
+import odoo
+from odoo import SUPERUSER_ID, api
+from odoo.modules.registry import Registry
+from odoo.service.db import list_dbs
+from odoo.sql_db import db_connect
+from odoo.tools import config as odoo_config
+
+from .bridge.database import REACTORS_LOCK
+from .bridge.leadership import Leadership
+from .bridge.runner import Bridge
+from .bridge.supervisor import SupervisedThread
+from .reactors.loop import ReactorLoop
+
+_logger = logging.getLogger(__name__)
+
+MODULE = "smart_dairy_iot"
+_SCAN_INTERVAL = 5.0
+
+
+class BridgeHost:
+    """One supervised thread per database.
+
+    :param reactors: `on` (bridge and reactors), `off` (the bridge alone) or `only` (the reactors alone)
+    :param db_names: the databases; by default those that the server is configured for
+    """
+
+    name = "bridge host"
+
+    def __init__(self, reactors="on", db_names=None):
+        self._reactors = reactors
+        self._db_names = db_names
+        self._threads = {}
+
+    def run(self, stop):
+        """Serve the databases until `stop` is set; new ones are found within seconds."""
+        try:
+            while not stop.is_set():
+                for db_name in self._databases():
+                    if db_name not in self._threads:
+                        self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors))
+                        self._threads[db_name].start()
+                stop.wait(_SCAN_INTERVAL)
+        finally:
+            self._stop_threads()
+
+    def _databases(self):
+        if self._db_names:
+            return self._db_names
+        configured = odoo_config["db_name"]
+        if isinstance(configured, str):
+            configured = [name for name in configured.split(",") if name]
+        return configured or list_dbs(True)
+
+    def _stop_threads(self):
+        for thread in self._threads.values():
+            thread.request_stop()
+        for thread in self._threads.values():
+            thread.join(timeout=15)
+        self._threads.clear()
+
+
+class _DatabaseBridge:
+    """The bridge of one database, for as long as the addon is installed there."""
+
+    def __init__(self, db_name, reactors):
+        self.name = f"bridge {db_name}"
+        self._db_name = db_name
+        self._reactors = reactors
+
+    def run(self, stop):
+        while not stop.is_set():
+            if not _is_installed(self._db_name):
+                stop.wait(_SCAN_INTERVAL)
+                continue
+            registry = Registry(self._db_name).check_signaling()
+            settings = self._settings(registry)
+            if settings is None or not settings[0].bridge_enabled:
+                stop.wait(_SCAN_INTERVAL)
+                continue
+            self._run_until_changed(registry, settings, stop)
+
+    def _settings(self, registry):
+        """(Config, telemetry specs), or None while the registry has no such models."""
+        if "iot.settings" not in registry:
+            return None
+        with registry.cursor() as cr:
+            # No user is behind the bridge: it reads the platform's own settings.
+            env = api.Environment(cr, SUPERUSER_ID, {})
+            return env["iot.settings"]._get_config(), env["iot.settings"]._telemetry_specs()
+
+    def _run_until_changed(self, registry, settings, stop):
+        thread = SupervisedThread(self._make_worker(registry, settings))
+        thread.start()
+        try:
+            while not stop.wait(_SCAN_INTERVAL):
+                if not _is_installed(self._db_name):
+                    return
+                current = Registry(self._db_name).check_signaling()
+                if current is not registry or self._settings(current) != settings:
+                    _logger.info(
+                        "Models or settings of %s have changed: its bridge is put together anew", self._db_name
+                    )
+                    return
+        finally:
+            thread.request_stop()
+            thread.join(timeout=15)
+
+    def _make_worker(self, registry, settings):
+        config, specs = settings
+        dsn = _connection_parameters(self._db_name)
+        if self._reactors == "only":
+            return _LoneReactors(dsn, self._db_name)
+        return Bridge(dsn, self._db_name, config, specs, lambda context: self._workers(registry, context))
+
+    def _workers(self, registry, context):
+        workers = [ReactorLoop(self._db_name, context.wakeups["iot_inbox"])] if self._reactors == "on" else []
+        with registry.cursor() as cr:
+            # As above: the addons say what else is to run beside the bridge.
+            return workers + api.Environment(cr, SUPERUSER_ID, {})["iot.settings"]._workers(context)
+
+
+class _LoneReactors:
+    """The reactors in a process without a bridge, so that the ORM's work does not slow the hot path."""
+
+    def __init__(self, dsn, db_name):
+        self.name = f"reactors {db_name}"
+        self._db_name = db_name
+        self._leadership = Leadership(dsn, REACTORS_LOCK, "IoT reactors", self._lead)
+
+    def run(self, stop):
+        self._leadership.run(stop)
+
+    def _lead(self, connection, stop):
+        wakeup = threading.Event()
+        thread = SupervisedThread(ReactorLoop(self._db_name, wakeup))
+        thread.start()
+        try:
+            while not stop.is_set():
+                if "iot_inbox" in connection.heard(timeout=0.5):
+                    wakeup.set()
+        finally:
+            thread.request_stop()
+            wakeup.set()
+            thread.join(timeout=15)
+
+
+def _connection_parameters(db_name):
+    """What psycopg2 needs to reach the database that Odoo itself uses."""
+    _name, parameters = odoo.sql_db.connection_info_for(db_name)
+    return {key: value for key, value in parameters.items() if key != "application_name"}
+
+
+def _is_installed(db_name):
+    """Whether the addon is installed in the database, asked without loading its registry."""
+    with closing(db_connect(db_name).cursor()) as cr:
+        cr.execute("SELECT to_regclass('ir_module_module')")
+        if cr.fetchone()[0] is None:
+            return False
+        cr.execute("SELECT state FROM ir_module_module WHERE name = %s", [MODULE])
+        row = cr.fetchone()
+        return bool(row) and row[0] == "installed"

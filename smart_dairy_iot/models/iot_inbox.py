@@ -1,0 +1,150 @@
+"""What the bridge received and the ORM is to act on: at least once, in batches, in the order of arrival."""
+
+import logging
+import traceback
+from collections import namedtuple
+from datetime import timedelta
+
+from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg2.extras import Json
+
+from odoo import api, fields, models
+from odoo.tools import groupby, mute_logger
+
+_logger = logging.getLogger(__name__)
+
+#: What a handler gets: `timestamp` and `received_at` are naive UTC, `payload` is a dict.
+InboxMessage = namedtuple("InboxMessage", "id kind iot_device_id timestamp channel payload received_at")
+
+# A message that fails is tried again after 1, 2, 4 ... minutes, then kept as failed for a person to look at.
+_MOST_ATTEMPTS = 8
+_FIRST_RETRY = timedelta(minutes=1)
+# Done messages are what a redelivery is recognised by; a broker's session that was away longer is gone.
+_KEEP_DONE = timedelta(days=7)
+# The whole batch is to be tried again, not blamed on a message.
+_CONCURRENCY_ERRORS = (DeadlockDetected, LockNotAvailable, SerializationFailure)
+
+
+class IotInbox(models.Model):
+    _name = "iot.inbox"
+    _description = "IoT Inbox"
+    _log_access = False
+    _order = "id desc"
+    _rec_name = "kind"
+
+    kind = fields.Char(required=True, readonly=True)
+    iot_device_id = fields.Integer(string="Device (ID)", readonly=True, group_operator=False)
+    timestamp = fields.Datetime(readonly=True)
+    channel = fields.Integer(readonly=True, group_operator=False)
+    payload = fields.Json(readonly=True)
+    received_at = fields.Datetime(readonly=True)
+    state = fields.Selection(
+        [("new", "New"), ("done", "Done"), ("failed", "Failed")], required=True, default="new", index=True
+    )
+    attempts = fields.Integer(required=True, default=0)
+    next_try_at = fields.Datetime(readonly=True)
+    error = fields.Text(readonly=True)
+
+    _sql_constraints = [
+        (
+            "message_unique",
+            "UNIQUE(kind, iot_device_id, timestamp, channel)",
+            "This message is in the inbox already.",
+        ),
+    ]
+
+    @api.model
+    def _handlers(self):
+        """{kind: (model, method)}; addons add theirs. A method takes a list of `InboxMessage` and may run twice."""
+        return {
+            "device_status": ("iot.device", "_react_device_status"),
+            "device_alert": ("iot.event", "_react_device_alert"),
+            "device_silent": ("iot.event", "_react_device_silent"),
+            "device_back": ("iot.event", "_react_device_back"),
+        }
+
+    @api.model
+    def _put(self, kind, iot_device_id, timestamp, payload, channel=0):
+        """Put a message in, as the bridge does; one that is there already is left as it is."""
+        now = fields.Datetime.now()
+        self.env.cr.execute(
+            """
+            INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at,
+                                   state, attempts, next_try_at)
+            VALUES (%s, %s, %s, %s, %s, %s, 'new', 0, %s)
+                ON CONFLICT (kind, iot_device_id, timestamp, channel) DO NOTHING
+            """,
+            [kind, iot_device_id, timestamp, channel, Json(payload), now, now],
+        )
+
+    @api.model
+    def process(self, limit=500):
+        """Process up to `limit` messages in this transaction; how many there were."""
+        messages = self._take(limit)
+        handlers = self._handlers()
+        for kind, group in groupby(messages, lambda message: message.kind):
+            self._handle(handlers.get(kind), group)
+        return len(messages)
+
+    def _take(self, limit):
+        self.env.cr.execute(
+            """
+            SELECT id, kind, iot_device_id, timestamp, channel, payload, received_at
+              FROM iot_inbox
+             WHERE state = 'new' AND next_try_at <= %s
+             ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+            """,
+            [fields.Datetime.now(), limit],
+        )
+        return [InboxMessage(*row) for row in self.env.cr.fetchall()]
+
+    def _handle(self, handler, messages):
+        if handler is None:
+            # Nobody is interested: the addon that was is no longer installed.
+            self._set_done(messages)
+            return
+        try:
+            self._call(handler, messages)
+        except _CONCURRENCY_ERRORS:
+            raise
+        except Exception:
+            if len(messages) == 1:
+                self._set_failed(messages[0], traceback.format_exc())
+            else:
+                for message in messages:
+                    self._handle(handler, [message])
+
+    def _call(self, handler, messages):
+        model, method = handler
+        with self.env.cr.savepoint(), mute_logger("odoo.sql_db"):
+            getattr(self.env[model], method)(messages)
+            self._set_done(messages)
+            self.env.flush_all()
+
+    def _set_done(self, messages):
+        self.env.cr.execute(
+            "UPDATE iot_inbox SET state = 'done', error = NULL WHERE id = ANY(%s)",
+            [[message.id for message in messages]],
+        )
+
+    def _set_failed(self, message, error):
+        self.env.invalidate_all(flush=False)
+        record = self.browse(message.id)
+        attempts = record.attempts + 1
+        self.env.cr.execute(
+            "UPDATE iot_inbox SET attempts = %s, error = %s, state = %s, next_try_at = %s WHERE id = %s",
+            [
+                attempts,
+                error,
+                "failed" if attempts >= _MOST_ATTEMPTS else "new",
+                fields.Datetime.now() + _FIRST_RETRY * 2 ** (attempts - 1),
+                message.id,
+            ],
+        )
+        _logger.warning("Message %s of kind %s failed, attempt %s:\n%s", message.id, message.kind, attempts, error)
+
+    @api.autovacuum
+    def _gc_done(self):
+        self.env.cr.execute(
+            "DELETE FROM iot_inbox WHERE state = 'done' AND received_at < %s", [fields.Datetime.now() - _KEEP_DONE]
+        )

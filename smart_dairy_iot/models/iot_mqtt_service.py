@@ -1,0 +1,40 @@
+"""Publishing to devices, for any code in Odoo."""
+
+import json
+
+from odoo import _, api, models
+from odoo.exceptions import ValidationError
+
+
+class IotMqttService(models.AbstractModel):
+    _name = "iot.mqtt.service"
+    _description = "MQTT Publishing"
+
+    @api.model
+    def publish(self, topic, payload, qos=1, retain=False, device=None):
+        """Publish once this transaction is committed; if it is rolled back, never.
+
+        :param payload: a dict, published as JSON, or a text
+        :param qos: 0, 1 or 2
+        :param device: the `iot.device` it is meant for, if one
+        :return: the `iot.outbox` entry
+        :raises ValidationError: for a topic with wildcards, or a QoS that does not exist
+        """
+        if not topic or any(character in topic for character in "+#\0"):
+            raise ValidationError(_("%s is no topic that can be published to.", topic))
+        if qos not in (0, 1, 2):
+            raise ValidationError(_("The QoS must be 0, 1 or 2, not %s.", qos))
+        # The outbox is not for users; who may publish what is decided by the method that calls this one.
+        return (
+            self.env["iot.outbox"]
+            .sudo()
+            .create(
+                {
+                    "topic": topic,
+                    "payload": payload if isinstance(payload, str) else json.dumps(payload),
+                    "qos": qos,
+                    "retain": retain,
+                    "iot_device_id": device.id if device else False,
+                }
+            )
+        )

@@ -1,0 +1,50 @@
+"""The platform's settings and its seams: where the other addons, the bridge and the telemetry tables meet."""
+
+from odoo import api, models, tools
+
+from ..bridge.config import load_config, read_file_section
+
+
+class IotSettings(models.AbstractModel):
+    _name = "iot.settings"
+    _description = "IoT Platform Settings"
+
+    @api.model
+    def _get_config(self):
+        """The `Config` in force: environment over Odoo's file over system parameters.
+
+        It holds the brokers' passwords: for server code only.
+        """
+        # System parameters are readable for administrators only, settings hold for everybody.
+        parameters = self.env["ir.config_parameter"].sudo().search_read([("key", "=like", "iot.%")], ["key", "value"])
+        path = tools.config.get("config") or tools.config.rcfile
+        return load_config(
+            read_file_section(path),
+            {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters},
+        )
+
+    @api.model
+    def _telemetry_specs(self):
+        """The `TelemetrySpec` of every telemetry model in this database, by table."""
+        mixin = self.env.registry["iot.telemetry.mixin"]
+        specs = [
+            self.env[name]._telemetry_spec()
+            for name, model in self.env.registry.items()
+            if issubclass(model, mixin) and not model._abstract
+        ]
+        return tuple(sorted(specs, key=lambda spec: spec.table))
+
+    @api.model
+    def _workers(self, context):
+        """What is to run beside the bridge in its process; addons add theirs.
+
+        :param context: `bridge.runner.WorkerContext`
+        :return: list of workers, see `bridge.supervisor.SupervisedThread`
+        """
+        return []
+
+    @api.model
+    def _notify_registry(self):
+        """Tell the bridge, once this transaction is committed, that devices, topics or schemas have changed."""
+        self.env.flush_all()
+        self.env.cr.execute("NOTIFY iot_registry")

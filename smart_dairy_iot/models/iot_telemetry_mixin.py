@@ -1,0 +1,70 @@
+"""The base of every telemetry model: readings that the bridge writes and the ORM only reads."""
+
+from odoo import api, fields, models
+
+from ..telemetry.spec import Column, TelemetrySpec
+from ..telemetry.tables import ensure_table
+
+# How a field is kept in a telemetry table. Times are UTC without zone, as everywhere in Odoo.
+_PG_TYPES = {
+    "float": "double precision",
+    "integer": "integer",
+    "boolean": "boolean",
+    "char": "text",
+    "selection": "text",
+    "many2one": "integer",
+}
+
+
+class IotTelemetryMixin(models.AbstractModel):
+    """A telemetry model names its device types, the place of each value in the payload and what is rolled up.
+
+    Its table with indexes, the hourly and daily rollups and the way from the message to the row follow from that. The
+    table is no table of the ORM's: no foreign keys, no write from a user.
+    """
+
+    _name = "iot.telemetry.mixin"
+    _description = "Telemetry"
+    _auto = False
+    _log_access = False
+    _order = "timestamp desc, id desc"
+    _rec_name = "timestamp"
+
+    #: Device types whose data messages this model keeps.
+    _device_types = ()
+    #: {field: dotted path in the payload}
+    _payload = {}
+    #: Fields whose count, sum, least and greatest value are kept per hour and day.
+    _rollup_columns = ()
+    #: Kind under which new readings go to the inbox too, if they are business.
+    _inbox_kind = None
+
+    iot_device_id = fields.Many2one("iot.device", string="Device", readonly=True)
+    timestamp = fields.Datetime(readonly=True, help="When the device took the reading, by its own clock")
+    channel = fields.Integer(
+        readonly=True, help="Milking point, or sequence number of readings that a device took in one instant"
+    )
+    farm_id = fields.Many2one("farm.location", readonly=True)
+    in_maintenance = fields.Boolean(readonly=True, help="The device was in maintenance: no alert comes of this reading")
+    received_at = fields.Datetime(readonly=True, help="When the platform received the reading")
+
+    @api.model
+    def _telemetry_spec(self):
+        """The `TelemetrySpec` of this model."""
+        return TelemetrySpec(
+            model=self._name,
+            table=self._table,
+            device_types=tuple(self._device_types),
+            columns=tuple(
+                Column(name, _PG_TYPES[self._fields[name].type], path) for name, path in self._payload.items()
+            ),
+            rollup_columns=tuple(self._rollup_columns),
+            inbox_kind=self._inbox_kind,
+        )
+
+    def init(self):
+        """Make the tables on installation and complete them on every upgrade."""
+        result = super().init()
+        if not self._abstract:
+            ensure_table(self.env.cr, self._telemetry_spec())
+        return result
