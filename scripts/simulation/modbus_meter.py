@@ -113,6 +113,11 @@ class ModbusServer:
     def endpoint(self):
         return f"{self.host}:{self.port}"
 
+    @property
+    def connection_count(self):
+        """Connections that are open now."""
+        return len(self._server.active_connections)
+
     def start(self):
         """Listen. Returns when connections are accepted.
 
