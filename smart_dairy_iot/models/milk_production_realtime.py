@@ -32,7 +32,7 @@ class MilkProductionRealtime(models.Model):
     _rollup_columns = ("flow_rate_lpm", "conductivity", "milk_temperature", "vacuum_pressure", "pulsation_rate")
     _inbox_kind = "milk_meter_data"
 
-    session_id = fields.Char(string="Session", readonly=True, help="The milking, as the meter names it")
+    session_id = fields.Char(readonly=True, help="The milking, as the meter names it")
     animal_ref = fields.Char(string="Animal", readonly=True, help="The animal's number as the meter sent it")
     rfid_tag = fields.Char(string="RFID Tag", readonly=True)
     milking = fields.Boolean(readonly=True, help="The milking was still running")

@@ -1,0 +1,56 @@
+"""Acknowledgements go out over the connection that delivered the message, or not at all."""
+
+from datetime import datetime
+
+import pytest
+from smart_dairy_iot.bridge.client import BrokerClient
+from smart_dairy_iot.bridge.config import Config
+from smart_dairy_iot.bridge.messages import Message
+
+
+class Code:
+    is_failure = False
+
+
+class Flags:
+    session_present = True
+
+
+@pytest.fixture
+def acknowledged(monkeypatch):
+    sent = []
+    monkeypatch.setattr("paho.mqtt.client.Client.ack", lambda _client, mid, qos: sent.append((mid, qos)))
+    monkeypatch.setattr("paho.mqtt.client.Client.subscribe", lambda _client, _topics: None)
+    return sent
+
+
+@pytest.fixture
+def client():
+    return BrokerClient(Config(mqtt_use_tls=False), ["dairy/+/collars/+/data"], lambda message: None)
+
+
+def connect(client):
+    client._client.on_connect(client._client, None, Flags, Code, None)
+
+
+def message(epoch, mid, qos=1):
+    return Message("t", b"", datetime(2026, 1, 1), epoch=epoch, mid=mid, qos=qos)
+
+
+def test_a_message_of_this_connection_is_acknowledged(client, acknowledged):
+    connect(client)
+    client.acknowledge([message(epoch=1, mid=7)])
+    assert acknowledged == [(7, 1)]
+
+
+def test_a_message_of_an_earlier_connection_is_not_since_its_packet_id_may_be_anothers_now(client, acknowledged):
+    connect(client)
+    connect(client)
+    client.acknowledge([message(epoch=1, mid=7), message(epoch=2, mid=7)])
+    assert acknowledged == [(7, 1)]
+
+
+def test_messages_without_a_delivery_have_nothing_to_acknowledge(client, acknowledged):
+    connect(client)
+    client.acknowledge([message(epoch=1, mid=0, qos=0), message(epoch=0, mid=0, qos=0)])
+    assert acknowledged == []
