@@ -1,0 +1,156 @@
+"""What the tests of the Modbus poller share: a register map, a registry in memory, a pipeline that records."""
+
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+# The package runs without Odoo, so it is imported from the addon's folder and not as a part of odoo.addons.
+sys.path.insert(0, str(Path(__file__).parents[2] / "smart_dairy_iot_milk"))
+
+from modbus.poller import ModbusPoller
+from modbus.profile import Line, Profile
+from modbus.registry import Meter
+
+DELAVAL = Profile(
+    "DeLaval MM27BC",
+    "holding",
+    (
+        Line("yield_liters", 0, "float32"),
+        Line("flow_rate", 2, "float32"),
+        Line("conductivity", 4, "float32"),
+        Line("temperature_celsius", 6, "float32"),
+        Line("duration_seconds", 8, "uint16"),
+        Line("rfid_tag", 10, "uint64"),
+        Line("milking", 14, "bit", bit=0),
+        Line("vacuum_pressure", 15, "uint16"),
+        Line("pulsation_rate", 16, "uint16"),
+    ),
+)
+TAG = 0x8000F9DCBE991A14
+OTHER_TAG = 0x8000F9DCBE991A15
+#: Fast enough for a test, slow enough that two periods are two.
+PERIOD = 0.05
+NOW = datetime(2026, 3, 1, 4, 30, tzinfo=timezone.utc)
+
+
+class Clock:
+    """A wall clock that a test sets; each look at it is a second later."""
+
+    def __init__(self, now=NOW, step=timedelta(seconds=1)):
+        self.now = now
+        self._step = step
+
+    def __call__(self):
+        self.now += self._step
+        return self.now
+
+
+class MemoryRegistry:
+    """The meters to poll, as the database would give them."""
+
+    def __init__(self, *meters, last=None):
+        self.meters = list(meters)
+        self.last = last
+        self._changed = threading.Event()
+
+    def change(self, *meters):
+        self.meters = list(meters)
+        self._changed.set()
+
+    def load(self):
+        return list(self.meters)
+
+    def last_reading(self, meter, now):
+        return self.last
+
+    def wait(self, timeout):
+        changed = self._changed.wait(timeout)
+        self._changed.clear()
+        return changed
+
+    def close(self):
+        pass
+
+
+class Pipeline:
+    """Takes messages as the bridge's does; while `down` it commits none. `context.submit` of the poller."""
+
+    dsn = {}
+
+    def __init__(self):
+        self.down = False
+        self.messages = []
+
+    def submit(self, topic, payload):
+        future = Future()
+        if self.down:
+            future.cancel()
+        else:
+            self.messages.append((topic, payload))
+            future.set_result("stored")
+        return future
+
+    def data(self, device_id=None):
+        """Payloads of the data messages, those of one meter where it is named."""
+        return [
+            payload
+            for topic, payload in list(self.messages)
+            if topic.endswith("/data") and device_id in (None, payload["device_id"])
+        ]
+
+
+def meter(server, device_id="MM-1", unit=1, **values):
+    """A registered meter behind a simulated server."""
+    number = int(device_id.rpartition("-")[2])
+    return Meter(
+        **{
+            "id": number,
+            "iot_device_id": 100 + number,
+            "device_id": device_id,
+            "farm_code": "farm1",
+            "endpoint": (server.host, server.port),
+            "unit": unit,
+            "profile": DELAVAL,
+            **values,
+        }
+    )
+
+
+@contextmanager
+def polling(registry, pipeline=None, clock=None):
+    """A poller at work in a thread, as in the bridge; gives its pipeline."""
+    pipeline = pipeline or Pipeline()
+    poller = ModbusPoller(pipeline, registry, clock or Clock(), PERIOD)
+    stop, failures = threading.Event(), []
+
+    def run():
+        try:
+            poller.run(stop)
+        except Exception as error:  # noqa: BLE001 - raised again in the test's own thread
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield pipeline
+    finally:
+        stop.set()
+        thread.join(10)
+    if failures:
+        raise failures[0]
+    assert not thread.is_alive(), "the poller does not stop"
+
+
+def eventually(condition, seconds=10):
+    """Wait until the condition holds, and return what it gave."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.01)
+    raise AssertionError(f"not within {seconds} s: {condition}")

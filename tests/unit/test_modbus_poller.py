@@ -1,0 +1,240 @@
+"""The poller against real Modbus TCP servers on this machine."""
+
+import time
+from datetime import timedelta
+
+import pytest
+from modbus_testing import (
+    DELAVAL,
+    NOW,
+    OTHER_TAG,
+    PERIOD,
+    TAG,
+    Clock,
+    MemoryRegistry,
+    Pipeline,
+    eventually,
+    meter,
+    polling,
+)
+from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
+
+from modbus.client import MeterError, read_once
+from modbus.tracker import Reading
+
+
+@pytest.fixture
+def server():
+    with ModbusMeter() as server:
+        yield server
+
+
+def milk(server, yield_liters, seconds, **values):
+    server.set(milking=True, rfid=TAG, yield_liters=yield_liters, session_seconds=seconds, **values)
+
+
+def test_all_values_of_a_meter_are_read(server):
+    milk(server, 8.25, 240, flow_rate=2.5, conductivity=5.25, temperature=38.5, vacuum=42, pulsation=60)
+    assert read_once((server.host, server.port), 1, DELAVAL) == {
+        "milking": True,
+        "yield_liters": 8.25,
+        "flow_rate": 2.5,
+        "conductivity": 5.25,
+        "temperature_celsius": 38.5,
+        "duration_seconds": 240,
+        "rfid_tag": "8000F9DCBE991A14",
+        "vacuum_pressure": 42.0,
+        "pulsation_rate": 60,
+    }
+
+
+def test_one_reading_takes_one_request_for_each_run_of_registers(server):
+    read_once((server.host, server.port), 1, DELAVAL)
+    assert server.requests == [(3, 10, 7), (3, 0, 9)]
+
+
+@pytest.mark.parametrize(("fault", "message"), [("switched off", "no connection"), (2, "refuses registers")])
+def test_a_meter_that_cannot_be_read_is_an_error_that_says_why(server, fault, message):
+    if fault == "switched off":
+        server.stop()
+    else:
+        server.fault = fault
+    with pytest.raises(MeterError, match=message):
+        read_once((server.host, server.port), 1, DELAVAL)
+
+
+def test_a_milking_is_reported_as_messages_of_one_session_and_the_last_says_so(server):
+    registry = MemoryRegistry(meter(server, channel=4))
+    with polling(registry) as pipeline:
+        milk(server, 1.0, 10, conductivity=5.5, vacuum=42)
+        first = eventually(pipeline.data)[0]
+        milk(server, 2.0, 20)
+        eventually(lambda: pipeline.data()[-1]["yield_liters"] == 2.0)
+        server.set(milking=False, yield_liters=2.5, session_seconds=25)
+        last = eventually(lambda: [payload for payload in pipeline.data() if not payload["milking"]])[0]
+    assert first["device_id"] == "MM-1"
+    assert first["channel"] == 4
+    assert first["rfid_tag"] == "8000F9DCBE991A14"
+    assert first["quality"]["conductivity"] == 5.5
+    assert first["equipment"]["vacuum_pressure"] == 42.0
+    assert first["timestamp"].startswith("2026-03-01T04:30:") and first["timestamp"].endswith("Z")
+    assert last["yield_liters"] == 2.5
+    assert {payload["session_id"] for payload in pipeline.data()} == {first["session_id"]}
+    assert {topic for topic, payload in pipeline.messages if "session_id" in payload} == {
+        "dairy/farm1/milk_meters/MM-1/data"
+    }
+
+
+def test_after_the_end_nothing_more_is_reported(server):
+    with polling(MemoryRegistry(meter(server))) as pipeline:
+        milk(server, 1.0, 10)
+        eventually(pipeline.data)
+        server.set(milking=False)
+        eventually(lambda: not pipeline.data()[-1]["milking"])
+        count, asked = len(pipeline.data()), len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 10)
+        assert len(pipeline.data()) == count
+
+
+def test_an_idle_meter_says_that_it_is_there_once_a_minute(server):
+    clock = Clock(step=timedelta(seconds=10))
+    with polling(MemoryRegistry(meter(server)), clock=clock) as pipeline:
+        eventually(lambda: len(pipeline.messages) >= 3)
+    topics = {topic for topic, _payload in pipeline.messages}
+    assert topics == {"dairy/farm1/milk_meters/MM-1/status"}
+    assert {payload["status"] for _topic, payload in pipeline.messages} == {"online"}
+    assert len(pipeline.messages) == pytest.approx((clock.now - NOW).total_seconds() / 60, abs=2)
+
+
+def test_yield_and_flow_are_corrected_by_the_calibration_factor(server):
+    milk(server, 10.0, 100, flow_rate=2.0)
+    with polling(MemoryRegistry(meter(server, factor=1.05))) as pipeline:
+        payload = eventually(pipeline.data)[0]
+    assert (payload["yield_liters"], payload["flow_rate"]) == (10.5, 2.1)
+
+
+def test_a_meter_switched_off_and_on_again_is_polled_again(server, caplog):
+    caplog.set_level("INFO")
+    with polling(MemoryRegistry(meter(server))) as pipeline:
+        milk(server, 1.0, 10)
+        session = eventually(pipeline.data)[0]["session_id"]
+        server.stop()
+        eventually(lambda: "does not answer" in caplog.text)
+        time.sleep(10 * PERIOD)
+        milk(server, 4.0, 40)
+        server.start()
+        eventually(lambda: pipeline.data()[-1]["yield_liters"] == 4.0)
+    assert {payload["session_id"] for payload in pipeline.data()} == {session}
+    assert caplog.text.count("does not answer") == 1
+    assert caplog.text.count("answers again") == 1
+    assert "pymodbus" not in caplog.text
+
+
+def test_an_end_while_the_meter_was_away_is_reported_with_its_yield(server):
+    with polling(MemoryRegistry(meter(server))) as pipeline:
+        milk(server, 1.0, 10)
+        eventually(pipeline.data)
+        server.stop()
+        server.set(milking=False, yield_liters=9.5, session_seconds=300)
+        server.start()
+        last = eventually(lambda: [payload for payload in pipeline.data() if not payload["milking"]])[0]
+    assert last["yield_liters"] == 9.5
+
+
+@pytest.mark.parametrize("behaviour", ["silent", "off"])
+def test_a_dead_meter_does_not_delay_another(server, behaviour):
+    milk(server, 1.0, 10)
+    with ModbusMeter() as dead:
+        dead.silent = True
+        if behaviour == "off":
+            dead.stop()
+        with polling(MemoryRegistry(meter(dead, "MM-2"), meter(server))) as pipeline:
+            eventually(pipeline.data)
+            started, asked = time.monotonic(), len(server.requests)
+            eventually(lambda: len(server.requests) >= asked + 2 * 20)
+            assert time.monotonic() - started < 20 * PERIOD * 2
+        assert not pipeline.data("MM-2")
+
+
+def test_a_dead_meter_on_the_same_gateway_leaves_the_others_their_turn():
+    alive, dead = MeterRegisters(), MeterRegisters()
+    alive.set(milking=True, yield_liters=1.0, session_seconds=1)
+    dead.silent = True
+    with ModbusServer("127.0.0.1", 0, {1: dead, 2: alive}) as gateway:
+        registry = MemoryRegistry(meter(gateway, "MM-1", unit=1), meter(gateway, "MM-2", unit=2))
+        with polling(registry) as pipeline:
+            eventually(lambda: dead.requests and alive.requests)
+            time.sleep(60 * PERIOD)
+            # A time-out is ten of these periods long; tried every time, the dead meter would leave six turns.
+            assert len(pipeline.data("MM-2")) >= 20
+            dead.silent = False
+            dead.set(milking=True, yield_liters=2.0)
+            eventually(lambda: pipeline.data("MM-1"))
+
+
+def test_a_meter_that_answers_nonsense_does_not_stop_the_others(server):
+    milk(server, 1.0, 10)
+    with ModbusMeter() as broken:
+        broken.set_words(0, [0x7FC0, 0x0000])
+        with polling(MemoryRegistry(meter(broken, "MM-2"), meter(server))) as pipeline:
+            eventually(lambda: len(pipeline.data("MM-1")) > 5)
+        assert not pipeline.data("MM-2")
+
+
+def test_what_is_polled_follows_the_registry(server):
+    milk(server, 1.0, 10)
+    registry = MemoryRegistry()
+    with polling(registry) as pipeline:
+        registry.change(meter(server))
+        eventually(pipeline.data)
+        registry.change()
+        # One reading may be under way when the meter is taken off.
+        time.sleep(0.5)
+        count = len(server.requests)
+        time.sleep(10 * PERIOD)
+        assert len(server.requests) == count
+
+
+def test_meters_behind_one_endpoint_share_a_connection():
+    meters = {unit: MeterRegisters() for unit in (1, 2)}
+    for registers in meters.values():
+        registers.set(milking=True, yield_liters=1.0)
+    with ModbusServer("127.0.0.1", 0, meters) as gateway:
+        with polling(MemoryRegistry(meter(gateway, "MM-1", unit=1), meter(gateway, "MM-2", unit=2))) as pipeline:
+            eventually(lambda: len(pipeline.data("MM-1")) > 3 and len(pipeline.data("MM-2")) > 3)
+            assert gateway.connection_count == 1
+
+
+def test_readings_are_kept_while_they_cannot_be_stored(server):
+    pipeline = Pipeline()
+    pipeline.down = True
+    with polling(MemoryRegistry(meter(server)), pipeline):
+        milk(server, 1.0, 10)
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 4)
+        server.set(milking=False, yield_liters=3.0, session_seconds=12)
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 4)
+        assert not pipeline.messages
+        pipeline.down = False
+        eventually(lambda: pipeline.data() and not pipeline.data()[-1]["milking"])
+    assert pipeline.data()[0]["yield_liters"] == 1.0
+    assert pipeline.data()[-1]["yield_liters"] == 3.0
+
+
+def test_a_poller_that_starts_in_the_middle_of_a_milking_takes_up_its_session(server):
+    last = Reading("MM-1-1-earlier", NOW, True, {"yield_liters": 1.0, "duration_seconds": 9, "rfid_tag": f"{TAG:016X}"})
+    milk(server, 2.0, 20)
+    with polling(MemoryRegistry(meter(server), last=last)) as pipeline:
+        eventually(lambda: len(pipeline.data()) > 2)
+    assert {payload["session_id"] for payload in pipeline.data()} == {"MM-1-1-earlier"}
+
+
+def test_a_poller_that_starts_with_the_next_cow_closes_the_session_of_the_one_before(server):
+    last = Reading("MM-1-1-earlier", NOW, True, {"yield_liters": 1.0, "rfid_tag": f"{OTHER_TAG:016X}"})
+    milk(server, 2.0, 20)
+    with polling(MemoryRegistry(meter(server), last=last)) as pipeline:
+        eventually(lambda: len(pipeline.data()) > 2)
+    first, second, *_rest = pipeline.data()
+    assert (first["session_id"], first["milking"], first["yield_liters"]) == ("MM-1-1-earlier", False, 1.0)
+    assert (second["rfid_tag"], second["milking"]) == (f"{TAG:016X}", True)
