@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Run the tests: all of them, once per Odoo series that is there, or the few that a change touches.
 
-    python3 scripts/test.py                                            everything; writes build/test-report.json
-    python3 scripts/test.py --unit                                     what needs neither Odoo nor servers
-    python3 scripts/test.py --series 17.0 --addon smart_dairy_farm     one addon's tests on one series
-    python3 scripts/test.py --series 17.0 --integration -- -k bridge   tests/integration; after -- pytest's own options
+python3 scripts/test.py                                            everything; writes build/test-report.json
+python3 scripts/test.py --unit                                     what needs neither Odoo nor servers
+python3 scripts/test.py --series 17.0 --addon smart_dairy_farm     one addon's tests on one series
+python3 scripts/test.py --series 17.0 --integration -- -k bridge   tests/integration; after -- pytest's own options
 """
 
 import argparse
@@ -53,8 +53,12 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", action="append", choices=["17.0", "19.0"], help="only this series (repeatable)")
-    parser.add_argument("--addon", action="append", choices=[path.name for path in addon_dirs()],
-                        help="only this addon's tests, with just what it depends on installed (repeatable)")
+    parser.add_argument(
+        "--addon",
+        action="append",
+        choices=[path.name for path in addon_dirs()],
+        help="only this addon's tests, with just what it depends on installed (repeatable)",
+    )
     parser.add_argument("--integration", action="store_true", help="only tests/integration")
     parser.add_argument("--unit", action="store_true", help="only tests/unit")
     parser.add_argument("pytest", nargs="*", metavar="-- OPTION", help="options for pytest, such as -k NAME")
@@ -73,7 +77,9 @@ def run_unit_tests(environment: Environment, options: list[str]) -> Tally:
     return run_pytest(environment, "unit", [UNIT], dict(os.environ), options, expected=[] if options else ["unit"])
 
 
-def run_series(name: str, odoo: Odoo, environment: Environment, arguments: argparse.Namespace, everything: bool) -> Tally:
+def run_series(
+    name: str, odoo: Odoo, environment: Environment, arguments: argparse.Namespace, everything: bool
+) -> Tally:
     """All that is asked for on one series. What goes wrong outside of a test is a failure like any other."""
     say(f"Odoo {name}: {odoo.origin}")
     started = time.monotonic()
@@ -136,7 +142,11 @@ def run_integration_tests(bed: TestBed, options: list[str]) -> Tally:
 
 
 def run_pytest(
-    environment: Environment, name: str, command: list[str | Path], environ: dict[str, str], options: list[str],
+    environment: Environment,
+    name: str,
+    command: list[str | Path],
+    environ: dict[str, str],
+    options: list[str],
     expected: list[str],
 ) -> Tally:
     """Run pytest, its output passed on, and count what it did."""

@@ -1,7 +1,7 @@
 """Fixtures for the tests that need broker, bridge, database and browser together.
 
-scripts/test.py prepares a test bed (a PostgreSQL server, a template database with the addons installed) and runs the tests
-in tests/integration on it, once per Odoo series. Every test gets a database and a broker of its own.
+scripts/test.py prepares a test bed (a PostgreSQL server, a template database with the addons installed) and runs the
+tests in tests/integration on it, once per Odoo series. Every test gets a database and a broker of its own.
 """
 
 import itertools
@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from stack.test_bed import TestBed
 
 _numbers = itertools.count(1)

@@ -25,33 +25,60 @@ class PrivateApt:
         source = f"deb [signed-by={KEYRING}] {machine_mirror()} {suite} main\n"
         (directory / "sources.list").write_text(source)
         self.options = [
-            f"-oDir::Etc::sourcelist={directory}/sources.list", "-oDir::Etc::sourceparts=/nonexistent",
-            "-oDir::Etc::preferencesparts=/nonexistent", f"-oDir::State={directory}",
-            f"-oDir::State::Lists={directory}/lists", f"-oDir::State::status={directory}/status",
-            f"-oDir::Cache={directory}/cache", "-oAPT::Sandbox::User=", "-oAPT::Install-Recommends=false",
-            "-oDebug::NoLocking=true", "-oAcquire::Languages=none", "-oAcquire::Retries=3",
+            f"-oDir::Etc::sourcelist={directory}/sources.list",
+            "-oDir::Etc::sourceparts=/nonexistent",
+            "-oDir::Etc::preferencesparts=/nonexistent",
+            f"-oDir::State={directory}",
+            f"-oDir::State::Lists={directory}/lists",
+            f"-oDir::State::status={directory}/status",
+            f"-oDir::Cache={directory}/cache",
+            "-oAPT::Sandbox::User=",
+            "-oAPT::Install-Recommends=false",
+            "-oDebug::NoLocking=true",
+            "-oAcquire::Languages=none",
+            "-oAcquire::Retries=3",
         ]
         run("apt-get", *self.options, "-qq", "update", what=f"Reading the package lists of Debian {suite}")
 
     def closure(self, packages: list[str]) -> list[str]:
         """The packages and all that they depend on."""
-        done = run("apt-get", *self.options, "-s", "install", *packages,
-                   what=f"Looking up {' '.join(packages)} in Debian {self.suite}")
+        done = run(
+            "apt-get",
+            *self.options,
+            "-s",
+            "install",
+            *packages,
+            what=f"Looking up {' '.join(packages)} in Debian {self.suite}",
+        )
         return sorted(re.findall(r"^Inst (\S+)", done.stdout, re.MULTILINE))
 
     def download(self, packages: list[str]) -> list[Path]:
         """Fetch the packages (each a name, or name=version) and return the files."""
         archives = self.directory / "cache" / "archives"
-        run("apt-get", *self.options, "-qq", "download", *packages, cwd=archives,
-            what=f"Downloading {len(packages)} packages of Debian {self.suite}")
+        run(
+            "apt-get",
+            *self.options,
+            "-qq",
+            "download",
+            *packages,
+            cwd=archives,
+            what=f"Downloading {len(packages)} packages of Debian {self.suite}",
+        )
         return sorted(archives.glob("*.deb"))
 
 
 def machine_mirror() -> str:
     """The address of the Debian mirror that this machine's apt uses for its own release."""
     codename = _os_release().get("VERSION_CODENAME", "")
-    done = run("apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages",
-               what="Reading apt's configuration", stderr=subprocess.DEVNULL)
+    done = run(
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(SITE) $(RELEASE) $(COMPONENT)",
+        "Created-By: Packages",
+        what="Reading apt's configuration",
+        stderr=subprocess.DEVNULL,
+    )
     rows = [line.split() for line in done.stdout.splitlines()]
     for row in rows:
         if len(row) == 3 and row[1] in (codename, "stable") and row[2] == "main" and "security" not in row[0]:
@@ -62,8 +89,16 @@ def machine_mirror() -> str:
 def unpack(archive: Path, destination: Path, exclude: list[str]) -> None:
     """Unpack one package, leaving out the paths that match ``exclude`` (tar's patterns)."""
     package = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE)
-    run("tar", "-x", "-C", destination, "--no-same-owner", *(f"--exclude={pattern}" for pattern in exclude),
-        stdin=package.stdout, what=f"Unpacking {archive.name}")
+    run(
+        "tar",
+        "-x",
+        "-C",
+        destination,
+        "--no-same-owner",
+        *(f"--exclude={pattern}" for pattern in exclude),
+        stdin=package.stdout,
+        what=f"Unpacking {archive.name}",
+    )
     if package.wait():
         raise StackError(f"Unpacking {archive.name} failed: the archive is damaged.")
 

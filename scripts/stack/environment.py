@@ -51,8 +51,20 @@ def _build(python: str, version: tuple[int, int], directory: Path) -> None:
         install_packages([f"python{version[0]}.{version[1]}-venv"])
     run(python, "-m", "venv", directory, what="Making the Python environment")
     requirements = [part for name in REQUIREMENTS for part in ("-r", str(ROOT / name))]
-    run(directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-        "--cache-dir", cache_dir() / "pip", *requirements, *TOOLS, what="Installing the Python requirements", timeout=1800)
+    run(
+        directory / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--cache-dir",
+        cache_dir() / "pip",
+        *requirements,
+        *TOOLS,
+        what="Installing the Python requirements",
+        timeout=1800,
+    )
     (directory / "complete").touch()
 
 
@@ -76,6 +88,10 @@ def find_python() -> tuple[str, tuple[int, int]]:
 
 def _version(python: str) -> tuple[int, int] | None:
     done = subprocess.run(
-        [python, "-c", "import sys; print(*sys.version_info[:2])"], capture_output=True, text=True, check=False, timeout=30
+        [python, "-c", "import sys; print(*sys.version_info[:2])"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
     )
     return tuple(map(int, done.stdout.split())) if done.returncode == 0 else None

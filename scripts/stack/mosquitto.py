@@ -41,11 +41,19 @@ class Mosquitto(Service):
         if self.running():
             return self
         if port_taken(self.port):
-            raise StackError(f"Port {self.port}, meant for Mosquitto, is taken. Choose another: SMART_DAIRY_MQTT_PORT=NNNN")
+            raise StackError(
+                f"Port {self.port}, meant for Mosquitto, is taken. Choose another: SMART_DAIRY_MQTT_PORT=NNNN"
+            )
         certs = self.ca_file.parent
         if not self.ca_file.exists():
-            run(ROOT / "scripts" / "generate_mqtt_certs.sh", certs, "localhost", "127.0.0.1", "::1",
-                what="Making the broker's certificates")
+            run(
+                ROOT / "scripts" / "generate_mqtt_certs.sh",
+                certs,
+                "localhost",
+                "127.0.0.1",
+                "::1",
+                what="Making the broker's certificates",
+            )
         security_file = self.directory / "dynamic-security.json"
         if not security_file.exists():  # afterwards it is the broker's own
             write_private(security_file, json.dumps(self._initial_security(), indent=2))
@@ -77,27 +85,29 @@ class Mosquitto(Service):
     def _configuration(self, security_file: Path) -> str:
         plugin = next(iter(self.prefix.glob("usr/lib/*/mosquitto_dynamic_security.so")))
         certs = self.ca_file.parent
-        return "\n".join([
-            "allow_anonymous false",
-            f"plugin {plugin}",
-            f"plugin_opt_config_file {security_file}",
-            # What the broker acknowledged survives its being killed: worth more here than its top speed.
-            "persistence true",
-            f"persistence_location {self.directory}/",
-            "autosave_on_changes true",
-            "autosave_interval 1",
-            "set_tcp_nodelay true",
-            # Zero means "no limit" for both, and misbehaves for both: large numbers instead.
-            "max_queued_messages 1000000",
-            "max_inflight_messages 20000",
-            "log_dest stderr",
-            "log_timestamp_format %Y-%m-%dT%H:%M:%S",
-            f"listener {self.port} 127.0.0.1",
-            f"certfile {certs / 'server.crt'}",
-            f"keyfile {certs / 'server.key'}",
-            "tls_version tlsv1.2",
-            "",
-        ])
+        return "\n".join(
+            [
+                "allow_anonymous false",
+                f"plugin {plugin}",
+                f"plugin_opt_config_file {security_file}",
+                # What the broker acknowledged survives its being killed: worth more here than its top speed.
+                "persistence true",
+                f"persistence_location {self.directory}/",
+                "autosave_on_changes true",
+                "autosave_interval 1",
+                "set_tcp_nodelay true",
+                # Zero means "no limit" for both, and misbehaves for both: large numbers instead.
+                "max_queued_messages 1000000",
+                "max_inflight_messages 20000",
+                "log_dest stderr",
+                "log_timestamp_format %Y-%m-%dT%H:%M:%S",
+                f"listener {self.port} 127.0.0.1",
+                f"certfile {certs / 'server.crt'}",
+                f"keyfile {certs / 'server.key'}",
+                "tls_version tlsv1.2",
+                "",
+            ]
+        )
 
     def _initial_security(self) -> dict:
         """Two users and nothing else allowed to anyone.
@@ -107,12 +117,19 @@ class Mosquitto(Service):
         """
         return {
             "defaultACLAccess": {
-                "publishClientSend": False, "publishClientReceive": False, "subscribe": False, "unsubscribe": True,
+                "publishClientSend": False,
+                "publishClientReceive": False,
+                "subscribe": False,
+                "unsubscribe": True,
             },
             "clients": [
                 {"username": ADMIN, **_password(self.admin_password), "roles": [{"rolename": "admin"}]},
-                {"username": BRIDGE, "clientid": BRIDGE, **_password(self.bridge_password),
-                 "roles": [{"rolename": "bridge"}]},
+                {
+                    "username": BRIDGE,
+                    "clientid": BRIDGE,
+                    **_password(self.bridge_password),
+                    "roles": [{"rolename": "bridge"}],
+                },
             ],
             "groups": [],
             "roles": [_role("admin", "$CONTROL/dynamic-security/#"), _role("bridge", "dairy/#")],
@@ -121,12 +138,18 @@ class Mosquitto(Service):
 
 def _role(name: str, topics: str) -> dict:
     kinds = ["publishClientSend", "publishClientReceive", "subscribePattern"]
-    return {"rolename": name, "acls": [{"acltype": kind, "topic": topics, "priority": 0, "allow": True} for kind in kinds]}
+    return {
+        "rolename": name,
+        "acls": [{"acltype": kind, "topic": topics, "priority": 0, "allow": True} for kind in kinds],
+    }
 
 
 def _password(password: str) -> dict:
     """The plug-in's form of a stored password: PBKDF2 with SHA-512."""
     salt = secrets.token_bytes(12)
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, HASH_ITERATIONS)
-    return {"password": base64.b64encode(digest).decode(), "salt": base64.b64encode(salt).decode(),
-            "iterations": HASH_ITERATIONS}
+    return {
+        "password": base64.b64encode(digest).decode(),
+        "salt": base64.b64encode(salt).decode(),
+        "iterations": HASH_ITERATIONS,
+    }

@@ -1,4 +1,4 @@
-"""One Odoo on one database: its configuration file, running it to an end (install, upgrade) and running it as a server."""
+"""One Odoo on one database: its configuration, running it to an end (install, upgrade) and running it as a server."""
 
 import configparser
 import io
@@ -15,7 +15,9 @@ from .postgres import Postgres
 from .service import Service
 from .shell import StackError, new_secret, port_taken, run, wait_until, write_private
 
-LOG_LINE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (?P<level>[A-Z]+) (?P<database>\S+) (?P<logger>[\w.]+): ")
+LOG_LINE = re.compile(
+    r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \d+ (?P<level>[A-Z]+) (?P<database>\S+) (?P<logger>[\w.]+): "
+)
 
 
 class OdooInstance(Service):
@@ -30,8 +32,19 @@ class OdooInstance(Service):
     stop_seconds = 60
 
     def __init__(
-        self, odoo: Odoo, environment: Environment, postgres: Postgres, *, directory: Path, data_dir: Path, database: str,
-        addons_root: Path, http_port: int, gevent_port: int, section: dict[str, str], workers: int = 0,
+        self,
+        odoo: Odoo,
+        environment: Environment,
+        postgres: Postgres,
+        *,
+        directory: Path,
+        data_dir: Path,
+        database: str,
+        addons_root: Path,
+        http_port: int,
+        gevent_port: int,
+        section: dict[str, str],
+        workers: int = 0,
     ):
         super().__init__(directory)
         self.odoo = odoo
@@ -97,9 +110,13 @@ class OdooInstance(Service):
         """The environment of every program that runs this Odoo."""
         # The environment's bin first but for ours: on SIGHUP Odoo starts "python" again by that name.
         path = [PROGRAMS, self.environment.bin, self.postgres.bin_dir, os.environ["PATH"]]
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "SMART_DAIRY_", "ODOO_"))}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PG", "SMART_DAIRY_", "ODOO_"))
+        }
         return inherited | {
-            "PATH": os.pathsep.join(map(str, path)), "PYTHONPATH": str(self.odoo.python_path), "ODOO_RC": str(self.conf),
+            "PATH": os.pathsep.join(map(str, path)),
+            "PYTHONPATH": str(self.odoo.python_path),
+            "ODOO_RC": str(self.conf),
         }
 
     def command(self, *arguments: str) -> list[str | Path]:
@@ -114,23 +131,31 @@ class OdooInstance(Service):
     def install(self, *modules: str) -> str:
         """Install the modules and return the log; raises when one of them is not installed afterwards."""
         names = ",".join(modules)
-        log = self.run_to_end("-i", names, "--stop-after-init", "--no-http", what=f"Installing {names} on Odoo {self.odoo.series}")
+        log = self.run_to_end(
+            "-i", names, "--stop-after-init", "--no-http", what=f"Installing {names} on Odoo {self.odoo.series}"
+        )
         missing = sorted(set(modules) - self.installed())
         if missing:
-            raise StackError(f"Odoo {self.odoo.series} did not install {', '.join(missing)}:\n" + "\n".join(log.splitlines()[-30:]))
+            raise StackError(
+                f"Odoo {self.odoo.series} did not install {', '.join(missing)}:\n" + "\n".join(log.splitlines()[-30:])
+            )
         return log
 
     def installed(self) -> set[str]:
         """The modules installed in the database."""
-        return {row[0] for row in self.postgres.query(
-            self.database, "SELECT name FROM ir_module_module WHERE state = 'installed'")}
+        return {
+            row[0]
+            for row in self.postgres.query(self.database, "SELECT name FROM ir_module_module WHERE state = 'installed'")
+        }
 
     def start(self) -> "OdooInstance":
         """Start the server, unless it runs, and wait until it answers."""
         if self.running():
             return self
         if port_taken(self.http_port):
-            raise StackError(f"Port {self.http_port}, meant for Odoo, is taken. Choose another: {self.port_setting}=NNNN")
+            raise StackError(
+                f"Port {self.http_port}, meant for Odoo, is taken. Choose another: {self.port_setting}=NNNN"
+            )
         self.write_conf()
         self.spawn(self.command(), env=self.environ(), cwd=self.directory)
         try:

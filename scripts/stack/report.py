@@ -27,8 +27,12 @@ class Tally:
 
     def __add__(self, other: "Tally") -> "Tally":
         return Tally(
-            self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped,
-            self.seconds + other.seconds, self.skip_reasons + other.skip_reasons, self.problems + other.problems,
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.seconds + other.seconds,
+            self.skip_reasons + other.skip_reasons,
+            self.problems + other.problems,
         )
 
     def problem(self, text: str) -> "Tally":
@@ -39,7 +43,12 @@ class Tally:
 
     def as_dict(self) -> dict:
         """The tally for the report."""
-        counts = {"passed": self.passed, "failed": self.failed, "skipped": self.skipped, "seconds": round(self.seconds, 1)}
+        counts = {
+            "passed": self.passed,
+            "failed": self.failed,
+            "skipped": self.skipped,
+            "seconds": round(self.seconds, 1),
+        }
         return counts | {"skip_reasons": self.skip_reasons, "problems": self.problems}
 
     def __str__(self) -> str:

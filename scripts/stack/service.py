@@ -1,9 +1,11 @@
 """A server program as a child process: started with a log and a pid file, stopped for certain."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from .shell import StackError
@@ -43,8 +45,12 @@ class Service:
         self.directory.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True, **options,
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **options,
             )
         self.pid_file.write_text(f"{self.process.pid} {_start_time(self.process.pid)}\n")
 
@@ -52,12 +58,7 @@ class Service:
         """The process, ours or one that an earlier run left; None when there is none."""
         if self.process and self.process.poll() is None:
             return self.process.pid
-        try:
-            pid, started = self.pid_file.read_text().split()
-        except (FileNotFoundError, ValueError):
-            return None
-        # A pid is used again one day: the start time tells the process we started from a stranger.
-        return int(pid) if _start_time(int(pid)) == started else None
+        return _recorded(self.pid_file)
 
     def running(self) -> bool:
         return self.pid() is not None
@@ -109,11 +110,47 @@ class Service:
         self.stop()
 
 
-def _signal(pid: int, number: int) -> None:
+@contextlib.contextmanager
+def mark_running(directory: Path, name: str) -> Iterator[None]:
+    """Leave a pid file of this very process in ``directory``, for `make stop`; refuses when another one runs."""
+    directory.mkdir(parents=True, exist_ok=True)
+    pid_file = directory / f"{name}.pid"
+    if _recorded(pid_file):
+        raise StackError(f"It runs already, as process {_recorded(pid_file)}; `make stop` ends it.")
+    pid_file.write_text(f"{os.getpid()} {_start_time(os.getpid())}\n")
     try:
+        yield
+    finally:
+        pid_file.unlink(missing_ok=True)
+
+
+def stop_leftover(pid_file: Path, seconds: float = 120) -> bool:
+    """Stop the process that a pid file names; whether there was one."""
+    pid = _recorded(pid_file)
+    if pid:
+        os.kill(pid, signal.SIGINT)  # to PostgreSQL the quick way, to our scripts a Ctrl-C, to the others like SIGTERM
+        end = time.monotonic() + seconds
+        while _start_time(pid) and time.monotonic() < end:
+            time.sleep(0.1)
+        if _start_time(pid):
+            _signal(pid, signal.SIGKILL)
+    pid_file.unlink(missing_ok=True)
+    return pid is not None
+
+
+def _recorded(pid_file: Path) -> int | None:
+    """The process that a pid file names, if it is still that one."""
+    try:
+        pid, started = pid_file.read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    # A pid is used again one day: the start time tells the process we started from a stranger.
+    return int(pid) if _start_time(int(pid)) == started else None
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass  # it ended by itself
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -7,7 +7,6 @@ from .shell import StackError
 
 PORTS = {  # setting -> (default, what listens there)
     "SMART_DAIRY_HTTP_PORT": (8069, "Odoo"),
-    "SMART_DAIRY_GEVENT_PORT": (8072, "Odoo's bus, in a prefork server"),
     "SMART_DAIRY_PG_PORT": (5452, "PostgreSQL"),
     "SMART_DAIRY_MQTT_PORT": (8883, "Mosquitto, over TLS"),
     "SMART_DAIRY_MODBUS_PORT": (15020, "the first simulated Modbus meter; the others follow"),
@@ -19,7 +18,6 @@ class Ports:
     """The TCP ports of the demo, all on the loopback interface."""
 
     http: int
-    gevent: int
     pg: int
     mqtt: int
     modbus: int

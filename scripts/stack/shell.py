@@ -45,7 +45,7 @@ def run(*command: str | Path, what: str, timeout: float = 900, **options) -> sub
 
 
 def main_guard(main: Callable[[], int | None]) -> None:
-    """Run a script's ``main``: a StackError becomes one message and exit 1, Ctrl-C or SIGTERM exit 130, after cleaning up."""
+    """Run a script's ``main``: a StackError becomes one message and exit 1; Ctrl-C and SIGTERM clean up, exit 130."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main() or 0)

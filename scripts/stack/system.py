@@ -22,7 +22,9 @@ def install_packages(packages: list[str]) -> None:
     if os.geteuid():
         raise StackError(f"These system packages are missing. Type this, then start again:\n    sudo {line}")
     if shutil.which("apt-get") is None:
-        raise StackError(f"These programs are missing, and this system has no apt to install them: {' '.join(packages)}")
+        raise StackError(
+            f"These programs are missing, and this system has no apt to install them: {' '.join(packages)}"
+        )
     say(f"installing system packages: {' '.join(packages)}")
     environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     try:

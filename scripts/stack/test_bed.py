@@ -1,7 +1,7 @@
 """What a run of tests stands on: a PostgreSQL server of its own and a database with Odoo's own modules installed.
 
-Preparing those takes half a minute per series, so they are prepared once per checkout and copied for every run. A run has
-its own server, broker, ports and folders: any number can go on side by side, beside a running demo.
+Preparing those takes half a minute per series, so they are prepared once per checkout and copied for every run. A run
+has its own server, broker, ports and folders: any number can go on side by side, beside a running demo.
 """
 
 import contextlib
@@ -41,16 +41,26 @@ class TestBed:
         self.prefix = ensure_prefix(environment)
         self.data_dir = directory / "data"
 
-    def instance(self, database: str, broker: Mosquitto | None = None, workers: int = 0, **section: str) -> OdooInstance:
+    def instance(
+        self, database: str, broker: Mosquitto | None = None, workers: int = 0, **section: str
+    ) -> OdooInstance:
         """An Odoo on ``database`` (which need not be there yet) with free ports.
 
         Without a broker the bridge is off; ``section`` adds to the configuration's section [smart_dairy_iot].
         """
         settings = broker.settings() if broker else {"bridge_enabled": "false"}
         return OdooInstance(
-            self.odoo, self.environment, self.postgres, directory=self.directory / database, data_dir=self.data_dir,
-            database=database, addons_root=self.addons_root, http_port=free_port(), gevent_port=free_port(),
-            section=settings | section, workers=workers,
+            self.odoo,
+            self.environment,
+            self.postgres,
+            directory=self.directory / database,
+            data_dir=self.data_dir,
+            database=database,
+            addons_root=self.addons_root,
+            http_port=free_port(),
+            gevent_port=free_port(),
+            section=settings | section,
+            workers=workers,
         )
 
     def broker(self, name: str = "mosquitto") -> Mosquitto:
@@ -73,8 +83,16 @@ class TestBed:
     def describe(self, template: str) -> Path:
         """Write down where everything is, for the tests that another process runs; ``template`` has the addons."""
         path = self.directory / "test-bed.json"
-        path.write_text(json.dumps({"series": self.odoo.series, "addons_root": str(self.addons_root),
-                                    "pg_port": self.postgres.port, "template": template}))
+        path.write_text(
+            json.dumps(
+                {
+                    "series": self.odoo.series,
+                    "addons_root": str(self.addons_root),
+                    "pg_port": self.postgres.port,
+                    "template": template,
+                }
+            )
+        )
         return path
 
     @classmethod
@@ -118,7 +136,13 @@ def addons_for(odoo: Odoo, environment: Environment, destination: Path) -> Path:
     """The folder with the addons as ``odoo`` runs them: the checkout, or a fresh port of it at ``destination``."""
     if not odoo.ported:
         return ROOT
-    run(environment.python, ROOT / "scripts" / "port.py", ROOT, destination, what=f"Porting the addons to Odoo {odoo.series}")
+    run(
+        environment.python,
+        ROOT / "scripts" / "port.py",
+        ROOT,
+        destination,
+        what=f"Porting the addons to Odoo {odoo.series}",
+    )
     return destination
 
 
@@ -148,6 +172,8 @@ def _prepare(odoo: Odoo, environment: Environment, directory: Path) -> None:
 
 def _copy_tree(source: Path, destination: Path) -> None:
     """Copy by cp: it shares the blocks where the file system can."""
-    done = subprocess.run(["cp", "-a", "--reflink=auto", f"{source}/.", str(destination)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["cp", "-a", "--reflink=auto", f"{source}/.", str(destination)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise StackError(f"Copying {source} failed: {done.stderr.strip()}")
