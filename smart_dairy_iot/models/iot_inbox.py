@@ -57,7 +57,7 @@ class IotInbox(models.Model):
     def _handlers(self):
         """{kind: (model, method)}; addons add theirs. A method takes a list of `InboxMessage` and may run twice."""
         return {
-            "device_status": ("iot.device", "_react_device_status"),
+            "device_status": ("iot.event", "_react_device_status"),
             "device_alert": ("iot.event", "_react_device_alert"),
             "device_silent": ("iot.event", "_react_device_silent"),
             "device_back": ("iot.event", "_react_device_back"),
