@@ -1,0 +1,116 @@
+"""The bridge is killed in mid-stream and started again: every published reading is stored, and none twice."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from stack.service import Service
+from support import Database, Farm, connected, eventually, log_in, new_code, utc_now
+
+DEVICES = 3
+READINGS_EACH = 1500
+KILL_AFTER = (600, 2200)
+
+
+class BridgeProcess(Service):
+    """`odoo-bin iot_bridge`, as in production."""
+
+    name = "iot_bridge"
+
+    def __init__(self, instance):
+        super().__init__(instance.directory / "bridge")
+        self._instance = instance
+
+    def start(self):
+        """Start it; whether it works is seen in the database."""
+        command = self._instance.command("iot_bridge", "-d", self._instance.database)
+        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
+        return self
+
+
+@pytest.fixture
+def devices(instance):
+    """Devices provisioned in an Odoo that has ended again: the bridge is alone with database and broker."""
+    # Else the web server's own bridge would take over when the other one is killed.
+    instance.section["bridge_enabled"] = "false"
+    instance.start()
+    farm = Farm(log_in(instance), new_code())
+    provisioned = [farm.provision(new_code("TS")) for _ in range(DEVICES)]
+    instance.stop()
+    del instance.section["bridge_enabled"]
+    instance.write_conf()
+    return provisioned
+
+
+@pytest.fixture
+def bridge(instance, devices):
+    """The bridge, running; killed at the end if the test did not stop it."""
+    with BridgeProcess(instance) as process:
+        yield process
+
+
+def publish_all(broker, device, base):
+    """All readings of one device at QoS 1, each with its own time; returns when the broker has acknowledged all."""
+    with connected(broker, device.credentials) as connection:
+        sent = [
+            connection.send(
+                device.topic(), device.payload(base + timedelta(milliseconds=number), temperature=number / 100)
+            )
+            for number in range(READINGS_EACH)
+        ]
+        for info in sent:
+            info.wait_for_publish(60)
+
+
+def test_every_published_reading_is_stored_exactly_once_though_the_bridge_is_killed_twice(
+    instance, broker, devices, bridge
+):
+    stored = Database(instance.postgres.dsn(instance.database))
+    base = utc_now() - timedelta(hours=1)
+    # The first message shows that the bridge has subscribed: its session is what keeps the others.
+    ids = [device.record_id for device in devices]
+    with connected(broker, devices[0].credentials) as connection:
+        connection.publish(devices[0].topic(), devices[0].payload(base - timedelta(seconds=1), temperature=-1))
+        eventually(lambda: count(stored, ids) == 1, f"the bridge runs; its log: {bridge.log_tail()}", seconds=60)
+
+    publishers = [threading.Thread(target=publish_all, args=(broker, device, base)) for device in devices]
+    for publisher in publishers:
+        publisher.start()
+    killed_at = []
+    for threshold in KILL_AFTER:
+        eventually(
+            lambda threshold=threshold: count(stored, ids) >= threshold, "readings are being stored", 60, every=0.01
+        )
+        bridge.kill()
+        killed_at.append(count(stored, ids))
+        bridge.start()
+    for publisher in publishers:
+        publisher.join(60)
+        assert not publisher.is_alive()
+
+    total = DEVICES * READINGS_EACH + 1
+    assert all(number < total for number in killed_at), "it was killed in mid-stream"
+    eventually(lambda: count(stored, ids) >= total, f"all are stored; the log: {bridge.log_tail()}", seconds=60)
+    assert count(stored, ids) == total
+    for device in devices:
+        rows = stored.rows(
+            "SELECT temperature FROM iot_temperature_reading WHERE iot_device_id = %s AND temperature >= 0"
+            " ORDER BY timestamp",
+            device.record_id,
+        )
+        assert [row["temperature"] for row in rows] == [number / 100 for number in range(READINGS_EACH)]
+    for period in ("hourly", "daily"):
+        assert rolled_up(stored, period, ids) == total, f"the {period} rollup counts each reading once"
+    assert stored.value("SELECT count(*) FROM iot_dead_letter WHERE iot_device_id = ANY(%s)", ids) == 0
+
+
+def count(stored, ids):
+    return stored.value("SELECT count(*) FROM iot_temperature_reading WHERE iot_device_id = ANY(%s)", ids)
+
+
+def rolled_up(stored, period, ids):
+    statement = {
+        "hourly": "SELECT sum(readings) FROM iot_temperature_reading_hourly WHERE iot_device_id = ANY(%s)",
+        "daily": "SELECT sum(readings) FROM iot_temperature_reading_daily WHERE iot_device_id = ANY(%s)",
+    }[period]
+    return stored.value(statement, ids)

@@ -1,0 +1,108 @@
+"""The addons upgrade, grow and uninstall on a database with data, and the log has nothing to complain of.
+
+That they install so is seen to by scripts/test.py, which installs them for all tests.
+"""
+
+from dataclasses import replace
+
+import pytest
+from stack.odoo_instance import complaints
+from stack.paths import addon_dirs
+from support import Database, Farm, connected, eventually, log_in, new_code
+
+PROBE = "smart_dairy_iot_probe"
+PROBE_MODEL = """
+from odoo import fields, models
+from odoo.addons.smart_dairy_iot.models import iot_temperature_reading as base
+
+
+class IotTemperatureReading(models.Model):
+    _inherit = "iot.temperature.reading"
+
+    _payload = {**base.IotTemperatureReading._payload, "dew_point": "dew_point"}
+
+    dew_point = fields.Float(readonly=True)
+"""
+TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_name ~ '^(iot_|milk_)'"
+
+
+@pytest.fixture
+def history(instance, broker):
+    """A running Odoo with one provisioned device whose first reading is stored: (database, device)."""
+    instance.start()
+    stored = Database(instance.postgres.dsn(instance.database))
+    device = Farm(log_in(instance), new_code()).provision(new_code("TS"))
+    publish(broker, stored, device, temperature=1.0)
+    return stored, device
+
+
+def publish(broker, stored, device, **fields):
+    """Publish one reading and wait until it is stored."""
+    before = count(stored, device)
+    with connected(broker, device.credentials) as connection:
+        connection.publish(device.topic(), device.payload(**fields))
+        eventually(lambda: count(stored, device) == before + 1, "the reading is stored")
+
+
+def count(stored, device):
+    return stored.value("SELECT count(*) FROM iot_temperature_reading WHERE iot_device_id = %s", device.record_id)
+
+
+def run_odoo(instance, *arguments, what):
+    """Run Odoo to its end; returns what its log complains of."""
+    return complaints(instance.run_to_end(*arguments, "--stop-after-init", "--no-http", what=what))
+
+
+def write_probe(folder, model):
+    """An addon that extends a telemetry model, as one that knows more of a sensor would.
+
+    :param model: its Python source
+    """
+    package = folder / PROBE
+    package.mkdir(parents=True, exist_ok=True)
+    manifest = {"name": "Probe", "version": "1.0", "license": "LGPL-3", "depends": ["smart_dairy_iot"]}
+    (package / "__manifest__.py").write_text(repr(manifest))
+    (package / "__init__.py").write_text("from . import models\n")
+    (package / "models.py").write_text(model)
+
+
+def test_upgrading_everything_keeps_the_readings_and_logs_nothing(instance, broker, history):
+    stored, device = history
+    instance.stop()
+    assert run_odoo(instance, "-u", "all", what="Upgrading all modules") == []
+    assert count(stored, device) == 1
+    instance.start()
+    publish(broker, stored, device, temperature=2.0)
+
+
+def test_a_column_added_to_a_telemetry_model_is_there_after_an_upgrade_and_filled_by_the_bridge(
+    tmp_path, instance, broker, history
+):
+    stored, device = history
+    instance.stop()
+    instance.odoo = replace(instance.odoo, addons_path=(*instance.odoo.addons_path, tmp_path))
+    write_probe(tmp_path, model="")
+    assert run_odoo(instance, "-i", PROBE, what="Installing an addon") == []
+    write_probe(tmp_path, model=PROBE_MODEL)
+    assert run_odoo(instance, "-u", PROBE, what="Upgrading an addon") == []
+    instance.start()
+    publish(broker, stored, device, temperature=20.0, dew_point=9.3)
+    rows = stored.rows(
+        "SELECT temperature, dew_point FROM iot_temperature_reading WHERE iot_device_id = %s ORDER BY timestamp",
+        device.record_id,
+    )
+    assert rows == [{"temperature": 1.0, "dew_point": None}, {"temperature": 20.0, "dew_point": 9.3}]
+
+
+def test_uninstalling_removes_the_tables_under_a_running_bridge_and_logs_nothing(instance, history):
+    stored, _device = history
+    odoo = log_in(instance)
+    names = [path.name for path in addon_dirs(instance.addons_root)]
+    ids = odoo.call("ir.module.module", "search", [("name", "in", names), ("state", "=", "installed")])
+    assert len(ids) == len(names)
+    odoo.call("ir.module.module", "button_immediate_uninstall", ids)
+    assert instance.installed().isdisjoint(names)
+    assert stored.value(TABLES) == 0
+    assert stored.value("SELECT count(*) FROM timescaledb_information.hypertables") == 0
+    assert complaints(instance.log_file.read_text()) == []
+    assert instance.ready()

@@ -1,0 +1,126 @@
+"""A real Modbus TCP meter is polled: its milkings become sessions of the right animal, and production."""
+
+import pytest
+from simulation.herd import TAG_BASE, TAG_COUNTRY
+from simulation.modbus_meter import ModbusMeter
+from support import eventually, new_code
+
+SESSIONS = """
+    SELECT state, animal_id, current_yield, total_yield, production_id, source
+      FROM milk_session WHERE meter_id = %s ORDER BY id
+"""
+
+
+def tag_of(number):
+    """ISO 11784's 64-bit code of a cow's tag, as the meter's reader gives it."""
+    return 1 << 63 | TAG_COUNTRY << 38 | (TAG_BASE + number)
+
+
+@pytest.fixture
+def cows(odoo, farm):
+    """Cows 17 and 18 of the test's farm, each with a tag that no other farm has: number → animal id."""
+    offset = int(farm.code[1:], 16) % 10**8 * 100
+    tags = {number: offset + number for number in (17, 18)}
+    ids = odoo.call(
+        "farm.animal",
+        "create",
+        [
+            {"name": str(number), "farm_id": farm.id, "rfid_tag": f"{TAG_COUNTRY}{TAG_BASE + tag:012d}"}
+            for number, tag in tags.items()
+        ],
+    )
+    return {number: (animal_id, tag_of(tag)) for (number, tag), animal_id in zip(tags.items(), ids, strict=True)}
+
+
+@pytest.fixture
+def meter(odoo, farm):
+    """A meter's Modbus server, switched on, registered, provisioned, and polled: (server, id in the register)."""
+    server = ModbusMeter("127.0.0.1", 0)
+    server.start()
+    (meter_id,) = odoo.call(
+        "iot.milk_meter",
+        "create",
+        [
+            {
+                "name": "Stall 1",
+                "device_id": new_code("MM"),
+                "device_type": "milk_meter",
+                "farm_id": farm.id,
+                "manufacturer": "delaval",
+                "communication_type": "modbus_tcp",
+                "modbus_port": f"127.0.0.1:{server.port}",
+            }
+        ],
+    )
+    (meter,) = odoo.call("iot.milk_meter", "read", [meter_id], ["iot_device_id"])
+    odoo.call("iot.device", "action_provision", [meter["iot_device_id"][0]])
+    odoo.call("iot.milk_meter", "action_start_polling", [meter_id])
+    yield server, meter_id
+    odoo.call("iot.milk_meter", "action_stop_polling", [meter_id])
+    server.stop()
+
+
+def sessions(stored, meter_id, count):
+    """The meter's sessions once there are `count`."""
+    rows = stored.rows(SESSIONS, meter_id)
+    return rows if len(rows) >= count else None
+
+
+def begin(server, tag, yield_liters=0.4):
+    server.set(
+        milking=True,
+        rfid=tag,
+        yield_liters=yield_liters,
+        flow_rate=2.5,
+        conductivity=4.9,
+        temperature=37.8,
+        session_seconds=10,
+        vacuum=42,
+        pulsation=60,
+    )
+
+
+def test_cow_17_s_milking_is_a_session_within_five_seconds_and_production_when_it_ends(stored, cows, meter):
+    server, meter_id = meter
+    animal_id, tag = cows[17]
+    eventually(lambda: server.requests, "the meter is polled")
+
+    begin(server, tag)
+    (session,) = eventually(lambda: sessions(stored, meter_id, 1), "a session", seconds=5)
+    assert session["animal_id"] == animal_id
+    assert session["state"] == "in_progress"
+    assert session["source"] == "modbus"
+
+    server.set(yield_liters=7.0, session_seconds=120)
+    eventually(lambda: sessions(stored, meter_id, 1)[0]["current_yield"] == pytest.approx(7.0), "the yield grows", 5)
+
+    server.set(milking=False, yield_liters=12.5, flow_rate=0.0, session_seconds=290)
+    (session,) = eventually(
+        lambda: (found := sessions(stored, meter_id, 1))[0]["state"] == "completed" and found, "the session ends", 5
+    )
+    assert session["total_yield"] == pytest.approx(12.5)
+    (production,) = stored.rows(
+        "SELECT animal_id, quantity, source FROM farm_milk_production WHERE id = %s", session["production_id"]
+    )
+    assert production == {"animal_id": animal_id, "quantity": pytest.approx(12.5), "source": "iot_meter"}
+    assert stored.value("SELECT count(*) FROM farm_milk_production WHERE animal_id = %s", animal_id) == 1
+
+
+def test_a_meter_switched_off_and_on_again_is_polled_again_without_a_restart(product, stored, cows, meter):
+    server, meter_id = meter
+    begin(server, cows[17][1])
+    eventually(lambda: sessions(stored, meter_id, 1), "the first cow's session", seconds=5)
+    server.set(milking=False, yield_liters=9.0)
+    eventually(lambda: sessions(stored, meter_id, 1)[0]["state"] == "completed", "the first cow's session ends", 5)
+
+    server.stop()
+    (device,) = stored.rows(
+        "SELECT device_id FROM iot_device d JOIN iot_milk_meter m ON m.iot_device_id = d.id WHERE m.id = %s", meter_id
+    )
+    complaint = f"Milk meter {device['device_id']} does not answer"
+    eventually(lambda: complaint in product.log_file.read_text(), "the poller has noticed")
+    server.start()
+    begin(server, cows[18][1])
+    found = eventually(lambda: sessions(stored, meter_id, 2), "the next cow's session", seconds=15)
+    assert [row["animal_id"] for row in found] == [cows[17][0], cows[18][0]]
+    assert product.log_file.read_text().count(complaint) == 1, "an outage is logged once"
