@@ -53,7 +53,6 @@ class FarmAnimal(models.Model):
         help="Days since the last calving, by the farm's calendar; 0 for an animal that gives no milk.",
     )
     conductivity_baseline = fields.Float(
-        string="Conductivity Baseline (mS/cm)",
         digits=(6, 3),
         group_operator="avg",
         help="The usual conductivity of this cow's milk in mS/cm at 25 °C; 0 as long as it is not known.",
@@ -74,7 +73,7 @@ class FarmAnimal(models.Model):
         string="Tag Numbers",
         compute="_compute_rfid_numbers",
         search="_search_rfid_numbers",
-        help="All tags that the animal wears now, as printed. The search takes any form of a tag, or some of its digits.",
+        help="All tags that the animal wears now. The search takes any form of a tag, or some of its digits.",
     )
     production_ids = fields.One2many("farm.milk.production", "animal_id", string="Milk Production")
     health_event_ids = fields.One2many("farm.health.event", "animal_id", string="Health Events")
@@ -123,8 +122,9 @@ class FarmAnimal(models.Model):
     def _compute_days_in_milk(self):
         now = fields.Datetime.now()
         for animal in self:
-            in_milk = animal.status == "lactating" and animal.last_calving_date and animal.farm_id
-            animal.days_in_milk = in_milk and (animal.farm_id._local_date(now) - animal.last_calving_date).days
+            animal.days_in_milk = 0
+            if animal.status == "lactating" and animal.last_calving_date and animal.farm_id:
+                animal.days_in_milk = (animal.farm_id._local_date(now) - animal.last_calving_date).days
 
     @api.depends("rfid_ids.rfid_tag", "rfid_ids.is_primary", "rfid_ids.date_to")
     def _compute_rfid_tag(self):
@@ -134,6 +134,8 @@ class FarmAnimal(models.Model):
     def _inverse_rfid_tag(self):
         for animal in self:
             animal.rfid_ids._current_primary()._replace(animal, animal.rfid_tag)
+        # A field being written is not recomputed by itself, and what was written may be any printed form.
+        self._compute_rfid_tag()
 
     @api.depends("rfid_ids.tag_decimal", "rfid_ids.rfid_tag", "rfid_ids.date_to")
     def _compute_rfid_numbers(self):
@@ -143,7 +145,7 @@ class FarmAnimal(models.Model):
 
     @api.model
     def _search_rfid_numbers(self, operator, value):
-        """Animals that wear a tag now: in any form of it (``=``, ``in``), or with some of its characters (``ilike``)."""
+        """Animals that wear a tag now, given in any form (``=``, ``in``) or by some of its digits (``ilike``)."""
         if operator not in ("=", "in", "like", "ilike"):
             raise UserError(_("Tags are searched by 'is equal to' and 'contains' only."))
         tags = self.env["farm.animal.rfid"]
@@ -179,7 +181,7 @@ class FarmAnimal(models.Model):
     @api.model
     def get_import_templates(self):
         """Offer the template of Odoo's own import."""
-        return [{"label": _("Import Template for Animals"), "template": "/smart_dairy_farm/static/import/animals.xlsx"}]
+        return [{"label": _("Import Template for Animals"), "template": "/smart_dairy_farm/static/import/animals.xls"}]
 
     @api.model
     def _find_by_rfid(self, tag, at=None):

@@ -58,8 +58,10 @@ class FarmAnimalRfid(models.Model):
         ),
         (
             "primary_once",
-            "EXCLUDE USING btree (animal_id WITH =) WHERE (date_to IS NULL AND is_primary) "
-            "DEFERRABLE INITIALLY DEFERRED",
+            (
+                "EXCLUDE USING btree (animal_id WITH =) WHERE (date_to IS NULL AND is_primary) "
+                "DEFERRABLE INITIALLY DEFERRED"
+            ),
             "An animal has one primary tag at a time.",
         ),
         ("tag_given", "CHECK(rfid_tag IS NOT NULL)", "A tag is needed."),
@@ -75,9 +77,15 @@ class FarmAnimalRfid(models.Model):
             others = everywhere.search([("rfid_tag", "=", tag.rfid_tag), ("id", "!=", tag.id)])
             clash = others.filtered(tag._overlaps)[:1]
             if clash:
-                visible = self.env["farm.animal"].search([("id", "=", clash.animal_id.id), ("active", "in", [True, False])])
+                visible = self.env["farm.animal"].search(
+                    [("id", "=", clash.animal_id.id), ("active", "in", [True, False])]
+                )
                 raise ValidationError(
-                    _("Tag %(tag)s is worn by animal %(animal)s at that time.", tag=tag.printed_tag, animal=visible.name)
+                    _(
+                        "Tag %(tag)s is worn by animal %(animal)s at that time.",
+                        tag=tag.printed_tag,
+                        animal=visible.name,
+                    )
                     if visible
                     else _("Tag %(tag)s is worn by an animal of another farm at that time.", tag=tag.printed_tag)
                 )
@@ -156,7 +164,9 @@ class FarmAnimalRfid(models.Model):
     def _current_primary(self):
         """Of the tags of one animal, return the one by which it is known now: the primary one, else the newest worn."""
         worn = self.filtered(lambda tag: not tag.date_to)
-        return worn.sorted(lambda tag: (tag.is_primary, tag.date_from or fields.Datetime.to_datetime("1970-01-01")))[-1:]
+        return worn.sorted(lambda tag: (tag.is_primary, tag.date_from or fields.Datetime.to_datetime("1970-01-01")))[
+            -1:
+        ]
 
     def _replace(self, animal, printed_tag):
         """Make a tag (any form; empty for none) the animal's primary one in place of this one, worn until now."""

@@ -57,9 +57,7 @@ class FarmHealthEvent(models.Model):
     state = fields.Selection(
         [("open", "Open"), ("done", "Done")], required=True, default="open", index=True, copy=False, tracking=True
     )
-    withdrawal_until = fields.Date(
-        tracking=True, help="The last day on which the animal's milk may not be delivered."
-    )
+    withdrawal_until = fields.Date(tracking=True, help="The last day on which the animal's milk may not be delivered.")
 
     @api.constrains("date", "withdrawal_until")
     def _check_withdrawal(self):

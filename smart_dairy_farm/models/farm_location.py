@@ -64,9 +64,7 @@ class FarmLocation(models.Model):
     def _check_code(self):
         for farm in self:
             if not CODE_PATTERN.fullmatch(farm.code):
-                raise ValidationError(
-                    _("The farm code %r may have letters, digits, '_' and '-' only.", farm.code)
-                )
+                raise ValidationError(_("The farm code %r may have letters, digits, '_' and '-' only.", farm.code))
 
     @api.depends("pen_ids")
     def _compute_pen_count(self):

@@ -34,7 +34,7 @@ class FarmMilkProduction(models.Model):
     fat_percentage = fields.Float(string="Fat (%)", digits=(5, 2), group_operator="avg")
     protein_percentage = fields.Float(string="Protein (%)", digits=(5, 2), group_operator="avg")
     lactose_percentage = fields.Float(string="Lactose (%)", digits=(5, 2), group_operator="avg")
-    somatic_cell_count = fields.Integer(string="Somatic Cells (per mL)", group_operator="avg")
+    somatic_cell_count = fields.Integer(group_operator="avg", help="Somatic cells per mL; 0 when not measured.")
     source = fields.Selection(
         [("manual", "Entered by Hand"), ("iot_meter", "Milk Meter"), ("import", "Import")],
         required=True,
@@ -54,8 +54,10 @@ class FarmMilkProduction(models.Model):
         ("quantity_positive", "CHECK(quantity >= 0)", "A quantity of milk cannot be negative."),
         (
             "percentages_range",
-            "CHECK(fat_percentage BETWEEN 0 AND 100 AND protein_percentage BETWEEN 0 AND 100 "
-            "AND lactose_percentage BETWEEN 0 AND 100)",
+            (
+                "CHECK(fat_percentage BETWEEN 0 AND 100 AND protein_percentage BETWEEN 0 AND 100 "
+                "AND lactose_percentage BETWEEN 0 AND 100)"
+            ),
             "Fat, protein and lactose lie between 0 and 100 per cent.",
         ),
         ("cell_count_positive", "CHECK(somatic_cell_count >= 0)", "A somatic cell count cannot be negative."),
@@ -88,6 +90,6 @@ class FarmMilkProduction(models.Model):
         return [
             {
                 "label": _("Import Template for Milk Production"),
-                "template": "/smart_dairy_farm/static/import/milk_production.xlsx",
+                "template": "/smart_dairy_farm/static/import/milk_production.xls",
             }
         ]

@@ -8,8 +8,8 @@ An ISO 11784 transponder holds a 64-bit code::
     bits 0-37   national identification number
 
 The identity of an animal is country and number alone: the fifteen bits between flag and country tell how often the same
-number was issued again and what else the tag can do. They are left out of the canonical form, so that the full code from
-a milk meter and the fifteen digits printed on the ear tag name the same animal.
+number was issued again and what else the tag can do. They are left out of the canonical form, so that the full code
+from a milk meter and the fifteen digits printed on the ear tag name the same animal.
 
 The canonical form is the code as sixteen upper-case hexadecimal digits, ``8000F9DCBE991A14`` for country 999 and number
 123456789012. Sixteen hexadecimal digits that are no ISO 11784 code (a proprietary tag) are their own canonical form.
@@ -43,8 +43,8 @@ def normalize(tag):
     """Return the canonical form of a tag.
 
     :param tag: a printed or transmitted form as text (``"LA 982 000001088420"``, ``"A0000000964000000123456"``,
-        ``"964 000000123456"``, ``"3DD.003BA20748"``, ``"8000F9DCBE991A14"`` or the same bit-reversed, each with or without
-        a reader's STX/CR/LF), or a number: the 64-bit code (a meter's uint64 register) or the 15-digit decimal
+        ``"964 000000123456"``, ``"3DD.003BA20748"``, ``"8000F9DCBE991A14"`` or the same bit-reversed, each with or
+        without a reader's STX/CR/LF), or a number: the 64-bit code (a meter's uint64 register) or the 15-digit decimal
     :return: 16 upper-case hexadecimal digits
     :raise RfidError: when no animal's tag can be read from it
     """

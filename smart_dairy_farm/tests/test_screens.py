@@ -1,0 +1,45 @@
+"""Every screen that a menu leads to opens for whoever sees the menu."""
+
+from odoo.tests import TransactionCase, new_test_user
+
+
+class TestScreens(TransactionCase):
+    def actions_of(self, user):
+        """Return the window actions behind the menus that a user sees in the dairy farm app."""
+        menus = self.env["ir.ui.menu"].with_user(user)
+        root = self.env.ref("smart_dairy_farm.menu_root")
+        visible = menus.search([("id", "child_of", root.id)])
+        return [menu.action for menu in visible if menu.action and menu.action._name == "ir.actions.act_window"]
+
+    def test_every_view_of_every_menu_opens(self):
+        for role, at_least in (("user", 8), ("manager", 8), ("admin", 9)):
+            user = new_test_user(self.env, f"screen.{role}", groups=f"smart_dairy_farm.group_farm_{role}")
+            actions = self.actions_of(user)
+            self.assertGreaterEqual(len(actions), at_least)
+            for action in actions:
+                with self.subTest(role=role, action=action.name):
+                    views = [(False, mode) for mode in action.sudo().view_mode.split(",")]
+                    model = self.env[action.sudo().res_model].with_user(user)
+                    shown = model.get_views([*views, (False, "search")])
+                    self.assertEqual(len(shown["views"]), len(views) + 1)
+                    self.assertTrue(action.sudo().help, "an empty screen explains itself")
+
+    def test_who_has_no_dairy_group_sees_no_menu(self):
+        employee = new_test_user(self.env, "screen.employee", groups="base.group_user")
+        self.assertFalse(self.actions_of(employee))
+
+    def test_the_smart_buttons_lead_to_the_records_they_count(self):
+        farm = self.env["farm.location"].create({"name": "Buttons", "code": "BUTTONS", "tz": "UTC"})
+        pen = self.env["farm.pen"].create({"name": "P", "code": "P", "farm_id": farm.id})
+        animal = self.env["farm.animal"].create({"name": "1", "farm_id": farm.id, "pen_id": pen.id})
+        milking = self.env["farm.milk.production"].create({"animal_id": animal.id, "quantity": 9})
+        event = self.env["farm.health.event"].create({"animal_id": animal.id, "event_type": "heat"})
+        for action, records in (
+            (farm.action_view_pens(), pen),
+            (farm.action_view_animals(), animal),
+            (pen.action_view_animals(), animal),
+            (animal.action_view_production(), milking),
+            (animal.action_view_health_events(), event),
+        ):
+            with self.subTest(action=action["name"]):
+                self.assertEqual(self.env[action["res_model"]].search(action["domain"]), records)
