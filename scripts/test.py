@@ -12,6 +12,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from stack.system import ensure_programs
 from stack.test_bed import STANDARD_DATABASE, TestBed, open_test_bed
 
 TEMPLATE = "template_addons"
-RESULTS = BUILD / "results"
 PYTEST_SECONDS = 3600
 INTEGRATION = ROOT / "tests" / "integration"
 UNIT = ROOT / "tests" / "unit"
+# The plug-in pytest-odoo is for the addons' own tests: it loads an Odoo into the process.
+WITHOUT_ODOO = ["-p", "no:odoo"]
 
 
 def main() -> int:
@@ -74,7 +76,9 @@ def exit_code(unit: Tally, series: dict[str, Tally | str]) -> int:
 def run_unit_tests(environment: Environment, options: list[str]) -> Tally:
     """The tests that need neither Odoo nor servers."""
     say("unit tests")
-    return run_pytest(environment, "unit", [UNIT], dict(os.environ), options, expected=[] if options else ["unit"])
+    return run_pytest(
+        environment, "unit", [*WITHOUT_ODOO, UNIT], dict(os.environ), options, expected=[] if options else ["unit"]
+    )
 
 
 def run_series(
@@ -135,8 +139,7 @@ def run_integration_tests(bed: TestBed, options: list[str]) -> Tally:
     """The tests that need broker, bridge, database and browser together; their fixtures are in tests/conftest.py."""
     say(f"Odoo {bed.odoo.series}: integration tests")
     environ = os.environ | {"SMART_DAIRY_TEST_BED": str(bed.describe(TEMPLATE))}
-    # pytest-odoo, which would load an Odoo into the test process, is for the addons' own tests.
-    command = ["-p", "no:pytest-odoo", "-p", "no:odoo", INTEGRATION]
+    command = [*WITHOUT_ODOO, INTEGRATION]
     expected = [] if options else ["integration"]
     return run_pytest(bed.environment, f"{bed.odoo.series}-integration", command, environ, options, expected)
 
@@ -150,18 +153,17 @@ def run_pytest(
     expected: list[str],
 ) -> Tally:
     """Run pytest, its output passed on, and count what it did."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    junit = RESULTS / f"{name}-{os.getpid()}.xml"
-    junit.unlink(missing_ok=True)
-    full = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={junit}", *command, *options]
-    process = subprocess.Popen([str(part) for part in full], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL)
-    try:
-        code = process.wait(PYTEST_SECONDS)
-    except subprocess.TimeoutExpired:
-        code = None
-    finally:
-        end(process)
-    tally = read_junit(junit, expected)
+    with tempfile.TemporaryDirectory() as directory:
+        junit = Path(directory) / f"{name}.xml"
+        full = [environment.python, "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={junit}", *command, *options]
+        process = subprocess.Popen([str(part) for part in full], cwd=ROOT, env=environ, stdin=subprocess.DEVNULL)
+        try:
+            code = process.wait(PYTEST_SECONDS)
+        except subprocess.TimeoutExpired:
+            code = None
+        finally:
+            end(process)
+        tally = read_junit(junit, expected)
     if code is None:
         tally.problem(f"{name}: not done within {PYTEST_SECONDS} s")
     elif code not in (0, 1) or (code == 1 and not tally.failed):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .environment import Environment
 from .prefix import ensure_prefix
-from .service import Service, unprivileged
+from .service import Service, give_to_account, unprivileged
 from .shell import StackError, new_secret, port_taken, run, wait_until, write_private
 
 OWNER = "odoo"  # may create databases, is no superuser: as Odoo's role should be in production
@@ -133,6 +133,7 @@ class PostgresCluster(Service, Postgres):
         if fresh:
             self._init()
         self._write_settings()
+        give_to_account(self.data)
         (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by a crash; that it does not run was just checked
         self.spawn(unprivileged([str(self.bin_dir / "postgres"), "-D", str(self.data)]))
         try:

@@ -1,7 +1,10 @@
 """A server program as a child process: started with a log and a pid file, stopped for certain."""
 
 import contextlib
+import functools
 import os
+import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -11,14 +14,36 @@ from pathlib import Path
 from .shell import StackError
 
 
+ACCOUNT = "daemon"  # there on every Debian, which initdb, looking its own user up, relies on
+
+
 def unprivileged(command: list[str]) -> list[str]:
     """``command`` so that it does not run as root, which PostgreSQL refuses and a broker need not.
 
-    A user namespace maps root to an ordinary user, so that the files stay root's own and any checkout is in reach.
+    A user namespace maps root to an ordinary account: the files stay root's own, and any checkout is in reach. Where a
+    container forbids namespaces, it runs as that account itself, with the one capability it needs to reach its files.
     """
     if os.geteuid():
         return command
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command]
+    account = pwd.getpwnam(ACCOUNT)
+    if _namespaces_allowed():
+        return ["unshare", "--user", f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}", *command]
+    # no_setuid_fixup: without it access(2), by which initdb looks for its programs, leaves the capability out.
+    rights = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *rights, *command]
+
+
+def give_to_account(directory: Path) -> None:
+    """Make the account that ``unprivileged`` runs as the owner of all in ``directory``, where it must be."""
+    if os.geteuid() == 0 and not _namespaces_allowed() and directory.exists():
+        for path in [directory, *directory.rglob("*")]:
+            shutil.chown(path, ACCOUNT, ACCOUNT)
+
+
+@functools.lru_cache(maxsize=1)
+def _namespaces_allowed() -> bool:
+    probe = ["unshare", "--user", "--map-user=1", "--map-group=1", "true"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
 class Service:
