@@ -104,7 +104,7 @@ if $fix; then
     run_on "prettier write" "$pretty" node node_modules/prettier/bin/prettier.cjs --write --log-level warn
 fi
 run_on "ruff" "*.py" ruff check --quiet --output-format concise
-run_on "ruff format" "*.py" ruff format --check --quiet
+run_on "ruff format" "*.py" ruff format --check --quiet --output-format concise
 run_on "pylint-odoo" "smart_dairy_*.py" pylint
 run_on "prettier" "$pretty" node node_modules/prettier/bin/prettier.cjs --check --log-level warn
 run_on "eslint" "*.js *.mjs" node node_modules/eslint/bin/eslint.js --max-warnings 0
