@@ -9,11 +9,11 @@
     # Odoo Enterprise's and OCA's IoT addons both own a model named iot.device.
     "excludes": ["iot", "iot_oca"],
     "external_dependencies": {
-        "python": ["jsonschema", "orjson", "paho.mqtt"],
+        "python": ["jsonschema-rs", "orjson", "paho-mqtt"],
     },
     "data": [
-        "security/security.xml",
         "security/ir.model.access.csv",
+        "security/iot_rules.xml",
         "data/iot_topic_hierarchy.xml",
         "data/iot_topic_schema.xml",
         "views/iot_device_credentials_wizard_views.xml",
@@ -29,6 +29,9 @@
         "views/res_config_settings_views.xml",
         "views/menus.xml",
     ],
+    "assets": {
+        "web.assets_backend": ["smart_dairy_iot/static/src/**/*"],
+    },
     "application": True,
     "post_load": "post_load",
     "uninstall_hook": "uninstall_hook",

@@ -1,0 +1,317 @@
+"""The devices of a farm: what they are, where they stand, and what was last heard from them.
+
+How a device gets to the broker and is kept away from it is in `iot_device_provisioning`.
+"""
+
+import json
+import re
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..bridge.topics import IDENTIFIER
+from .iot_topic_hierarchy import DEVICE_TYPES
+
+TOPIC_FIELDS = {
+    "data": "data_topic",
+    "status": "status_topic",
+    "commands": "command_topic",
+    "config": "config_topic",
+    "alerts": "alert_topic",
+}
+RESERVED_IDS = ("bridge", "admin")
+"""Their client ids, sd_bridge and sd_admin, are the platform's own."""
+
+EXPIRING_DAYS = 30
+CALIBRATION_DUE_DAYS = 7
+MAC_ADDRESS = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
+
+LIVENESS_FIELDS = {
+    "last_seen": "last_seen",
+    "last_message_timestamp": "last_message_timestamp",
+    "messages_received": "messages_received",
+    "messages_sent": "messages_sent",
+    "error_count": "error_count",
+    "battery_level": "battery_level",
+    "signal_strength": "signal_strength",
+    "reported_status": "reported_status",
+    "reported_firmware_version": "firmware_version",
+}
+"""Field of the device → column of `iot_device_state`, which the bridge alone writes."""
+
+
+class IotDevice(models.Model):
+    _name = "iot.device"
+    _description = "IoT Device"
+    _inherit = ["mail.thread", "mail.activity.mixin"]
+    _order = "name, id"
+    _rec_names_search = ["name", "device_id", "serial_number"]
+
+    name = fields.Char(string="Device Name", required=True, tracking=True)
+    active = fields.Boolean(default=True, tracking=True)
+    device_id = fields.Char(
+        string="Device ID",
+        required=True,
+        copy=False,
+        tracking=True,
+        help="The device's identity on the wire, e.g. MM001: letters, digits, _ and -. Fixed once it is provisioned.",
+    )
+    device_type = fields.Selection(DEVICE_TYPES, required=True, index=True, tracking=True)
+    state = fields.Selection(
+        [
+            ("provisioning", "Provisioning"),
+            ("active", "Active"),
+            ("inactive", "Inactive"),
+            ("maintenance", "Maintenance"),
+            ("decommissioned", "Decommissioned"),
+        ],
+        string="Status",
+        default="provisioning",
+        required=True,
+        readonly=True,
+        copy=False,
+        index=True,
+        tracking=True,
+    )
+
+    farm_id = fields.Many2one("farm.location", string="Farm", required=True, index=True, ondelete="restrict", tracking=True)
+    company_id = fields.Many2one(related="farm_id.company_id", store=True, index=True)
+    location_id = fields.Many2one("farm.pen", string="Pen/Location", domain="[('farm_id', '=', farm_id)]", tracking=True)
+    location_description = fields.Char(string="Physical Location Description")
+    latitude = fields.Float(digits=(10, 7))
+    longitude = fields.Float(digits=(10, 7))
+
+    manufacturer = fields.Char()
+    model = fields.Char()
+    serial_number = fields.Char(copy=False)
+    firmware_version = fields.Char(tracking=True)
+    hardware_version = fields.Char()
+    mac_address = fields.Char(string="MAC Address", copy=False)
+    ip_address = fields.Char(string="IP Address", copy=False)
+
+    data_topic = fields.Char(compute="_compute_topics", store=True)
+    status_topic = fields.Char(compute="_compute_topics", store=True)
+    command_topic = fields.Char(compute="_compute_topics", store=True)
+    config_topic = fields.Char(string="Configuration Topic", compute="_compute_topics", store=True)
+    alert_topic = fields.Char(compute="_compute_topics", store=True)
+
+    is_online = fields.Boolean(
+        compute="_compute_liveness",
+        search="_search_is_online",
+        help="Heard from within the time that the settings give a device before it counts as offline.",
+    )
+    connection = fields.Selection(
+        [("online", "Online"), ("offline", "Offline"), ("never", "Never Seen")], compute="_compute_liveness"
+    )
+    last_seen = fields.Datetime(compute="_compute_liveness")
+    last_message_timestamp = fields.Datetime(
+        string="Last Message", compute="_compute_liveness", help="The time that the device gave its last message."
+    )
+    messages_received = fields.Integer(compute="_compute_liveness")
+    messages_sent = fields.Integer(compute="_compute_liveness")
+    error_count = fields.Integer(compute="_compute_liveness")
+    battery_level = fields.Float(string="Battery (%)", compute="_compute_liveness")
+    signal_strength = fields.Integer(string="Signal (dBm)", compute="_compute_liveness")
+    reported_status = fields.Char(compute="_compute_liveness")
+    reported_firmware_version = fields.Char(compute="_compute_liveness")
+
+    certificate_cn = fields.Char(string="Certificate CN", copy=False)
+    certificate_expiry = fields.Date(copy=False)
+    certificate_status = fields.Selection(
+        [("valid", "Valid"), ("expiring", "Expiring Soon"), ("expired", "Expired"), ("revoked", "Revoked")],
+        compute="_compute_certificate_status",
+    )
+    calibration_date = fields.Date(string="Last Calibration Date", copy=False)
+    next_calibration_date = fields.Date(copy=False)
+    calibration_status = fields.Selection(
+        [("valid", "Valid"), ("due", "Calibration Due"), ("overdue", "Calibration Overdue")],
+        compute="_compute_calibration_status",
+    )
+    config_json = fields.Text(
+        string="Device Configuration (JSON)",
+        help="Sent to the device, retained, on its configuration topic whenever it is changed.",
+    )
+    notes = fields.Text()
+    alert_ids = fields.One2many("iot.alert", "iot_device_id", string="Alerts")
+    open_alert_count = fields.Integer(compute="_compute_open_alert_count")
+
+    _sql_constraints = [
+        ("device_id_unique", "EXCLUDE USING btree (lower(device_id) WITH =)", "Device ID must be unique!"),
+        ("mac_address_unique", "EXCLUDE USING btree (lower(mac_address) WITH =)", "MAC Address must be unique!"),
+        ("latitude_range", "CHECK(latitude BETWEEN -90 AND 90)", "A latitude lies between -90 and 90 degrees."),
+        ("longitude_range", "CHECK(longitude BETWEEN -180 AND 180)", "A longitude lies between -180 and 180 degrees."),
+    ]
+
+    # ------------------------------------------------------------------ constraints
+
+    @api.constrains("device_id", "device_type")
+    def _check_device_id(self):
+        """An identity is a plain topic segment, fits its type's pattern and is not the platform's own."""
+        for device in self:
+            if not IDENTIFIER.fullmatch(device.device_id):
+                raise ValidationError(
+                    _("“%s” cannot be a device ID: use up to 64 letters, digits, _ and -.", device.device_id)
+                )
+            if device.device_id.lower() in RESERVED_IDS:
+                raise ValidationError(_("“%s” is reserved for the platform itself.", device.device_id))
+            pattern = device._id_pattern()
+            if not re.fullmatch(pattern, device.device_id):
+                raise ValidationError(
+                    _(
+                        "“%(device_id)s” does not fit the pattern %(pattern)s, which the settings ask of this type.",
+                        device_id=device.device_id,
+                        pattern=pattern,
+                    )
+                )
+
+    def _id_pattern(self):
+        # Reading one setting, of no secrecy: whoever registers a device is bound by it.
+        parameters = self.env["ir.config_parameter"].sudo()
+        return parameters.get_param(f"iot.device_id_pattern_{self.device_type}") or IDENTIFIER.pattern
+
+    @api.constrains("farm_id", "location_id")
+    def _check_location(self):
+        for device in self:
+            if device.location_id and device.location_id.farm_id != device.farm_id:
+                raise ValidationError(
+                    _(
+                        "%(pen)s is not on the farm %(farm)s of the device %(device)s.",
+                        pen=device.location_id.display_name,
+                        farm=device.farm_id.name,
+                        device=device.name,
+                    )
+                )
+
+    @api.constrains("mac_address")
+    def _check_mac_address(self):
+        for device in self:
+            if device.mac_address and not MAC_ADDRESS.fullmatch(device.mac_address):
+                raise ValidationError(_("“%s” is no MAC address, like 00:1A:2B:3C:4D:5E.", device.mac_address))
+
+    @api.constrains("config_json")
+    def _check_config_json(self):
+        for device in self:
+            if device.config_json:
+                device._configuration()
+
+    def _configuration(self):
+        """The configuration as a dict; raises ValidationError for anything but a JSON object."""
+        try:
+            configuration = json.loads(self.config_json or "{}")
+        except ValueError as error:
+            raise ValidationError(_("The configuration of %(device)s is not JSON: %(error)s", device=self.name, error=error)) from error
+        if not isinstance(configuration, dict):
+            raise ValidationError(_("The configuration of %s must be a JSON object.", self.name))
+        return configuration
+
+    # ------------------------------------------------------------------ computed
+
+    @api.depends("device_type", "device_id", "farm_id.code")
+    def _compute_topics(self):
+        # The topics' patterns are no farm's secret, and a device has topics whoever registers it.
+        topics = self.env["iot.topic.hierarchy"].sudo()._of_devices()
+        for device in self:
+            values = dict.fromkeys(TOPIC_FIELDS.values(), False)
+            if device.device_id and device.farm_id.code and device.device_type:
+                for topic in topics[device.device_type]:
+                    values[TOPIC_FIELDS[topic.message_type]] = topic.generate_topic(device.farm_id.code, device.device_id)
+            device.update(values)
+
+    def _recompute_topics(self):
+        """Compute the topics anew after a change of their patterns, which no dependency can express."""
+        for name in TOPIC_FIELDS.values():
+            self.env.add_to_compute(self._fields[name], self)
+
+    @api.depends_context("uid")
+    def _compute_liveness(self):
+        # Read by SQL, as the bridge writes it by SQL: what the ORM has in its cache would be out of date.
+        # No right is passed over: it reads the rows of just the devices in self.
+        rows = {}
+        if self.ids:
+            self.env.cr.execute(
+                "SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent, error_count,"
+                " battery_level, signal_strength, reported_status, firmware_version"
+                " FROM iot_device_state WHERE iot_device_id IN %s",
+                [tuple(self.ids)],
+            )
+            rows = {row["iot_device_id"]: row for row in self.env.cr.dictfetchall()}
+        since = self._online_since()
+        for device in self:
+            row = rows.get(device._origin.id, {})
+            last_seen = row.get("last_seen")
+            device.is_online = bool(last_seen and last_seen >= since)
+            device.connection = "never" if not last_seen else "online" if device.is_online else "offline"
+            for name, column in LIVENESS_FIELDS.items():
+                device[name] = row.get(column) or False
+
+    def _search_is_online(self, operator, value):
+        wanted = set(value) if operator in ("in", "not in") else {bool(value)}
+        if operator in ("!=", "not in"):
+            wanted = {True, False} - wanted
+        if len(wanted) != 1:
+            return [(1, "=", 1)] if wanted else [(0, "=", 1)]
+        self.env.cr.execute("SELECT iot_device_id FROM iot_device_state WHERE last_seen >= %s", [self._online_since()])
+        return [("id", "in" if True in wanted else "not in", [device_id for (device_id,) in self.env.cr.fetchall()])]
+
+    @api.model
+    def _online_since(self):
+        """A device last seen before this moment (naive UTC) is offline."""
+        return fields.Datetime.now() - timedelta(minutes=self.env["iot.settings"]._get_config().offline_minutes)
+
+    @api.depends("certificate_expiry")
+    def _compute_certificate_status(self):
+        today = fields.Date.context_today(self)
+        for device in self:
+            expiry = device.certificate_expiry
+            if not expiry:
+                device.certificate_status = False
+            elif expiry < today:
+                device.certificate_status = "expired"
+            else:
+                device.certificate_status = "expiring" if expiry < today + timedelta(days=EXPIRING_DAYS) else "valid"
+
+    @api.depends("next_calibration_date")
+    def _compute_calibration_status(self):
+        today = fields.Date.context_today(self)
+        for device in self:
+            due = device.next_calibration_date
+            if due and due < today:
+                device.calibration_status = "overdue"
+            elif due and due < today + timedelta(days=CALIBRATION_DUE_DAYS):
+                device.calibration_status = "due"
+            else:
+                device.calibration_status = "valid"
+
+    @api.depends("alert_ids.state")
+    def _compute_open_alert_count(self):
+        open_alerts = [("iot_device_id", "in", self.ids), ("state", "!=", "resolved")]
+        counts = dict(self.env["iot.alert"]._read_group(open_alerts, ["iot_device_id"], ["__count"]))
+        for device in self:
+            device.open_alert_count = counts.get(device._origin, 0)
+
+    @api.onchange("farm_id")
+    def _onchange_farm_id(self):
+        if self.location_id.farm_id != self.farm_id:
+            self.location_id = False
+
+    # ------------------------------------------------------------------ actions
+
+    def action_view_readings(self):
+        """Open what the device has measured."""
+        self.ensure_one()
+        specs = self.env["iot.settings"]._telemetry_specs()
+        model = next(spec.model for spec in specs if self.device_type in spec.device_types)
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Readings of %s", self.name),
+            "res_model": model,
+            "view_mode": "list,pivot,graph",
+            "domain": [("iot_device_id", "=", self.id)],
+        }
+
+    def action_view_alerts(self):
+        """Open the device's alerts."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_alert_action")
+        return {**action, "domain": [("iot_device_id", "=", self.id)], "context": {"default_iot_device_id": self.id}}

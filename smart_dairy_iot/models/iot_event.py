@@ -1,0 +1,83 @@
+"""What happened to a device or an animal, recorded once by whoever found it out.
+
+Events are the meeting point of addons that do not know each other: one records what it found, another has rules on it.
+"""
+
+import json
+
+from odoo import api, fields, models
+
+SEVERITIES = [("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical")]
+
+
+class IotEvent(models.Model):
+    _name = "iot.event"
+    _description = "IoT Event"
+    _order = "timestamp desc, id desc"
+    _rec_name = "kind"
+
+    kind = fields.Char(required=True, readonly=True, index=True, help="E.g. device_silent, device_back, milk_rejected.")
+    timestamp = fields.Datetime(required=True, readonly=True, index=True)
+    iot_device_id = fields.Many2one("iot.device", string="Device", readonly=True, index=True, ondelete="set null")
+    animal_id = fields.Many2one("farm.animal", readonly=True, index=True, ondelete="set null")
+    farm_id = fields.Many2one("farm.location", readonly=True, index=True, ondelete="restrict")
+    severity = fields.Selection(SEVERITIES, required=True, readonly=True, default="low")
+    message = fields.Text(readonly=True)
+    data = fields.Json(readonly=True)
+    data_text = fields.Text(string="Data", compute="_compute_data_text")
+    dedup_key = fields.Char(readonly=True, copy=False, help="A second event with the same key is not recorded.")
+
+    _sql_constraints = [
+        ("dedup_key_unique", "UNIQUE(dedup_key)", "This event has been recorded already."),
+    ]
+
+    @api.depends("data")
+    def _compute_data_text(self):
+        for event in self:
+            event.data_text = json.dumps(event.data, indent=4, ensure_ascii=False) if event.data else False
+
+    @api.depends("kind", "iot_device_id", "animal_id")
+    def _compute_display_name(self):
+        for event in self:
+            subject = event.iot_device_id.name or event.animal_id.name
+            event.display_name = f"{event.kind}: {subject}" if subject else event.kind
+
+    @api.model
+    def record(
+        self, kind, *, timestamp, device=None, animal=None, farm=None, severity="low", message="", data=None, dedup_key=None
+    ):
+        """Record an event, unless one with the same `dedup_key` is there already.
+
+        :param kind: what happened, e.g. "milk_rejected"
+        :param timestamp: when, naive UTC
+        :param device: `iot.device`, `animal`: `farm.animal`, `farm`: `farm.location`, by default the device's or animal's
+        :param severity: low, medium, high or critical
+        :param message: one sentence for the people of the farm
+        :param data: dict of JSON values
+        :param dedup_key: identifies the happening, so that a handler that runs twice records it once
+        :returns: the event, the earlier one if there was one
+        """
+        if dedup_key:
+            known = self.search([("dedup_key", "=", dedup_key)], limit=1)
+            if known:
+                return known
+        farm = farm or (device and device.farm_id) or (animal and animal.farm_id)
+        event = self.create(
+            {
+                "kind": kind,
+                "timestamp": timestamp,
+                "iot_device_id": device.id if device else False,
+                "animal_id": animal.id if animal else False,
+                "farm_id": farm.id if farm else False,
+                "severity": severity,
+                "message": message,
+                "data": data or False,
+                "dedup_key": dedup_key,
+            }
+        )
+        event._on_recorded()
+        return event
+
+    def _on_recorded(self):
+        """Called once for each new event; addons that act on events extend it."""
+        self.ensure_one()

@@ -1,0 +1,160 @@
+"""The topics of the platform: their patterns, who publishes on them, and how.
+
+A device's own topics, its rights at the broker and what the bridge subscribes to all follow from these records.
+"""
+
+import re
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, TopicPattern
+
+DEVICE_TYPES = [
+    ("milk_meter", "Milk Meter"),
+    ("temperature", "Temperature Sensor"),
+    ("collar", "Activity Collar"),
+    ("feeder", "Feed Dispenser"),
+    ("gate", "Automated Gate"),
+    ("waterer", "Water Dispenser"),
+    ("environmental", "Environmental Sensor"),
+]
+MESSAGE_TYPES = [
+    ("data", "Sensor Data"),
+    ("status", "Device Status"),
+    ("commands", "Commands"),
+    ("config", "Configuration"),
+    ("alerts", "Alerts"),
+    ("events", "Events"),
+    ("aggregated", "Aggregated Data"),
+    ("health", "Platform Health"),
+]
+DEVICE_PLACEHOLDERS = {"{farm_id}", "{device_id}"}
+PLACEHOLDERS = DEVICE_PLACEHOLDERS | {"{device_type}", "{message_type}"}
+SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+ROUTING_FIELDS = {"topic_pattern", "device_type", "message_type", "is_active"}
+
+
+class IotTopicHierarchy(models.Model):
+    _name = "iot.topic.hierarchy"
+    _description = "MQTT Topic"
+    _order = "sequence, name"
+
+    name = fields.Char(string="Topic Name", required=True)
+    code = fields.Char(string="Topic Code", required=True, copy=False)
+    sequence = fields.Integer(default=10)
+    topic_pattern = fields.Char(
+        required=True,
+        help="Placeholders: {farm_id} (the farm's code), {device_type} and {message_type} (path segments), {device_id}.",
+    )
+    device_type = fields.Selection([*DEVICE_TYPES, ("system", "System")], required=True, index=True)
+    message_type = fields.Selection(MESSAGE_TYPES, required=True)
+    direction = fields.Selection(
+        [("publish", "Device publishes"), ("subscribe", "Device receives"), ("platform", "Platform publishes")],
+        compute="_compute_direction",
+        store=True,
+    )
+    qos_level = fields.Selection(
+        [("0", "QoS 0 - At most once"), ("1", "QoS 1 - At least once"), ("2", "QoS 2 - Exactly once")],
+        string="QoS Level",
+        default="1",
+        required=True,
+    )
+    retain = fields.Boolean(string="Retain Message", help="The broker keeps the last message for new subscribers.")
+    description = fields.Text()
+    schema_ids = fields.One2many("iot.topic.schema", "topic_hierarchy_id", string="Payload Schemas")
+    payload_schema = fields.Text(
+        string="Payload JSON Schema",
+        compute="_compute_payload_schema",
+        help="The active schema that messages on this topic are checked against; without one, no message passes.",
+    )
+    is_active = fields.Boolean(string="Active", default=True)
+
+    _sql_constraints = [
+        ("code_unique", "UNIQUE(code)", "Topic code must be unique!"),
+        (
+            "one_topic_per_message",
+            "EXCLUDE USING btree (device_type WITH =, message_type WITH =)"
+            " WHERE (is_active AND direction IN ('publish', 'subscribe'))",
+            "A device has one topic for each type of message.",
+        ),
+    ]
+
+    @api.constrains("topic_pattern", "device_type", "message_type")
+    def _check_topic_pattern(self):
+        """A pattern is made of plain segments and known placeholders; wildcards belong to subscriptions."""
+        for topic in self:
+            segments = topic.topic_pattern.split("/")
+            wrong = [segment for segment in segments if segment not in PLACEHOLDERS and not SEGMENT.fullmatch(segment)]
+            if wrong:
+                raise ValidationError(
+                    _(
+                        "“%(segment)s” cannot be part of the topic pattern %(pattern)s: use letters, digits, _ and -,"
+                        " or a placeholder (%(placeholders)s) as a whole segment.",
+                        segment=wrong[0],
+                        pattern=topic.topic_pattern,
+                        placeholders=", ".join(sorted(PLACEHOLDERS)),
+                    )
+                )
+            counts = [segments.count(placeholder) for placeholder in DEVICE_PLACEHOLDERS]
+            if topic.direction != "platform" and counts != [1, 1]:
+                raise ValidationError(
+                    _(
+                        "The topic pattern %s belongs to devices: it needs {farm_id} and {device_id} once each, or"
+                        " devices would share a topic.",
+                        topic.topic_pattern,
+                    )
+                )
+
+    @api.depends("device_type", "message_type")
+    def _compute_direction(self):
+        directions = {**dict.fromkeys(DEVICE_PUBLISHES, "publish"), **dict.fromkeys(DEVICE_SUBSCRIBES, "subscribe")}
+        for topic in self:
+            of_device = topic.device_type in DEVICE_TYPE_PATHS
+            topic.direction = directions.get(topic.message_type, "platform") if of_device else "platform"
+
+    @api.depends("schema_ids.is_active", "schema_ids.json_schema")
+    def _compute_payload_schema(self):
+        for topic in self:
+            topic.payload_schema = topic.schema_ids.filtered("is_active")[:1].json_schema
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        return self._with_devices_following(lambda: super(IotTopicHierarchy, self).create(vals_list))
+
+    def write(self, vals):
+        if not ROUTING_FIELDS & vals.keys():
+            return super().write(vals)
+        return self._with_devices_following(lambda: super(IotTopicHierarchy, self).write(vals))
+
+    def unlink(self):
+        return self._with_devices_following(lambda: super(IotTopicHierarchy, self).unlink())
+
+    def generate_topic(self, farm_id=None, device_id=None):
+        """The topic of one device.
+
+        :param farm_id: the farm's *code*
+        :param device_id: the device's identity on the wire
+        :returns: the pattern with what was given filled in; placeholders without a value stay
+        """
+        self.ensure_one()
+        return self._pattern().fill(farm_id or "{farm_id}", device_id or "{device_id}")
+
+    def _pattern(self):
+        self.ensure_one()
+        return TopicPattern(self.topic_pattern, self.device_type, self.message_type)
+
+    @api.model
+    def _of_devices(self):
+        """The active topics of devices, {device type: records}."""
+        topics = self.search([("is_active", "=", True), ("direction", "!=", "platform")])
+        return {device_type: topics.filtered(lambda t: t.device_type == device_type) for device_type in DEVICE_TYPE_PATHS}
+
+    def _with_devices_following(self, change):
+        """Make the change, then carry it to the devices' topics, to their rights at the broker and to the bridge."""
+        devices = self.env["iot.device"].with_context(active_test=False).search([])
+        users, config_topics = devices._broker_users(), devices._config_topics()
+        result = change()
+        devices._recompute_topics()
+        devices._follow(users, config_topics)
+        return result

@@ -1,0 +1,23 @@
+"""What a broker must know of the devices: their users, their passwords and what each may publish and read.
+
+One interface (`Broker`), one implementation per kind of broker. The package knows neither Odoo nor its database:
+it is told what a device may do and carries that to the broker, every command confirmed.
+"""
+
+from .base import Broker, BrokerError, DeviceAccess
+from .mosquitto import MosquittoBroker
+
+BROKERS = {"mosquitto": MosquittoBroker}
+
+
+def broker_for(config):
+    """The broker of the configuration, not yet connected: use it as a context manager.
+
+    :param config: an object with the attributes of `bridge.config.Config`
+    :raises BrokerError: when the configuration names a kind of broker that is not known
+    """
+    if config.mqtt_broker_type not in BROKERS:
+        raise BrokerError(
+            f"The broker type “{config.mqtt_broker_type}” is not known; known are: {', '.join(sorted(BROKERS))}."
+        )
+    return BROKERS[config.mqtt_broker_type](config)

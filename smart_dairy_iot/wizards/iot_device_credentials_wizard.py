@@ -1,0 +1,27 @@
+"""Shows a device's credentials once, right after they were issued."""
+
+from odoo import api, fields, models
+
+
+class IotDeviceCredentialsWizard(models.TransientModel):
+    """The password lives in the action that opened the wizard and on the screen; the table has no column for it."""
+
+    _name = "iot.device.credentials.wizard"
+    _description = "Device Credentials"
+
+    iot_device_id = fields.Many2one("iot.device", string="Device", required=True, readonly=True, ondelete="cascade")
+    mqtt_username = fields.Char(string="User Name", readonly=True)
+    mqtt_client_id = fields.Char(string="Client ID", readonly=True)
+    mqtt_password = fields.Char(string="Password", store=False, readonly=True)
+    broker_address = fields.Char(compute="_compute_broker_address")
+    data_topic = fields.Char(related="iot_device_id.data_topic")
+    status_topic = fields.Char(related="iot_device_id.status_topic")
+    alert_topic = fields.Char(related="iot_device_id.alert_topic")
+    command_topic = fields.Char(related="iot_device_id.command_topic")
+    config_topic = fields.Char(related="iot_device_id.config_topic")
+
+    @api.depends("iot_device_id")
+    def _compute_broker_address(self):
+        config = self.env["iot.settings"]._get_config()
+        scheme = "mqtts" if config.mqtt_use_tls else "mqtt"
+        self.broker_address = f"{scheme}://{config.mqtt_broker_host}:{config.mqtt_broker_port}"

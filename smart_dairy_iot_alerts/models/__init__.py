@@ -1,0 +1,3 @@
+from . import iot_alert_rule
+from . import iot_alert
+from . import iot_event
