@@ -18,8 +18,31 @@ digest() {
     { echo "$1"; cat "${@:2}"; } | sha256sum | cut -c1-12
 }
 
+# base_python: prints an interpreter that can make an environment; what that takes is installed as for the product.
+base_python() {
+    PYTHONPATH=scripts "${PYTHON:-python3}" - <<'END'
+import contextlib
+import subprocess
+import sys
+
+from stack.environment import find_python
+from stack.shell import StackError
+from stack.system import install_packages
+
+try:
+    with contextlib.redirect_stdout(sys.stderr):
+        python, (major, minor) = find_python()
+        if subprocess.run([python, "-c", "import ensurepip"], capture_output=True).returncode:
+            install_packages([f"python{major}.{minor}-venv"])
+except StackError as error:
+    sys.exit(f"lint: {error}")
+print(python)
+END
+}
+
 install_python_tools() {
-    local python="${PYTHON:-python3}"
+    local python
+    python="$(base_python)"
     venv="$cache/python-$(digest "$("$python" --version)" requirements-lint.txt)"
     if [[ ! -e "$venv/.complete" ]]; then
         echo "lint: installing the Python tools and Node"

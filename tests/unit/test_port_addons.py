@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from porting.addons import PortError, port_tree, write_port
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"

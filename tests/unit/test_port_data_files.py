@@ -3,6 +3,7 @@
 from pathlib import PurePath
 
 import pytest
+
 from porting.data_files import check_csv, port_xml
 from porting.findings import SourceFile
 from porting.groups import categories_of

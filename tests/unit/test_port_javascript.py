@@ -3,6 +3,7 @@
 from pathlib import PurePath
 
 import pytest
+
 from porting.findings import SourceFile
 from porting.javascript import port_javascript, registered_services
 

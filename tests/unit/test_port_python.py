@@ -4,6 +4,7 @@ import ast
 from pathlib import PurePath
 
 import pytest
+
 from porting.findings import SourceFile
 from porting.python import check_snippet, port_python
 
