@@ -1,3 +1,4 @@
+from . import farm_owned_mixin
 from . import farm_location
 from . import farm_pen
 from . import farm_animal

@@ -11,7 +11,7 @@ class FarmAnimal(models.Model):
 
     _name = "farm.animal"
     _description = "Animal"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "farm.owned.mixin"]
     _order = "farm_id, name, id"
     _rec_names_search = ["name", "rfid_numbers"]
 

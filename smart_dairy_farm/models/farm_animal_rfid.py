@@ -11,6 +11,7 @@ class FarmAnimalRfid(models.Model):
 
     _name = "farm.animal.rfid"
     _description = "Animal Tag"
+    _inherit = ["farm.owned.mixin"]
     _order = "date_to desc, date_from desc, id desc"
     _rec_name = "printed_tag"
     _rec_names_search = ["printed_tag", "rfid_tag", "tag_decimal"]
@@ -72,23 +73,18 @@ class FarmAnimalRfid(models.Model):
     def _check_one_animal_at_a_time(self):
         # sudo: a tag is one in the world, so it may not be put on an animal here while one on a farm that the user
         # cannot see wears it. The message names nothing that he may not see.
-        everywhere = self.sudo()
-        for tag in everywhere:
-            others = everywhere.search([("rfid_tag", "=", tag.rfid_tag), ("id", "!=", tag.id)])
+        for tag in self.sudo():
+            others = tag.search([("rfid_tag", "=", tag.rfid_tag), ("id", "!=", tag.id)])
             clash = others.filtered(tag._overlaps)[:1]
             if clash:
-                visible = self.env["farm.animal"].search(
-                    [("id", "=", clash.animal_id.id), ("active", "in", [True, False])]
-                )
-                raise ValidationError(
-                    _(
-                        "Tag %(tag)s is worn by animal %(animal)s at that time.",
-                        tag=tag.printed_tag,
-                        animal=visible.name,
-                    )
-                    if visible
-                    else _("Tag %(tag)s is worn by an animal of another farm at that time.", tag=tag.printed_tag)
-                )
+                raise ValidationError(self._worn_by(tag, clash.animal_id))
+
+    def _worn_by(self, tag, animal):
+        """The sentence that a tag is worn already: it names the animal to those who may see it."""
+        animals = self.env["farm.animal"].with_user(self.env.user).with_context(active_test=False)
+        if animals.search_count([("id", "=", animal.id)]):
+            return _("Tag %(tag)s is worn by animal %(animal)s at that time.", tag=tag.printed_tag, animal=animal.name)
+        return _("Tag %(tag)s is worn by an animal of another farm at that time.", tag=tag.printed_tag)
 
     @api.constrains("date_from", "date_to")
     def _check_not_in_future(self):

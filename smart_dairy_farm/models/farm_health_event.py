@@ -9,7 +9,7 @@ class FarmHealthEvent(models.Model):
 
     _name = "farm.health.event"
     _description = "Health Event"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "farm.owned.mixin"]
     _order = "date desc, id desc"
 
     animal_id = fields.Many2one("farm.animal", required=True, index=True, tracking=True, ondelete="restrict")

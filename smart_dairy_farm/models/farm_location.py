@@ -18,6 +18,7 @@ class FarmLocation(models.Model):
 
     _name = "farm.location"
     _description = "Farm"
+    _inherit = ["farm.owned.mixin"]
     _order = "name, id"
     _rec_names_search = ["name", "code"]
 

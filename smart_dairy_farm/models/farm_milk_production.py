@@ -8,6 +8,7 @@ class FarmMilkProduction(models.Model):
 
     _name = "farm.milk.production"
     _description = "Milk Production"
+    _inherit = ["farm.owned.mixin"]
     _order = "date desc, milking_time desc, id desc"
 
     animal_id = fields.Many2one("farm.animal", required=True, index=True, ondelete="restrict")

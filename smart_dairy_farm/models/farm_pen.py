@@ -8,6 +8,7 @@ class FarmPen(models.Model):
 
     _name = "farm.pen"
     _description = "Pen"
+    _inherit = ["farm.owned.mixin"]
     _order = "farm_id, name, id"
     _rec_names_search = ["name", "code", "reference"]
 

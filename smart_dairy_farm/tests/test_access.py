@@ -135,8 +135,36 @@ class TestAccess(HerdCase):
             for name in ("closed", "foreign"):
                 with self.subTest(model=model, farm=name), self.assertRaises(AccessError):
                     self.of_farm(model, name, manager).write(values)
-        with self.assertRaises(AccessError):
-            self.of_farm("farm.animal", "own", manager).farm_id = self.farms["closed"]
+
+    def test_nothing_is_pushed_over_to_a_hidden_farm_or_company(self):
+        manager = self.users["manager"]
+        animal = self.make_animal("nomad", farm_id=self.farms["own"].id).with_user(manager)
+        hidden = self.of_farm("farm.animal", "closed", manager)
+        for change in (
+            lambda: animal.write({"farm_id": self.farms["closed"].id}),
+            lambda: animal.write({"farm_id": self.farms["foreign"].id}),
+            lambda: self.of_farm("farm.animal.rfid", "own", manager).write({"animal_id": hidden.id}),
+            lambda: self.of_farm("farm.milk.production", "own", manager).write({"animal_id": hidden.id}),
+            lambda: self.of_farm("farm.health.event", "own", manager).write({"animal_id": hidden.id}),
+            lambda: self.farm.with_user(self.users["admin"]).write({"company_id": self.foreign_company.id}),
+        ):
+            with self.assertRaises(AccessError), self.env.cr.savepoint():
+                change()
+        animal.farm_id = self.farms["open"]
+        self.assertEqual(animal.farm_id, self.farms["open"])
+
+    def test_nothing_is_created_on_a_hidden_farm(self):
+        manager = self.users["manager"]
+        hidden = self.of_farm("farm.animal", "closed", manager)
+        for model, values in (
+            ("farm.pen", {"name": "X", "code": "X", "farm_id": self.farms["closed"].id}),
+            ("farm.animal", {"name": "X", "farm_id": self.farms["closed"].id}),
+            ("farm.animal.rfid", {"animal_id": hidden.id, "printed_tag": "982000001000008"}),
+            ("farm.milk.production", {"animal_id": hidden.id, "quantity": 1}),
+            ("farm.health.event", {"animal_id": hidden.id, "event_type": "heat"}),
+        ):
+            with self.subTest(model=model), self.assertRaises(AccessError), self.env.cr.savepoint():
+                self.env[model].with_user(manager).create(values)
 
     def test_administrators_set_up_farms_and_their_users(self):
         admin = self.users["admin"]

@@ -1,0 +1,28 @@
+"""What belongs to a farm stays where its user may see it."""
+
+from odoo import _, models
+from odoo.exceptions import AccessError
+
+
+class FarmOwnedMixin(models.AbstractModel):
+    """A record that belongs to a farm, by itself or through its animal.
+
+    Record rules look at a record as it is before a change. Without a second look, a user could push a record over to a
+    farm or company that is closed to him.
+    """
+
+    _name = "farm.owned.mixin"
+    _description = "Record of a Farm"
+
+    _owner_fields = frozenset({"animal_id", "company_id", "farm_id"})
+
+    def write(self, vals):
+        result = super().write(vals)
+        if not self.env.su and self._owner_fields & vals.keys():
+            self._check_still_visible()
+        return result
+
+    def _check_still_visible(self):
+        visible = self.with_context(active_test=False).search_count([("id", "in", self.ids)])
+        if visible != len(self):
+            raise AccessError(_("This would belong to a farm or company that you may not see."))
