@@ -28,8 +28,8 @@ def main() -> None:
     odoo = find_series([arguments.series])[arguments.series]
     if isinstance(odoo, str):
         raise StackError(odoo)
-    with open_test_bed(odoo, environment) as bed, mark_running(LOCAL / "dev", bed.directory.name):
-        addons = arguments.addon or names
+    addons = arguments.addon or names
+    with open_test_bed(odoo, environment, addons) as bed, mark_running(LOCAL / "dev", bed.directory.name):
         say(f"installing {', '.join(addons)}")
         bed.copy_database(STANDARD_DATABASE, "dev")
         with bed.broker() as broker:

@@ -89,9 +89,10 @@ def run_series(
     started = time.monotonic()
     tally = Tally()
     try:
-        with open_test_bed(odoo, environment, BUILD / name if everything else None) as bed:
+        addons = arguments.addon or [path.name for path in addon_dirs()]
+        with open_test_bed(odoo, environment, addons, BUILD / name if everything else None) as bed:
             try:
-                tally = run_on(bed, arguments, everything)
+                tally = run_on(bed, addons, arguments, everything)
             finally:
                 keep_logs(bed)
     except StackError as error:
@@ -100,9 +101,8 @@ def run_series(
     return tally
 
 
-def run_on(bed: TestBed, arguments: argparse.Namespace, everything: bool) -> Tally:
+def run_on(bed: TestBed, addons: list[str], arguments: argparse.Namespace, everything: bool) -> Tally:
     """Install the addons and run their tests, the integration tests, or both."""
-    addons = arguments.addon or [path.name for path in addon_dirs()]
     tally = install(bed, addons)
     if everything or arguments.addon:
         tally += run_addon_tests(bed, addons, arguments.pytest)

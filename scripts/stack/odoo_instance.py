@@ -25,6 +25,7 @@ class OdooInstance(Service):
 
     ``data_dir`` holds the filestore, one folder per database, and may be shared by instances.
     ``section`` is what the configuration's section [smart_dairy_iot] says.
+    ``bridge=False`` leaves out the module that starts the bridge with the server, for databases without the IoT addon.
     ``workers=0`` is a threaded server; more are a prefork server, whose bus is on ``gevent_port``.
     """
 
@@ -45,6 +46,7 @@ class OdooInstance(Service):
         gevent_port: int,
         section: dict[str, str],
         workers: int = 0,
+        bridge: bool = True,
     ):
         super().__init__(directory)
         self.odoo = odoo
@@ -57,6 +59,7 @@ class OdooInstance(Service):
         self.gevent_port = gevent_port
         self.section = section
         self.workers = workers
+        self.bridge = bridge
         self.port_setting = "SMART_DAIRY_HTTP_PORT"
 
     @property
@@ -74,10 +77,7 @@ class OdooInstance(Service):
     def write_conf(self) -> Path:
         """Write Odoo's configuration file, which holds passwords, for its owner alone."""
         paths = [*self.odoo.addons_path, *([self.addons_root] if self.addons_root.exists() else [])]
-        # The server-wide module starts the bridge: it can be loaded only where the addon is there.
         modules = self.odoo.server_wide_modules
-        if not (self.addons_root / "smart_dairy_iot" / "__manifest__.py").exists():
-            modules = modules.replace(",smart_dairy_iot", "")
         parser = configparser.RawConfigParser()
         parser["options"] = {
             "addons_path": ",".join(map(str, paths)),
@@ -96,7 +96,7 @@ class OdooInstance(Service):
             "list_db": "False",
             "max_cron_threads": "1",
             "pg_path": str(self.postgres.bin_dir),
-            "server_wide_modules": modules,
+            "server_wide_modules": f"{modules},smart_dairy_iot" if self.bridge else modules,
             "workers": str(self.workers),
             **({"with_demo": "True"} if self.odoo.series == "19.0" else {}),
         }

@@ -58,8 +58,8 @@ class Odoo:
 
     @property
     def server_wide_modules(self) -> str:
-        """What --load must name so that the bridge starts with the server."""
-        return {"17.0": "base,web,smart_dairy_iot", "19.0": "base,rpc,web,smart_dairy_iot"}[self.series]
+        """What --load names by default, to which the module that starts the bridge is added."""
+        return {"17.0": "base,web", "19.0": "base,rpc,web"}[self.series]
 
     @property
     def ported(self) -> bool:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from .shell import StackError
 
-
 ACCOUNT = "daemon"  # there on every Debian, which initdb, looking its own user up, relies on
 
 

@@ -17,7 +17,7 @@ from .environment import Environment, ensure_environment
 from .mosquitto import Mosquitto
 from .odoo_instance import OdooInstance
 from .odoo_source import Odoo, fetch_19, find_17
-from .paths import LOCAL, ROOT
+from .paths import LOCAL, ROOT, with_dependencies
 from .postgres import Postgres, PostgresCluster, open_postgres
 from .prefix import ensure_prefix
 from .shell import StackError, built_in_place, free_port, locked, run, say
@@ -28,16 +28,28 @@ RECIPE = 1  # raise when what is prepared changes
 
 
 class TestBed:
-    """The server and folders of one run for one series, under ``directory``."""
+    """The server and folders of one run for one series, under ``directory``.
+
+    ``bridge`` says whether the addon that brings the bridge is among those under test.
+    """
 
     __test__ = False  # for pytest, which would take it for a class of tests
 
-    def __init__(self, odoo: Odoo, environment: Environment, directory: Path, postgres: Postgres, addons_root: Path):
+    def __init__(
+        self,
+        odoo: Odoo,
+        environment: Environment,
+        directory: Path,
+        postgres: Postgres,
+        addons_root: Path,
+        bridge: bool,
+    ):
         self.odoo = odoo
         self.environment = environment
         self.directory = directory
         self.postgres = postgres
         self.addons_root = addons_root
+        self.bridge = bridge
         self.prefix = ensure_prefix(environment)
         self.data_dir = directory / "data"
 
@@ -61,6 +73,7 @@ class TestBed:
             gevent_port=free_port(),
             section=settings | section,
             workers=workers,
+            bridge=self.bridge,
         )
 
     def broker(self, name: str = "mosquitto") -> Mosquitto:
@@ -90,6 +103,7 @@ class TestBed:
                     "addons_root": str(self.addons_root),
                     "pg_port": self.postgres.port,
                     "template": template,
+                    "bridge": self.bridge,
                 }
             )
         )
@@ -102,12 +116,15 @@ class TestBed:
         environment = ensure_environment()
         odoo = find_17() if facts["series"] == "17.0" else fetch_19()
         postgres = open_postgres(path.parent / "postgres", environment, facts["pg_port"], durable=False)
-        return cls(odoo, environment, path.parent, postgres, Path(facts["addons_root"])), facts["template"]
+        addons_root = Path(facts["addons_root"])
+        return cls(odoo, environment, path.parent, postgres, addons_root, facts["bridge"]), facts["template"]
 
 
 @contextlib.contextmanager
-def open_test_bed(odoo: Odoo, environment: Environment, port_to: Path | None = None) -> Iterator[TestBed]:
-    """A test bed whose server runs and has the database ``standard``; all of it is gone afterwards.
+def open_test_bed(
+    odoo: Odoo, environment: Environment, addons: list[str], port_to: Path | None = None
+) -> Iterator[TestBed]:
+    """A test bed for ``addons`` whose server runs and has the database ``standard``; all of it is gone afterwards.
 
     ``port_to`` is where the port to 19.0 is written, by default a folder of the run's own.
     """
@@ -116,17 +133,21 @@ def open_test_bed(odoo: Odoo, environment: Environment, port_to: Path | None = N
     directory.mkdir(parents=True)
     try:
         addons_root = addons_for(odoo, environment, port_to or directory / "addons")
-        if os.environ.get("PGHOST"):
-            postgres = open_postgres(directory / "postgres", environment, 0).start()
-            bed = TestBed(odoo, environment, directory, postgres, addons_root)
-            bed.instance(STANDARD_DATABASE).install(*STANDARD_MODULES)
-        else:
+        bridge = "smart_dairy_iot" in with_dependencies(addons, addons_root)
+        own_server = not os.environ.get("PGHOST")
+        if own_server:
             _copy_tree(_prepared(odoo, environment), directory)
-            postgres = open_postgres(directory / "postgres", environment, free_port(), durable=False).start()
-            bed = TestBed(odoo, environment, directory, postgres, addons_root)
+        postgres = open_postgres(directory / "postgres", environment, free_port(), durable=False).start()
+        bed = TestBed(odoo, environment, directory, postgres, addons_root, bridge)
+        already_there = [] if own_server else postgres.databases()
         try:
+            if not own_server:
+                _install_standard(bed)
             yield bed
         finally:
+            if not own_server:
+                for name in set(postgres.databases()) - set(already_there):
+                    postgres.drop_database(name)
             postgres.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -164,10 +185,15 @@ def _prepare(odoo: Odoo, environment: Environment, directory: Path) -> None:
     cluster = open_postgres(directory / "postgres", environment, free_port(), durable=False)
     assert isinstance(cluster, PostgresCluster)
     with cluster:
-        bed = TestBed(odoo, environment, directory, cluster, addons_root=directory / "no-addons")
-        # en_US only, demo data included; what is wrong in Odoo's own log is not ours to judge
-        bed.instance(STANDARD_DATABASE).install(*STANDARD_MODULES)
+        _install_standard(TestBed(odoo, environment, directory, cluster, directory / "no-addons", bridge=False))
     shutil.rmtree(directory / STANDARD_DATABASE)
+
+
+def _install_standard(bed: TestBed) -> None:
+    # What Odoo's own modules log is not ours to judge.
+    instance = bed.instance(STANDARD_DATABASE)
+    instance.bridge = False
+    instance.install(*STANDARD_MODULES)
 
 
 def _copy_tree(source: Path, destination: Path) -> None:
