@@ -1,12 +1,13 @@
 """What cannot be stored becomes a dead letter with its reason and its bytes, and the rest of the batch is stored."""
 
 import json
+from datetime import timedelta
 
 import pytest
-from support import Connection, Farm, eventually, new_code
 
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.provisioning import DeviceAccess, MosquittoBroker
+from support import Connection, Farm, eventually, new_code, utc_now
 
 DEAD_LETTERS = """
     SELECT reason, detail, payload, iot_device_id, state FROM iot_dead_letter WHERE topic = %s ORDER BY id
@@ -54,10 +55,12 @@ def test_each_wrong_message_is_a_dead_letter_with_its_reason_and_the_rest_of_the
         ("unknown_device", stray, json.dumps({**good, "device_id": STRAY_DEVICE}).encode()),
         ("wrong_farm", wrong_farm, json.dumps(good).encode()),
     ]
+    base = utc_now() - timedelta(minutes=1)
     sent = []
     for number, (_reason, topic, body) in enumerate(wrong):
         # Good and bad in turn, and nobody waits: they come to the bridge in the same batches.
-        sent.append(connection.send(own, device.payload(temperature=float(number))))
+        at = base + timedelta(milliseconds=number)
+        sent.append(connection.send(own, device.payload(at, temperature=float(number))))
         sent.append(connection.send(topic, body))
     for info in sent:
         info.wait_for_publish(20)
