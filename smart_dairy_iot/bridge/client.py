@@ -43,6 +43,8 @@ class BrokerClient:
         self._epoch_lock = threading.Lock()
         self._outage_reported = False
         self.connected = threading.Event()
+        #: The broker has taken the subscriptions: from here on nothing that is published is missed.
+        self.receiving = threading.Event()
         self._client = self._make_client()
 
     def start(self):
@@ -131,7 +133,9 @@ class BrokerClient:
             for topic_filter, code in zip(self._subscriptions, reason_codes, strict=False)
             if code.is_failure
         ]
-        if refused:
+        if not refused:
+            self.receiving.set()
+        else:
             _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
 
     def _on_connect_fail(self, _client, _userdata):
@@ -139,6 +143,7 @@ class BrokerClient:
 
     def _on_disconnect(self, _client, _userdata, _flags, reason_code, _properties):
         self.connected.clear()
+        self.receiving.clear()
         if reason_code.is_failure:
             self._report_outage(f"the connection to the broker was lost: {reason_code}")
 

@@ -73,18 +73,26 @@ class Bridge:
         self._make_workers = make_workers
         self.leadership = Leadership(dsn, BRIDGE_LOCK, "IoT bridge", self._lead)
         self.name = f"bridge {db_name}"
+        self._shift = None
 
     def run(self, stop):
         """Lead or stand by until the event is set."""
         self.leadership.run(stop)
 
+    @property
+    def receiving(self):
+        """Whether this process leads and the broker has taken its subscriptions."""
+        shift = self._shift
+        return shift is not None and shift.client.receiving.is_set()
+
     def _lead(self, connection, stop):
-        shift = _Shift(self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection)
+        self._shift = shift = _Shift(self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection)
         try:
             shift.start()
             while not stop.is_set():
                 shift.tick(connection.heard(timeout=0.5))
         finally:
+            self._shift = None
             shift.stop()
 
 

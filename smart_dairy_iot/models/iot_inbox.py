@@ -84,6 +84,8 @@ class IotInbox(models.Model):
         handlers = self._handlers()
         for kind, group in groupby(messages, lambda message: message.kind):
             self._handle(handlers.get(kind), group)
+        # The states were written past the ORM.
+        self.invalidate_model(flush=False)
         return len(messages)
 
     def _take(self, limit):
@@ -128,19 +130,17 @@ class IotInbox(models.Model):
         )
 
     def _set_failed(self, message, error):
-        self.env.invalidate_all(flush=False)
-        record = self.browse(message.id)
-        attempts = record.attempts + 1
         self.env.cr.execute(
-            "UPDATE iot_inbox SET attempts = %s, error = %s, state = %s, next_try_at = %s WHERE id = %s",
-            [
-                attempts,
-                error,
-                "failed" if attempts >= _MOST_ATTEMPTS else "new",
-                fields.Datetime.now() + _FIRST_RETRY * 2 ** (attempts - 1),
-                message.id,
-            ],
+            """
+            UPDATE iot_inbox
+               SET attempts = attempts + 1, error = %s,
+                   state = CASE WHEN attempts + 1 >= %s THEN 'failed' ELSE 'new' END,
+                   next_try_at = %s + %s * 2 ^ attempts
+             WHERE id = %s RETURNING attempts
+            """,
+            [error, _MOST_ATTEMPTS, fields.Datetime.now(), _FIRST_RETRY, message.id],
         )
+        (attempts,) = self.env.cr.fetchone()
         _logger.warning("Message %s of kind %s failed, attempt %s:\n%s", message.id, message.kind, attempts, error)
 
     @api.autovacuum

@@ -1,0 +1,132 @@
+"""A bridge in the test's own process, on a real database and broker, and devices to talk to it."""
+
+import contextlib
+import json
+import ssl
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+import paho.mqtt.client as mqtt
+import psycopg2
+
+from smart_dairy_iot.bridge.config import load_config
+from smart_dairy_iot.bridge.runner import Bridge
+from smart_dairy_iot.provisioning import broker_for
+from smart_dairy_iot.provisioning.base import DeviceAccess
+from smart_dairy_iot.telemetry.spec import Column, TelemetrySpec
+
+SPECS = (
+    TelemetrySpec(
+        "iot.temperature.reading",
+        "iot_temperature_reading",
+        ("temperature",),
+        (Column("temperature", "double precision", "temperature"),),
+        ("temperature", "humidity"),
+    ),
+    TelemetrySpec(
+        "iot.activity.reading",
+        "iot_activity_reading",
+        ("collar",),
+        (Column("steps", "integer", "steps"), Column("animal_ref", "text", "animal_id")),
+    ),
+)
+PATHS = {"temperature": "temperature", "collar": "collars"}
+PATIENCE = 30
+
+
+class Bench:
+    """One database, one broker, one farm.
+
+    :param dsn: dict of connection parameters of the database
+    :param broker: a running `stack.mosquitto.Mosquitto`
+    """
+
+    def __init__(self, dsn, broker):
+        self.dsn = dsn
+        self.config = load_config(broker.settings(), {}, environ={})
+        self.farm_id, self.farm_code = self.query("SELECT id, code FROM farm_location ORDER BY id LIMIT 1")[0]
+
+    def query(self, statement, *parameters):
+        with contextlib.closing(psycopg2.connect(**self.dsn)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else None
+
+    def make_bridge(self):
+        return Bridge(self.dsn, self.dsn["dbname"], self.config, SPECS)
+
+    @contextlib.contextmanager
+    def running(self, bridge, stand_by=False):
+        """Run the bridge in a thread, receiving unless it stands by; gives the event that stops it."""
+        stop = threading.Event()
+        thread = threading.Thread(target=bridge.run, args=(stop,), daemon=True)
+        thread.start()
+        try:
+            if not stand_by:
+                self.wait_for(lambda: bridge.receiving, "the bridge is subscribed")
+            yield stop
+        finally:
+            stop.set()
+            thread.join(timeout=PATIENCE)
+            assert not thread.is_alive(), "the bridge did not stop"
+
+    def device(self, device_id, device_type, state="active"):
+        """Register and provision a device; a connected `Publisher` speaks for it."""
+        topic = f"dairy/{self.farm_code}/{PATHS[device_type]}/{device_id}"
+        username, client_id = f"{device_type[:2].upper()}_{device_id}", f"sd_{device_id}"
+        self.query(
+            "INSERT INTO iot_device (name, device_id, device_type, state, farm_id, active, mqtt_username, mqtt_client_id)"
+            " VALUES (%s, %s, %s, %s, %s, true, %s, %s)",
+            *(device_id, device_id, device_type, state, self.farm_id, username, client_id),
+        )
+        with broker_for(self.config) as administration:
+            access = DeviceAccess(username, client_id, [f"{topic}/data", f"{topic}/status"], [f"{topic}/config"])
+            administration.create(access, "test-password")
+        return Publisher(self.config, username, client_id, "test-password", device_id, topic)
+
+    def wait_for(self, condition, what):
+        """Wait until the condition is true, for at most half a minute."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
+            time.sleep(0.05)
+
+    def wait_for_count(self, table, count):
+        """Wait until a table has that many rows, and see that it stays at it."""
+        self.wait_for(lambda: self.count(table) >= count, f"{count} rows in {table} ({self.count(table)} now)")
+        assert self.count(table) == count
+
+    def count(self, table):
+        try:
+            return self.query(f"SELECT count(*) FROM {table}")[0][0]
+        except psycopg2.OperationalError:
+            return -1
+
+
+class Publisher:
+    """A device's own connection: MQTT over TLS, QoS 1, resending what the broker did not acknowledge."""
+
+    def __init__(self, config, username, client_id, password, device_id, topic):
+        self.device_id, self.topic = device_id, topic
+        self.received = []
+        self._start = datetime.now(timezone.utc) - timedelta(hours=1)
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False)
+        self._client.username_pw_set(username, password)
+        self._client.tls_set_context(ssl.create_default_context(cafile=config.mqtt_ca_file))
+        self._client.on_message = lambda _client, _data, message: self.received.append(json.loads(message.payload))
+        self._client.on_connect = lambda client, *_rest: client.subscribe(f"{self.topic}/config", qos=1)
+        self._client.connect(config.mqtt_broker_host, config.mqtt_broker_port)
+        self._client.loop_start()
+
+    def publish(self, number, **payload):
+        """Publish reading `number`, one second after the one before."""
+        instant = self._start + timedelta(seconds=number)
+        payload = {"device_id": self.device_id, "timestamp": instant.isoformat(timespec="seconds")} | payload
+        return self.publish_raw(json.dumps(payload))
+
+    def publish_raw(self, payload):
+        return self._client.publish(f"{self.topic}/data", payload, qos=1)
+
+    def close(self):
+        self._client.disconnect()
+        self._client.loop_stop()
