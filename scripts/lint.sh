@@ -132,7 +132,7 @@ run_on "pylint-odoo" "smart_dairy_*.py" pylint
 run_on "prettier" "$pretty" node node_modules/prettier/bin/prettier.cjs --check --log-level warn
 run_on "eslint" "*.js *.mjs" node node_modules/eslint/bin/eslint.js --max-warnings 0
 run_on "shellcheck" "*.sh .ci/run" shellcheck --external-sources
-run_on "series" "smart_dairy_*.py smart_dairy_*.xml smart_dairy_*.js" python scripts/lint_series.py
+run_on "series" "smart_dairy_*.py smart_dairy_*.xml smart_dairy_*.js smart_dairy_*.csv" python scripts/lint_series.py
 
 if ((${#failed[@]})); then
     echo "lint: failed: ${failed[*]}" >&2

@@ -13,6 +13,7 @@ both: the ported text, which `scripts/port.py` writes, and the findings, which `
     views.py        the architecture of a view
     javascript.py   the web client's modules and tours
     known.py        what is known of the two series: the tables that the others look things up in
+    known_web.py    the same for the web client
 
-Whoever meets a refusal of something harmless compares the two sources and adds it to `known.py`.
+Whoever meets a refusal of something harmless compares the two sources and adds it to these tables.
 """

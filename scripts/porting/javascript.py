@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from porting import known
+from porting import known, known_web
 from porting.findings import SourceFile
 
 IMPORT = re.compile(r"""^import\s+(?P<names>[^;"']*?)\s+from\s+["'](?P<module>[^"']+)["']""", re.M)
@@ -65,7 +65,7 @@ def _check_imports(source: SourceFile) -> None:
             continue
         for name in filter(None, (part.strip() for part in names.strip("{}").split(","))):
             imported = name.split(" as ")[0].strip()
-            if imported not in known.JAVASCRIPT_IMPORTS.get(module, ()):
+            if imported not in known_web.JAVASCRIPT_IMPORTS.get(module, ()):
                 source.refuse(line, f"`{imported}` of {module!r} is not known to be the same on 17.0 and 19.0.")
 
 
@@ -83,9 +83,9 @@ def _check_services(source: SourceFile, own_services: set[str]) -> None:
 
 
 def _check_service(source: SourceFile, line: int, name: str, own_services: set[str]) -> None:
-    if name in known.SERVICES_GONE:
-        source.refuse(line, f"the service {name!r} is not there on both series: {known.SERVICES_GONE[name]}.")
-    elif name not in known.SERVICES | own_services:
+    if name in known_web.SERVICES_GONE:
+        source.refuse(line, f"the service {name!r} is not there on both series: {known_web.SERVICES_GONE[name]}.")
+    elif name not in known_web.SERVICES | own_services:
         source.refuse(line, f"the service {name!r} is not known to be the same on 17.0 and 19.0.")
 
 
@@ -95,11 +95,11 @@ def _check_words(source: SourceFile) -> None:
         for match in re.finditer(pattern, code):
             source.refuse(source.line_at(match.start()), message)
     for match in SESSION_KEY.finditer(code):
-        if match["key"] in known.SESSION_KEYS_GONE:
+        if match["key"] in known_web.SESSION_KEYS_GONE:
             source.refuse(source.line_at(match.start()), f"19.0 deletes `session.{match['key']}`: ask the server.")
     for match in ORM_CALL.finditer(code):
-        if match["method"] in known.ORM_METHODS_GONE:
-            hint = known.ORM_METHODS_GONE[match["method"]]
+        if match["method"] in known_web.ORM_METHODS_GONE:
+            hint = known_web.ORM_METHODS_GONE[match["method"]]
             source.refuse(source.line_at(match.start()), f"`orm.{match['method']}`: {hint}.")
 
 
@@ -110,12 +110,12 @@ def _check_tour(source: SourceFile) -> None:
         start, end = _enclosing_braces(masked, match.start())
         line = source.line_at(match.start())
         keys = _keys(masked[start + 1 : end])
-        for key in sorted(keys - known.TOUR_STEP_KEYS):
+        for key in sorted(keys - known_web.TOUR_STEP_KEYS):
             source.refuse(line, f"a tour's step with {key!r} does not run on both series.")
         if "run" not in keys:
             source.refuse(line, '17.0 clicks by itself, 19.0 does nothing: write `run: "click"` or `run() {}`.')
     for match in re.finditer(r"""\brun\s*:\s*["'](?P<word>[^"']*)["']""", source.text):
-        if match["word"] not in known.TOUR_RUN_WORDS:
+        if match["word"] not in known_web.TOUR_RUN_WORDS:
             message = f"the action {match['word']!r} is not known to both series: write a function."
             source.refuse(source.line_at(match.start()), message)
 

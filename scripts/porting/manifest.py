@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from porting import known
+from porting import known_web
 from porting.findings import SourceFile, apply_edits
 from porting.text import byte_span
 
@@ -48,6 +48,6 @@ def _check_bundles(source: SourceFile, assets: ast.expr | None) -> None:
     for key in assets.keys:
         name = getattr(key, "value", None)
         own = isinstance(name, str) and name.startswith("smart_dairy_")
-        if name not in known.BUNDLES and not own:
+        if name not in known_web.BUNDLES and not own:
             line = getattr(key, "lineno", assets.lineno)
             source.refuse(line, f"the bundle {name!r} is not known to exist in both series.")

@@ -67,6 +67,18 @@ def _dotted(node: ast.expr) -> str | None:
     return None
 
 
+def _serves_operator_in(method: ast.FunctionDef) -> bool:
+    """Whether a search method knows of 'in', hands its operator on, or refuses some: 19.0 then tries '='."""
+    for node in ast.walk(method):
+        if isinstance(node, ast.Compare) and any(getattr(part, "value", None) == "in" for part in ast.walk(node)):
+            return True
+        if isinstance(node, ast.Tuple) and any(getattr(part, "id", None) == "operator" for part in node.elts):
+            return True
+        if isinstance(node, ast.Name) and node.id in {"NotImplemented", "NotImplementedError", "UserError"}:
+            return True
+    return False
+
+
 def _imported_modules(tree: ast.Module) -> dict[str, str]:
     """The known modules of Odoo that a file has at hand, by the name it gives them."""
     modules = {}
@@ -168,6 +180,12 @@ class _Visitor(ast.NodeVisitor):
         elif TREE_ARCH.search(value):
             self._refuse(node, "a view written in Python is not ported: write it in XML.")
 
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        operator = getattr(node.elts[1], "value", None) if len(node.elts) == 3 else None
+        if operator in known.OPERATORS_GONE:
+            self._refuse(node, f"the operator {operator!r} does not run on both series.")
+        self.generic_visit(node)
+
     # Calls
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -241,6 +259,8 @@ class _Visitor(ast.NodeVisitor):
             if name in known.OVERRIDES_GONE:
                 self._refuse(method, f"an override of `{name}` cannot serve both: {known.OVERRIDES_GONE[name]}.")
             decorators = {_dotted(decorator) for decorator in method.decorator_list}
+            if name.startswith("_search_") and not _serves_operator_in(method):
+                self._refuse(method, f"19.0 calls `{name}` with the operator 'in' and a set: serve it, or refuse it.")
             if name == "create" and "api.model" in decorators:
                 self._refuse(method, "19.0 gives `create` a list: decorate it with `@api.model_create_multi`.")
         for call in ast.walk(node):

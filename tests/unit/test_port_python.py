@@ -171,6 +171,7 @@ def test_the_rules_of_the_orm_do_not_hold_for_a_file_without_odoo():
         ("self.search([('groups_id.name', '=', 'x')])", "does not exist"),
         ("{'numbercall': -1}", "does not exist"),
         ("self._sql_constraints", "literal list"),
+        ("[('a', '<>', 1)]", "operator"),
         ("models.Constraint('CHECK(1=1)', '')", "write `_sql_constraints`"),
         ("models.Index('(a)')", "19.0's"),
         ("tools.lazy_property", "cached_property"),
@@ -250,6 +251,25 @@ def test_create_of_one_record_is_refused():
         f"{IMPORTS}class A(models.Model):\n    _name = 'a'\n    @api.model\n    def create(self, vals):\n        pass\n"
     )
     assert refusal(text) == (5, "19.0 gives `create` a list: decorate it with `@api.model_create_multi`.")
+
+
+@pytest.mark.parametrize(
+    ("body", "fits"),
+    [
+        ("return [('a', operator, value)]", True),
+        ("if operator not in ('=', 'in'): raise ValueError()", True),
+        ("if operator != '=': raise NotImplementedError()", True),
+        ("if operator != '=': return NotImplemented", True),
+        ("return [('a', '=', bool(value))]", False),
+        ("return [('id', 'in', self._ids_of(value))]", False),
+    ],
+)
+def test_a_search_method_that_would_take_a_set_for_a_value_is_refused(body, fits):
+    text = (
+        f"{IMPORTS}class A(models.Model):\n    _name = 'a'\n    def _search_a(self, operator, value):\n        {body}\n"
+    )
+    _result, findings = port(text)
+    assert [line for line, _message in findings] == ([] if fits else [4])
 
 
 @pytest.mark.parametrize(("arguments", "fits"), [("order=None", True), ("order", False), ("", False)])
