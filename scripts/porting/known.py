@@ -27,10 +27,11 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     "odoo.modules.registry": {"Registry"},
     "odoo.netsvc": {"init_logger"},
     "odoo.release": {"series", "version", "version_info"},
-    "odoo.service": {"db", "server"},
+    "odoo.service": {"db", "model", "server"},
     "odoo.service.db": {"list_dbs"},
+    "odoo.service.model": {"PG_CONCURRENCY_ERRORS_TO_RETRY", "retrying"},
     "odoo.service.server": {"CommonServer", "PreforkServer", "ThreadedServer", "Worker", "WorkerHTTP", "server"},
-    "odoo.sql_db": {"connection_info_for", "db_connect"},
+    "odoo.sql_db": {"Cursor", "connection_info_for", "db_connect"},
     "odoo.tests": {"BaseCase", "Form", "HttpCase", "TransactionCase", "new_test_user", "tagged", "users", "common"},
     "odoo.tests.common": {
         "BaseCase",
@@ -58,12 +59,14 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     "odoo.tools.date_utils": {"add", "end_of", "get_month", "start_of", "subtract"},
     "odoo.tools.misc": {"file_open", "file_path", "format_date", "format_datetime", "mute_logger", "str2bool"}
     | {"split_every", "groupby", "consteq"},
+    "odoo.tools.float_utils": {"float_compare", "float_is_zero", "float_round"},
     "odoo.tools.safe_eval": {"safe_eval", "time", "datetime"},
     "odoo.tools.sql": {"SQL", "column_exists", "create_index", "drop_view_if_exists", "index_exists"}
     | {"table_exists", "table_kind"},
     "odoo.tools.translate": {"_", "_lt"},
     "odoo.addons.base.models.res_partner": {"_tz_get"},
     "odoo.addons.base.models.res_users": {"check_identity"},
+    "odoo.addons.mail.tests.common": {"mail_new_test_user"},
     "odoo.addons.bus.tests.common": {"WebsocketCase"},
     "odoo.addons.bus.models.bus": {"channel_with_db", "dispatch", "json_dump"},
 }
