@@ -1,19 +1,14 @@
 """What the tests of the Modbus poller share: a register map, a registry in memory, a pipeline that records."""
 
-import sys
 import threading
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
-# The package runs without Odoo, so it is imported from the addon's folder and not as a part of odoo.addons.
-sys.path.insert(0, str(Path(__file__).parents[2] / "smart_dairy_iot_milk"))
-
-from modbus.poller import ModbusPoller
-from modbus.profile import Line, Profile
-from modbus.registry import Meter
+from smart_dairy_iot_milk.modbus.poller import ModbusPoller
+from smart_dairy_iot_milk.modbus.profile import Line, Profile
+from smart_dairy_iot_milk.modbus.registry import Meter
 
 DELAVAL = Profile(
     "DeLaval MM27BC",

@@ -4,11 +4,11 @@ import math
 import struct
 
 import pytest
-from modbus_testing import DELAVAL
 
-from modbus.client import parse_endpoint
-from modbus.decode import DecodeError, decode, decode_profile
-from modbus.profile import Block, Line, Profile, ProfileError
+from modbus_testing import DELAVAL
+from smart_dairy_iot_milk.modbus.client import parse_endpoint
+from smart_dairy_iot_milk.modbus.decode import DecodeError, decode, decode_profile
+from smart_dairy_iot_milk.modbus.profile import Block, Line, Profile, ProfileError
 
 STATUS = Line("milking", 90, "bit")
 

@@ -3,8 +3,7 @@
 import asyncio
 
 from modbus_testing import Pipeline
-
-from modbus.delivery import Delivery
+from smart_dairy_iot_milk.modbus.delivery import Delivery
 
 
 def deliver(delivery, while_running):

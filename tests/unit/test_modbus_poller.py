@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+
 from modbus_testing import (
     DELAVAL,
     NOW,
@@ -18,9 +19,8 @@ from modbus_testing import (
     polling,
 )
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
-
-from modbus.client import MeterError, read_once
-from modbus.tracker import Reading
+from smart_dairy_iot_milk.modbus.client import MeterError, read_once
+from smart_dairy_iot_milk.modbus.tracker import Reading
 
 
 @pytest.fixture

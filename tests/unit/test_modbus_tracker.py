@@ -3,8 +3,7 @@
 from datetime import timedelta
 
 from modbus_testing import NOW
-
-from modbus.tracker import Reading, SessionTracker
+from smart_dairy_iot_milk.modbus.tracker import Reading, SessionTracker
 
 SECOND = timedelta(seconds=1)
 

@@ -1,0 +1,275 @@
+"""Milk meters: devices that measure milkings and are read over Modbus, or publish by themselves."""
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+
+from ..modbus.client import parse_endpoint
+
+MANUFACTURERS = [
+    ("delaval", "DeLaval"),
+    ("afimilk", "Afimilk"),
+    ("gea", "GEA"),
+    ("lely", "Lely"),
+    ("boumatic", "BouMatic"),
+    ("other", "Other"),
+]
+
+
+class IotMilkMeter(models.Model):
+    _name = "iot.milk_meter"
+    _description = "Milk Meter"
+    _inherit = ["iot.modbus.registry.mixin"]
+    _inherits = {"iot.device": "iot_device_id"}
+    _order = "name, id"
+    _rec_names_search = ["name", "device_id", "serial_number"]
+
+    iot_device_id = fields.Many2one("iot.device", string="Device", required=True, ondelete="cascade", index=True)
+
+    meter_type = fields.Selection(
+        [
+            ("inline", "Inline Meter"),
+            ("jar", "Recording Jar"),
+            ("electronic", "Electronic Meter"),
+            ("robotic", "Robotic System"),
+        ],
+        default="electronic",
+    )
+    manufacturer = fields.Selection(MANUFACTURERS, required=True)
+    model_number = fields.Char()
+
+    communication_type = fields.Selection(
+        [
+            ("modbus_rtu", "Modbus RTU (Serial)"),
+            ("modbus_tcp", "Modbus TCP (Ethernet)"),
+            ("mqtt", "MQTT"),
+            ("api", "REST API"),
+        ],
+        string="Communication",
+        default="modbus_tcp",
+        required=True,
+        help="Modbus TCP meters, and Modbus RTU meters behind a TCP gateway, are polled by the platform. "
+        "A serial line of its own is not polled yet.",
+    )
+    modbus_address = fields.Integer(string="Modbus Unit", default=1, help="Address of the meter behind its endpoint.")
+    modbus_port = fields.Char(
+        string="Serial Port / IP:Port",
+        help="For Modbus TCP host:port, e.g. 192.168.1.20:502; for a serial line its device.",
+    )
+    modbus_baudrate = fields.Selection(
+        [(rate, rate) for rate in ("9600", "19200", "38400", "57600", "115200")], string="Baud Rate", default="9600"
+    )
+    modbus_parity = fields.Selection([("N", "None"), ("E", "Even"), ("O", "Odd")], string="Parity", default="N")
+    modbus_profile_id = fields.Many2one(
+        "iot.modbus.profile",
+        ondelete="restrict",
+        compute="_compute_modbus_profile_id",
+        store=True,
+        readonly=False,
+        help="Which quantity stands in which register.",
+    )
+    polling_enabled = fields.Boolean(
+        string="Polling",
+        default=True,
+        copy=False,
+        help="The meter is read every second while it is active or in maintenance.",
+    )
+
+    milking_point_count = fields.Integer(string="Milking Points", default=1)
+    milking_point_ids = fields.One2many("iot.milk_meter.point", "meter_id", string="Points")
+
+    has_rfid_reader = fields.Boolean(string="RFID Reader", default=True)
+    has_conductivity = fields.Boolean(string="Measures Conductivity", default=True)
+    has_temperature = fields.Boolean(string="Measures Temperature", default=True)
+    has_flow_sensor = fields.Boolean(string="Flow Sensor", default=True)
+    has_milk_quality = fields.Boolean(string="Inline Quality Analysis")
+
+    session_ids = fields.One2many("milk.session", "meter_id", string="Sessions")
+    current_session_id = fields.Many2one("milk.session", compute="_compute_current_session")
+    is_milking = fields.Boolean(string="Currently Milking", compute="_compute_current_session")
+    total_sessions = fields.Integer(compute="_compute_statistics", help="Completed ones.")
+    total_yield_liters = fields.Float(string="Total Yield (L)", digits=(10, 3), compute="_compute_statistics")
+    avg_session_yield = fields.Float(string="Average Yield (L)", digits=(10, 3), compute="_compute_statistics")
+
+    flow_calibration_factor = fields.Float(
+        default=1.0,
+        digits=(8, 5),
+        help="Yield and flow that are read over Modbus are multiplied with it: true volume / shown volume.",
+    )
+    conductivity_baseline = fields.Float(string="Conductivity Baseline (mS/cm)", digits=(6, 3))
+    last_calibration = fields.Datetime()
+
+    _sql_constraints = [
+        ("device_unique", "UNIQUE(iot_device_id)", "This device is a milk meter already."),
+        ("unit_range", "CHECK(modbus_address BETWEEN 0 AND 255)", "A Modbus unit is a number from 0 to 255."),
+        ("point_count_range", "CHECK(milking_point_count BETWEEN 1 AND 999)", "A meter has 1 to 999 milking points."),
+        ("factor_positive", "CHECK(flow_calibration_factor > 0)", "A calibration factor is greater than 0."),
+    ]
+
+    @api.constrains("communication_type", "modbus_port")
+    def _check_modbus_port(self):
+        for meter in self.filtered(lambda meter: meter.communication_type == "modbus_tcp" and meter.modbus_port):
+            try:
+                parse_endpoint(meter.modbus_port)
+            except ValueError as error:
+                raise ValidationError(
+                    _("%(meter)s: %(port)s is no host:port.", meter=meter.name, port=meter.modbus_port)
+                ) from error
+
+    @api.depends("manufacturer", "communication_type")
+    def _compute_modbus_profile_id(self):
+        """Propose the maker's profile; one that was chosen stays as long as it fits the maker."""
+        for meter in self:
+            if not (meter.communication_type or "").startswith("modbus"):
+                meter.modbus_profile_id = False
+            elif not meter.modbus_profile_id:
+                meter.modbus_profile_id = self.env["iot.modbus.profile"].search(
+                    [("manufacturer", "=", meter.manufacturer)], limit=1
+                )
+
+    @api.depends("session_ids.state", "session_ids.start_time")
+    def _compute_current_session(self):
+        running = self.env["milk.session"].search(
+            [("meter_id", "in", self.ids), ("state", "=", "in_progress")], order="start_time, id"
+        )
+        latest = {session.meter_id: session for session in running}
+        for meter in self:
+            meter.current_session_id = latest.get(meter._origin)
+            meter.is_milking = bool(meter.current_session_id)
+
+    @api.depends("session_ids.state", "session_ids.total_yield")
+    def _compute_statistics(self):
+        groups = self.env["milk.session"]._read_group(
+            [("meter_id", "in", self.ids), ("state", "=", "completed")],
+            ["meter_id"],
+            ["__count", "total_yield:sum", "total_yield:avg"],
+        )
+        statistics = {meter: values for meter, *values in groups}
+        for meter in self:
+            count, total, mean = statistics.get(meter._origin, (0, 0.0, 0.0))
+            meter.total_sessions, meter.total_yield_liters, meter.avg_session_yield = count, total, mean
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if not vals.get("iot_device_id"):
+                vals["device_type"] = "milk_meter"
+            communication = (
+                vals.get("communication_type") or self.default_get(["communication_type"])["communication_type"]
+            )
+            vals.setdefault("uses_mqtt", not communication.startswith("modbus"))
+        meters = super().create(vals_list)
+        meters._add_missing_points()
+        return meters
+
+    def write(self, vals):
+        if vals.get("communication_type"):
+            vals = {"uses_mqtt": not vals["communication_type"].startswith("modbus"), **vals}
+        result = super().write(vals)
+        if "milking_point_count" in vals:
+            self._add_missing_points()
+        return result
+
+    def unlink(self):
+        devices = self.iot_device_id
+        result = super().unlink()
+        devices.unlink()
+        return result
+
+    def _add_missing_points(self):
+        """Give each meter as many points as it is said to have, with the next free numbers; none is ever taken away."""
+        missing = []
+        for meter in self:
+            numbers = set(meter.milking_point_ids.mapped("point_number"))
+            free = (number for number in range(1, 2 * meter.milking_point_count + 1) if number not in numbers)
+            wanted = meter.milking_point_count - len(numbers)
+            missing += [{"meter_id": meter.id, "point_number": next(free)} for _i in range(wanted)]
+        if missing:
+            self.env["iot.milk_meter.point"].create(missing)
+
+    # ------------------------------------------------------------------ actions
+
+    def action_start_polling(self):
+        """Have the meters read every second."""
+        for meter in self:
+            self.env["iot.modbus.service"].start_meter_polling(meter.id)
+
+    def action_stop_polling(self):
+        """Leave the meters alone; a milking that is running is closed by its time-out."""
+        for meter in self:
+            self.env["iot.modbus.service"].stop_meter_polling(meter.id)
+
+    def action_read_now(self):
+        """Read the meter once and show what it says."""
+        self.ensure_one()
+        values = self.env["iot.modbus.service"].read_meter_data(self.id)
+        labels = dict(self.env["iot.modbus.profile.line"]._fields["quantity"]._description_selection(self.env))
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": self.display_name,
+                "message": "; ".join(f"{labels[quantity]}: {value}" for quantity, value in values.items()),
+                "type": "info",
+                "sticky": True,
+            },
+        }
+
+    def action_view_sessions(self):
+        """Open this meter's sessions."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot_milk.milk_session_action")
+        return {**action, "domain": [("meter_id", "=", self.id)], "context": {"default_meter_id": self.id}}
+
+    def action_view_device(self):
+        """Open the device, where its credentials, topics and history are."""
+        self.ensure_one()
+        return {
+            "type": "ir.actions.act_window",
+            "res_model": "iot.device",
+            "res_id": self.iot_device_id.id,
+            "view_mode": "form",
+            "views": [(False, "form")],
+        }
+
+    # The life of a meter is that of its device.
+
+    def action_provision(self):
+        return self.iot_device_id.action_provision()
+
+    def action_rotate_password(self):
+        return self.iot_device_id.action_rotate_password()
+
+    def action_deactivate(self):
+        return self.iot_device_id.action_deactivate()
+
+    def action_set_maintenance(self):
+        return self.iot_device_id.action_set_maintenance()
+
+    def action_reactivate(self):
+        return self.iot_device_id.action_reactivate()
+
+    def action_decommission(self):
+        return self.iot_device_id.action_decommission()
+
+    # ------------------------------------------------------------------ for the platform
+
+    @api.model
+    def _of_devices(self, device_ids):
+        """The meters of devices, archived ones too.
+
+        A device that was registered as a milk meter without a meter's own settings gets them here, with the defaults:
+        its milkings are no less real.
+
+        :param device_ids: ids of `iot.device`
+        :return: dict id of the device -> `iot.milk_meter`; without those that no longer exist
+        """
+        everything = self.with_context(active_test=False)
+        meters = everything.search([("iot_device_id", "in", device_ids)])
+        bare = self.env["iot.device"].browse(set(device_ids) - set(meters.iot_device_id.ids)).exists()
+        meters |= everything.create(
+            [
+                {"iot_device_id": device.id, "manufacturer": "other", "communication_type": "mqtt"}
+                for device in bare.filtered(lambda device: device.device_type == "milk_meter")
+            ]
+        )
+        return {meter.iot_device_id.id: meter for meter in meters}

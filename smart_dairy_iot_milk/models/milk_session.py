@@ -1,0 +1,169 @@
+"""Milkings: one cow at one milking point, from the first drop to the last.
+
+How sessions come from messages is in `milk_session_reaction`, what happens at their end in `milk_session_completion`.
+"""
+
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+
+from ..quality import GRADES, YIELD_MEAN_DAYS, is_conductivity_abnormal, is_yield_abnormal, quality_grade
+
+
+class MilkSession(models.Model):
+    _name = "milk.session"
+    _description = "Milking Session"
+    _inherit = ["mail.thread"]
+    _order = "start_time desc, id desc"
+    _rec_names_search = ["name", "animal_id.name", "rfid_tag"]
+
+    name = fields.Char(string="Session", readonly=True, copy=False, required=True, default="/")
+    session_key = fields.Char(
+        string="Meter's Session ID", readonly=True, copy=False, help="The milking, as the meter names it on the wire."
+    )
+    source = fields.Selection(
+        [("modbus", "Modbus"), ("mqtt", "MQTT"), ("api", "REST API"), ("manual", "Entered by Hand")],
+        required=True,
+        readonly=True,
+        default="manual",
+    )
+
+    meter_id = fields.Many2one("iot.milk_meter", string="Milk Meter", required=True, index=True, tracking=True)
+    farm_id = fields.Many2one(
+        "farm.location",
+        compute="_compute_farm_id",
+        store=True,
+        precompute=True,
+        required=True,
+        index=True,
+        help="Where the milking was: it stays when the meter moves.",
+    )
+    company_id = fields.Many2one(related="farm_id.company_id", store=True, index=True)
+    animal_id = fields.Many2one(
+        "farm.animal", index=True, tracking=True, help="Empty as long as nobody knows who was milked."
+    )
+    milking_point = fields.Many2one("iot.milk_meter.point", index=True, domain="[('meter_id', '=', meter_id)]")
+    channel = fields.Integer(readonly=True, help="Number of the milking point on the wire.")
+    rfid_tag = fields.Char(
+        string="RFID Tag", index=True, help="As 16 hexadecimal digits; as it was sent where it is no animal's tag."
+    )
+
+    start_time = fields.Datetime(required=True, index=True, default=fields.Datetime.now)
+    end_time = fields.Datetime(readonly=True, copy=False)
+    last_message_at = fields.Datetime(
+        string="Last Message", readonly=True, copy=False, help="The meter's time of its last message."
+    )
+    last_received_at = fields.Datetime(
+        readonly=True, copy=False, help="When the last message arrived: long silence ends a session."
+    )
+    duration_seconds = fields.Integer(
+        string="Duration (s)", compute="_compute_duration", store=True, group_operator="avg"
+    )
+
+    current_yield = fields.Float(string="Current Yield (L)", digits=(10, 3))
+    total_yield = fields.Float(string="Total Yield (L)", digits=(10, 3))
+    current_flow_rate = fields.Float(string="Current Flow Rate (L/min)", digits=(8, 3), group_operator="avg")
+    peak_flow_rate = fields.Float(string="Peak Flow Rate (L/min)", digits=(8, 3), group_operator="avg")
+    avg_flow_rate = fields.Float(
+        string="Average Flow Rate (L/min)", digits=(8, 3), compute="_compute_duration", store=True, group_operator="avg"
+    )
+
+    milk_temperature = fields.Float(string="Milk Temperature (°C)", digits=(5, 2), group_operator="avg")
+    conductivity = fields.Float(string="Conductivity (mS/cm)", digits=(6, 3), group_operator="avg")
+    fat_percentage = fields.Float(string="Fat (%)", digits=(5, 2), group_operator="avg")
+    protein_percentage = fields.Float(string="Protein (%)", digits=(5, 2), group_operator="avg")
+    lactose_percentage = fields.Float(string="Lactose (%)", digits=(5, 2), group_operator="avg")
+    somatic_cell_count = fields.Integer(string="Somatic Cells (1/mL)", group_operator="avg")
+    blood_detected = fields.Boolean()
+
+    vacuum_level = fields.Float(string="Vacuum (kPa)", digits=(5, 2), group_operator="avg")
+    pulsation_rate = fields.Integer(string="Pulsation (1/min)", group_operator="avg")
+
+    quality_grade = fields.Selection(GRADES, compute="_compute_quality_grade", store=True, index=True)
+    is_abnormal = fields.Boolean(string="Abnormal", compute="_compute_is_abnormal", store=True)
+    abnormality_reason = fields.Char(compute="_compute_is_abnormal", store=True)
+
+    state = fields.Selection(
+        [("in_progress", "In Progress"), ("completed", "Completed"), ("cancelled", "Cancelled")],
+        string="Status",
+        required=True,
+        readonly=True,
+        default="in_progress",
+        copy=False,
+        index=True,
+        tracking=True,
+    )
+    production_id = fields.Many2one(
+        "farm.milk.production", string="Production Record", readonly=True, copy=False, ondelete="set null"
+    )
+
+    _sql_constraints = [
+        ("name_unique", "UNIQUE(name)", "Session ID must be unique!"),
+        ("key_unique", "UNIQUE(meter_id, session_key)", "The meter has reported this session already."),
+        ("yield_positive", "CHECK(current_yield >= 0 AND total_yield >= 0)", "A yield cannot be negative."),
+        ("end_after_start", "CHECK(end_time >= start_time)", "A milking cannot end before it has begun."),
+    ]
+
+    # Not of meter_id.farm_id: where it was milked does not change when the meter moves.
+    @api.depends("meter_id")
+    def _compute_farm_id(self):
+        for session in self:
+            session.farm_id = session.meter_id.farm_id
+
+    @api.depends("start_time", "end_time", "last_message_at", "total_yield")
+    def _compute_duration(self):
+        for session in self:
+            until = session.end_time or session.last_message_at
+            seconds = (until - session.start_time).total_seconds() if until and session.start_time else 0
+            session.duration_seconds = max(0, int(seconds))
+            session.avg_flow_rate = session.total_yield * 60 / seconds if seconds > 0 else 0.0
+
+    @api.depends("fat_percentage", "protein_percentage", "somatic_cell_count", "blood_detected")
+    def _compute_quality_grade(self):
+        for session in self:
+            session.quality_grade = quality_grade(
+                session.fat_percentage,
+                session.protein_percentage,
+                session.somatic_cell_count,
+                session.blood_detected,
+            )
+
+    @api.depends("state", "total_yield", "conductivity", "animal_id")
+    def _compute_is_abnormal(self):
+        for session in self:
+            reasons = session._abnormalities() if session.animal_id else []
+            session.is_abnormal = bool(reasons)
+            session.abnormality_reason = "; ".join(reasons)
+
+    def _abnormalities(self):
+        """What is unusual about this milking for its animal, as a list of texts."""
+        self.ensure_one()
+        reasons = []
+        # While it runs every yield is small.
+        if self.state == "completed" and is_yield_abnormal(self.total_yield, self._mean_yield()):
+            reasons.append(_("Yield deviation >30% from average"))
+        if is_conductivity_abnormal(self.conductivity, self.animal_id.conductivity_baseline):
+            reasons.append(_("Elevated conductivity"))
+        return reasons
+
+    def _mean_yield(self):
+        """Mean of the animal's completed milkings in the 30 days before this one; 0.0 where there is none."""
+        groups = self._read_group(
+            [
+                ("animal_id", "=", self.animal_id.id),
+                ("state", "=", "completed"),
+                ("start_time", "<", self.start_time),
+                ("start_time", ">=", self.start_time - timedelta(days=YIELD_MEAN_DAYS)),
+                ("id", "!=", self._origin.id),
+            ],
+            [],
+            ["total_yield:avg"],
+        )
+        return groups[0][0] or 0.0
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            if vals.get("name", "/") == "/":
+                vals["name"] = self.env["ir.sequence"].next_by_code("milk.session.sequence")
+        return super().create(vals_list)
