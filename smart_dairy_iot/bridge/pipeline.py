@@ -140,7 +140,7 @@ class Pipeline:
                 if not isinstance(error, _REFUSED_DATA):
                     raise
                 groups[:1] = self._divide(results, error)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - no message may end the writer; this one is kept, with the error
                 groups[:1] = self._divide(results, error)
             else:
                 del groups[0]

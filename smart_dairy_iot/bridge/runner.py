@@ -86,7 +86,9 @@ class Bridge:
         return shift is not None and shift.client.receiving.is_set()
 
     def _lead(self, connection, stop):
-        self._shift = shift = _Shift(self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection)
+        self._shift = shift = _Shift(
+            self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection
+        )
         try:
             shift.start()
             while not stop.is_set():

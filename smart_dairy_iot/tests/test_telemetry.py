@@ -92,19 +92,26 @@ class TestTelemetry(TransactionCase):
         self.assertEqual(self.rollup(self.sensor, "daily"), [(T.replace(hour=0, minute=0), 4, 4, 25, 3, 10)])
 
     def test_a_reading_without_the_value_counts_in_the_rollup_without_falsifying_it(self):
-        self.write(self.accepted(self.sensor, humidity=70), self.accepted(self.sensor, T + timedelta(minutes=1), temperature=5))
+        self.write(
+            self.accepted(self.sensor, humidity=70), self.accepted(self.sensor, T + timedelta(minutes=1), temperature=5)
+        )
         self.assertEqual(self.rollup(self.sensor), [(T.replace(minute=0), 2, 1, 5, 5, 5)])
 
     def test_the_device_state_counts_and_shows_the_latest(self):
         self.write(self.accepted(self.collar, T, steps=1, battery_level=80))
-        self.write(self.accepted(self.collar, T - timedelta(hours=1), steps=1), Refused(Message("t", b"", T), "schema", "x", self.devices.get("AC-900")))
+        self.write(
+            self.accepted(self.collar, T - timedelta(hours=1), steps=1),
+            Refused(Message("t", b"", T), "schema", "x", self.devices.get("AC-900")),
+        )
         self.env.invalidate_all()
         state = self.env["iot.device.state"].browse(self.collar.id)
         self.assertEqual((state.messages_received, state.error_count, state.battery_level), (2, 1, 80))
         self.assertEqual(state.last_message_timestamp, T)
 
     def test_a_status_message_updates_the_state_and_clears_a_former_error(self):
-        self.write(self.accepted(self.collar, message_type="status", status="error", error_code="E7", firmware_version="2.1"))
+        self.write(
+            self.accepted(self.collar, message_type="status", status="error", error_code="E7", firmware_version="2.1")
+        )
         self.write(self.accepted(self.collar, T + timedelta(seconds=9), message_type="status", status="online"))
         self.env.invalidate_all()
         state = self.env["iot.device.state"].browse(self.collar.id)
@@ -114,7 +121,9 @@ class TestTelemetry(TransactionCase):
         self.write(self.accepted(self.meter, yield_liters=1), self.accepted(self.meter, yield_liters=1))
         self.write(self.accepted(self.meter, yield_liters=1))
         messages = self.env["iot.inbox"].search([("iot_device_id", "=", self.meter.id)])
-        self.assertEqual([(message.kind, message.payload) for message in messages], [("milk_meter_data", {"yield_liters": 1})])
+        self.assertEqual(
+            [(message.kind, message.payload) for message in messages], [("milk_meter_data", {"yield_liters": 1})]
+        )
 
     def test_a_dead_letter_keeps_every_byte_and_the_reason(self):
         raw = b'\xff{"a": \x00'

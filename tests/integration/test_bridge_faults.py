@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import psycopg2
 import pytest
-from bridge_bench import Bench
 
+from bridge_bench import Bench
 from smart_dairy_iot.bridge.liveness import Liveness
 from smart_dairy_iot.bridge.timestamps import utc_now
 

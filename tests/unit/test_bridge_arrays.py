@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from smart_dairy_iot.bridge.arrays import array_literal
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from smart_dairy_iot.bridge.client import BrokerClient
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.messages import Message

@@ -1,6 +1,7 @@
 """Settings: environment over file over settings page over default."""
 
 import pytest
+
 from smart_dairy_iot.bridge.config import Config, ConfigError, load_config, read_file_section
 
 

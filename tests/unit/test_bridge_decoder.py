@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
+
 from smart_dairy_iot.bridge.decoder import Decoder
 from smart_dairy_iot.bridge.devices import Device, DeviceCache
 from smart_dairy_iot.bridge.messages import Accepted, Message

@@ -1,6 +1,7 @@
 """Topics: patterns become subscriptions and routes, and nothing else gets in."""
 
 import pytest
+
 from smart_dairy_iot.bridge.topics import Route, TopicPattern, TopicTable
 
 DATA = TopicPattern("dairy/{farm_id}/milk_meters/{device_id}/data", "milk_meter", "data")

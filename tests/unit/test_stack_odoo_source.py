@@ -5,6 +5,7 @@ import time
 import urllib.error
 
 import pytest
+
 from stack import odoo_source
 from stack.odoo_source import find_17, find_series, installed_package, official_archive, source_tree
 from stack.shell import StackError

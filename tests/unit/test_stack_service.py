@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+
 from stack.mosquitto import Mosquitto
 from stack.odoo_instance import complaints
 from stack.service import Service, mark_running, stop_leftover

@@ -1,6 +1,7 @@
 """Ports are settings; what makes no sense is refused with the setting's name."""
 
 import pytest
+
 from stack.settings import ports
 from stack.shell import StackError
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from stack.debian import without
 from stack.environment import find_python
 from stack.shell import StackError, built_in_place, locked, run, write_private

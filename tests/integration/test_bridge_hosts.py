@@ -1,0 +1,117 @@
+"""The bridge runs in a threaded server, in a prefork server and alone; one leads; it ends cleanly with its host."""
+
+import os
+import signal
+
+import pytest
+
+from bridge_bench import Bench
+from stack.service import Service
+
+
+class BridgeCommand(Service):
+    """`odoo-bin iot_bridge` on the database of an instance that need not run."""
+
+    name = "iot_bridge"
+
+    def __init__(self, instance, *options):
+        super().__init__(instance.directory / "command")
+        self._instance, self._options = instance, options
+
+    def start(self):
+        self._instance.write_conf()
+        command = self._instance.command("iot_bridge", "-d", self._instance.database, *self._options)
+        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
+        return self
+
+
+def prefork(instance):
+    instance.workers = 2
+    return instance
+
+
+HOSTS = {"threaded": lambda instance: instance, "prefork": prefork, "command": BridgeCommand}
+
+
+@pytest.fixture
+def bench(bed, database, broker):
+    return Bench(bed.postgres.dsn(database), broker)
+
+
+@pytest.fixture
+def sensor(bench):
+    publisher = bench.device("TS-1", "temperature")
+    yield publisher
+    publisher.close()
+
+
+def log_of(host):
+    return host.log_file.read_text()
+
+
+def leads(host):
+    return host.log_file.exists() and "The bridge is connected to the broker" in log_of(host)
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_wherever_it_runs_the_bridge_stores_what_is_published_and_ends_cleanly(kind, instance, bench, sensor):
+    with HOSTS[kind](instance) as host:
+        bench.wait_for(lambda: leads(host), "the bridge leads")
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+        pid = host.pid()
+        os.kill(pid, signal.SIGTERM)
+        bench.wait_for(lambda: not host.running(), "the host ends")
+    log = log_of(host)
+    assert "no longer leads" in log
+    assert " ERROR " not in log
+    assert "Traceback" not in log
+    holders = bench.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    assert holders == [(0,)], "nobody holds the lead any more"
+
+
+def test_in_a_prefork_server_the_bridge_is_a_process_of_its_own_that_is_started_again_when_killed(
+    instance, bench, sensor
+):
+    with prefork(instance) as host:
+        bench.wait_for(lambda: leads(host), "the bridge leads")
+        holder = (
+            "SELECT activity.pid FROM pg_locks JOIN pg_stat_activity activity USING (pid) WHERE locktype = 'advisory'"
+        )
+        first = bench.query(holder)
+        workers = [line for line in log_of(host).splitlines() if "Worker WorkerIotBridge" in line]
+        os.kill(int(workers[0].split("(")[1].split(")")[0]), signal.SIGKILL)
+        bench.wait_for(lambda: bench.query(holder) not in ([], first), "another process leads")
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+
+
+def test_beside_a_running_bridge_another_stands_by_and_takes_over(instance, bench, sensor):
+    with BridgeCommand(instance) as command:
+        bench.wait_for(lambda: leads(command), "the bridge leads")
+        with instance.start() as server:
+            bench.wait_for(lambda: "stands by" in log_of(server), "the server's own bridge stands by")
+            command.kill()
+            bench.wait_for(lambda: leads(server), "the server's bridge takes over")
+            sensor.publish(0, temperature=4)
+            bench.wait_for_count("iot_temperature_reading", 1)
+
+
+def test_no_bridge_runs_while_modules_are_installed_or_upgraded(instance):
+    log = instance.run_to_end("-u", "smart_dairy_iot", "--stop-after-init", "--no-http", what="upgrading")
+    assert "leads" not in log
+
+
+def test_reactors_can_have_a_process_of_their_own(instance, bench, sensor):
+    alert = (
+        "INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at, state, attempts,"
+        " next_try_at) SELECT 'device_alert', id, '2026-01-01', 0, '{}', now(), 'new', 0, '2026-01-01' FROM iot_device"
+    )
+    with BridgeCommand(instance, "--reactors", "off") as command:
+        bench.wait_for(lambda: leads(command), "the bridge leads")
+        bench.query(alert + " WHERE device_id = 'TS-1'")
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+        assert bench.query("SELECT state FROM iot_inbox") == [("new",)], "this bridge leaves the inbox alone"
+    with BridgeCommand(instance, "--reactors", "only"):
+        bench.wait_for(lambda: bench.query("SELECT state FROM iot_inbox") == [("done",)], "the inbox is processed")
