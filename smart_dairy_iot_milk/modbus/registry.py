@@ -42,8 +42,8 @@ _SELECT_METERS = """
 """
 _SELECT_LINES = """
     SELECT profile.id, profile.name, profile.register_type,
-           line.quantity, line.address, line.data_type, line.byte_order, line.length, line.bit,
-           line.scale, line.value_offset
+           line.quantity, coalesce(line.address, 0), line.data_type, line.byte_order, coalesce(line.length, 1),
+           coalesce(line.bit, 0), coalesce(line.scale, 1), coalesce(line.value_offset, 0)
       FROM iot_modbus_profile profile
       JOIN iot_modbus_profile_line line ON line.profile_id = profile.id
      WHERE profile.id = ANY(%s)
