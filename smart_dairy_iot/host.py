@@ -15,10 +15,13 @@ from odoo.service.db import list_dbs
 from odoo.sql_db import db_connect
 from odoo.tools import config as odoo_config
 
+from .bridge.config import load_config, read_file_section
 from .bridge.database import REACTORS_LOCK
 from .bridge.leadership import Leadership
+from .bridge.metrics import serve_metrics
 from .bridge.runner import Bridge
 from .bridge.supervisor import SupervisedThread
+from .models.iot_settings import config_file
 from .reactors.loop import ReactorLoop
 
 _logger = logging.getLogger(__name__)
@@ -43,15 +46,17 @@ class BridgeHost:
 
     def run(self, stop):
         """Serve the databases until `stop` is set; new ones are found within seconds."""
-        try:
-            while not stop.is_set():
-                for db_name in self._databases():
-                    if db_name not in self._threads:
-                        self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors))
-                        self._threads[db_name].start()
-                stop.wait(_SCAN_INTERVAL)
-        finally:
-            self._stop_threads()
+        # One exporter per process, so its port cannot be a setting of a database.
+        with serve_metrics(load_config(read_file_section(config_file()), {}).metrics_port):
+            try:
+                while not stop.is_set():
+                    for db_name in self._databases():
+                        if db_name not in self._threads:
+                            self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors))
+                            self._threads[db_name].start()
+                    stop.wait(_SCAN_INTERVAL)
+            finally:
+                self._stop_threads()
 
     def _databases(self):
         if self._db_names:

@@ -17,7 +17,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Config:
-    """Every setting with its default. Intervals in the unit that the name says."""
+    """Every setting with its default. Intervals in the unit that the name says; a port of 0 means none."""
 
     mqtt_broker_type: str = "mosquitto"
     mqtt_broker_host: str = "localhost"
@@ -35,6 +35,7 @@ class Config:
     bridge_receive_maximum: int = 10000
     offline_minutes: int = 5
     telemetry_retention_days: int = 730
+    metrics_port: int = 0
 
     def __repr__(self):
         # The passwords must not get into a log with the rest.

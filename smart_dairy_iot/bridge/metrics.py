@@ -1,7 +1,24 @@
-"""The bridge's figures for Prometheus, in the process's default registry."""
+"""The bridge's figures for Prometheus, in the process's default registry, served on loopback."""
 
-from prometheus_client import REGISTRY
+import contextlib
+
+from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+
+@contextlib.contextmanager
+def serve_metrics(port):
+    """Serve the figures of this process on http://127.0.0.1:`port`/metrics; not at all where the port is 0."""
+    if not port:
+        yield
+        return
+    server, thread = start_http_server(port, addr="127.0.0.1")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class BridgeMetrics:

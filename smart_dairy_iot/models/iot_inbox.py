@@ -109,7 +109,7 @@ class IotInbox(models.Model):
             self._call(handler, messages)
         except _CONCURRENCY_ERRORS:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - found out below which message it is; that one is kept with its traceback
             if len(messages) == 1:
                 self._set_failed(messages[0], traceback.format_exc())
             else:

@@ -5,6 +5,12 @@ from odoo import api, models, tools
 from ..bridge.config import load_config, read_file_section
 
 
+def config_file():
+    """The path of the file that Odoo was started with."""
+    # 19.0 keeps it among the options, 17.0 beside them.
+    return tools.config.get("config") or tools.config.rcfile
+
+
 class IotSettings(models.AbstractModel):
     _name = "iot.settings"
     _description = "IoT Platform Settings"
@@ -17,9 +23,8 @@ class IotSettings(models.AbstractModel):
         """
         # System parameters are readable for administrators only, settings hold for everybody.
         parameters = self.env["ir.config_parameter"].sudo().search_read([("key", "=like", "iot.%")], ["key", "value"])
-        path = tools.config.get("config") or tools.config.rcfile
         return load_config(
-            read_file_section(path),
+            read_file_section(config_file()),
             {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters},
         )
 

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import urllib.request
 
 import pytest
 
 from bridge_bench import Bench
 from stack.service import Service
+from stack.shell import free_port
 
 
 class BridgeCommand(Service):
@@ -84,6 +86,21 @@ def test_in_a_prefork_server_the_bridge_is_a_process_of_its_own_that_is_started_
         bench.wait_for(lambda: bench.query(holder) not in ([], first), "another process leads")
         sensor.publish(0, temperature=4)
         bench.wait_for_count("iot_temperature_reading", 1)
+
+
+def test_the_bridges_counters_are_served_to_prometheus(instance, bench, sensor):
+    port = instance.section["metrics_port"] = str(free_port())
+    with BridgeCommand(instance) as command:
+        bench.wait_for(lambda: leads(command), "the bridge leads")
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+        stored = f'smart_dairy_messages_total{{database="{instance.database}",outcome="stored"}} 1.0'
+        bench.wait_for(lambda: stored in metrics(port), "the reading is counted")
+
+
+def metrics(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        return response.read().decode()
 
 
 def test_beside_a_running_bridge_another_stands_by_and_takes_over(instance, bench, sensor):
