@@ -1,6 +1,6 @@
 """Every screen that a menu leads to opens for whoever sees the menu."""
 
-from odoo.tests import TransactionCase, new_test_user
+from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 
 class TestScreens(TransactionCase):
@@ -45,3 +45,35 @@ class TestScreens(TransactionCase):
         ):
             with self.subTest(action=action["name"]):
                 self.assertEqual(self.env[action["res_model"]].search(action["domain"]), records)
+
+
+@tagged("-at_install", "post_install")
+class TestScreensInTheBrowser(HttpCase):
+    def test_the_herd_is_seen_as_list_and_cards_and_an_animal_opens_with_its_tags(self):
+        farm = self.env["farm.location"].create({"name": "Browser", "code": "BROWSER", "tz": "UTC"})
+        self.env["farm.animal"].create({"name": "Browser cow", "farm_id": farm.id, "rfid_tag": "999 000000004711"})
+        self.browser_js(
+            "/web#action=smart_dairy_farm.farm_animal_action",
+            """
+            (async () => {
+                const shown = async (selector, text) => {
+                    for (let tries = 0; tries < 300; tries++) {
+                        const all = [...document.querySelectorAll(selector)];
+                        const found = all.find((element) => element.textContent.includes(text));
+                        if (found) {
+                            return found;
+                        }
+                        await new Promise((resolve) => setTimeout(resolve, 100));
+                    }
+                    throw new Error(`${text} is not shown in ${selector}`);
+                };
+                await shown(".o_list_view .o_data_row", "999000000004711");
+                document.querySelector(".o_switch_view.o_kanban").click();
+                (await shown(".o_kanban_record", "Browser cow")).click();
+                await shown(".o_form_view .o_field_widget[name=rfid_ids] .o_data_row", "999 000000004711");
+                console.log("test successful");
+            })();
+            """,
+            login="admin",
+            timeout=60,
+        )
