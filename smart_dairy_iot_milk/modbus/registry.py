@@ -26,7 +26,7 @@ POLLER_LOCK = 0x5DA1_0010
 RESUME_WITHIN = timedelta(minutes=5)
 
 _SELECT_METERS = """
-    SELECT meter.id, device.id, device.device_id, farm.code, meter.modbus_port, meter.modbus_address,
+    SELECT meter.id, device.id, device.device_id, farm.code, meter.modbus_port, coalesce(meter.modbus_address, 0),
            meter.modbus_profile_id, coalesce(point.number, 1), meter.flow_calibration_factor,
            meter.has_rfid_reader, meter.has_conductivity, meter.has_temperature, meter.has_flow_sensor,
            meter.has_milk_quality

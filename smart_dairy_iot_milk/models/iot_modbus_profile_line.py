@@ -47,7 +47,7 @@ class IotModbusProfileLine(models.Model):
     )
     length = fields.Integer(default=1, string="Registers", help="Of a string; other types bring their own length.")
     bit = fields.Integer(help="Of the register, for the type bit; 0 is the least significant.")
-    scale = fields.Float(default=1.0, digits=(16, 8), help="Value = register × scale + offset.")
+    scale = fields.Float(required=True, default=1.0, digits=(16, 8), help="Value = register × scale + offset.")
     value_offset = fields.Float(string="Offset", digits=(16, 8))
 
     _sql_constraints = [

@@ -135,13 +135,15 @@ class MilkSession(models.Model):
         vals = fold(before, readings)
         ended = vals.pop("ended", False)
         after = {**before, **vals}
-        if not self:
-            vals |= self._new_session_vals(meter, readings)
         if ended or self.state == "completed":
             vals |= self._completion_vals(after)
+        if self:
+            vals = {name: value for name, value in vals.items() if self[name] != value}
+        else:
+            vals |= self._new_session_vals(meter, readings)
         if not self.animal_id:
             vals |= self._identification_vals(meter, readings, after["start_time"])
-        return {name: value for name, value in vals.items() if not self or self[name] != value}
+        return vals
 
     @api.model
     def _new_session_vals(self, meter, readings):
@@ -164,7 +166,7 @@ class MilkSession(models.Model):
         names = [reading.animal_ref for reading in readings if reading.animal_ref]
         if not animal and names:
             animal = animal.search([("farm_id", "=", meter.farm_id.id), ("name", "=", names[0])], limit=1)
-        vals = {"rfid_tag": tag}
+        vals = {"rfid_tag": tag} if tag != self.rfid_tag else {}
         return {**vals, "animal_id": animal.id} if animal else vals
 
 

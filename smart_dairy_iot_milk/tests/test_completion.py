@@ -1,0 +1,212 @@
+"""What a milking becomes at its end, however it ends."""
+
+from datetime import datetime, timedelta
+
+from odoo.exceptions import UserError
+from odoo.tests.common import tagged
+
+from .common import OTHER_TAG, START, TAG, MilkCase
+
+GOOD = {"fat_percentage": 4.0, "protein_percentage": 3.4, "somatic_cell_count": 90_000}
+
+
+@tagged("post_install", "-at_install")
+class TestCompletion(MilkCase):
+    def events(self, session):
+        return self.env["iot.event"].search([("dedup_key", "=", f"milk_rejected:{session.name}")])
+
+    def test_a_completed_milking_makes_one_production_record(self):
+        session = self.milk(12.5, quality={**GOOD, "lactose_percentage": 4.7})
+        self.assertRecordValues(
+            session.production_id,
+            [
+                {
+                    "animal_id": self.cow.id,
+                    "farm_id": self.farm.id,
+                    "date": START.date(),
+                    "milking_time": "am",
+                    "quantity": 12.5,
+                    "fat_percentage": 4.0,
+                    "protein_percentage": 3.4,
+                    "lactose_percentage": 4.7,
+                    "somatic_cell_count": 90_000,
+                    "source": "iot_meter",
+                    "source_reference": session.name,
+                }
+            ],
+        )
+
+    def test_day_and_half_of_the_day_are_those_of_the_farm(self):
+        self.farm.tz = "Pacific/Auckland"
+        production = self.milk().production_id
+        # 04:30 UTC on 1 March is 17:30 there.
+        self.assertEqual((production.date, production.milking_time), (START.date(), "pm"))
+        self.farm.tz = "America/Los_Angeles"
+        self.message(10, 5.0, session_id="s2", rfid_tag=TAG, milking=False, channel=1)
+        self.process()
+        production = self.sessions().filtered(lambda session: session.session_key == "s2").production_id
+        self.assertEqual((production.date, production.milking_time), (datetime(2026, 2, 28).date(), "pm"))
+
+    def test_a_milking_that_gave_nothing_makes_no_production_record(self):
+        session = self.milk(0.0)
+        self.assertEqual(session.state, "completed")
+        self.assertFalse(session.production_id)
+
+    def test_its_end_is_published_on_the_meters_events_topic(self):
+        session = self.milk(12.0, quality=GOOD)
+        self.assertEqual(len(self.published()), 1)
+        payload = self.published().payload
+        for part in (
+            '"event": "session_complete"',
+            '"meter_id": "MM-1"',
+            '"animal_id": "17"',
+            '"yield_liters": 12.0',
+            '"quality_grade": "A"',
+            f'"session": "{session.name}"',
+            '"timestamp": "2026-03-01T04:35:00Z"',
+        ):
+            self.assertIn(part, payload)
+
+    def test_rejected_milk_is_recorded_as_an_event_once(self):
+        session = self.milk(quality={"somatic_cell_count": 500_000})
+        self.assertEqual(session.quality_grade, "reject")
+        event = self.events(session)
+        self.assertRecordValues(
+            event,
+            [
+                {
+                    "kind": "milk_rejected",
+                    "iot_device_id": self.meter.iot_device_id.id,
+                    "animal_id": self.cow.id,
+                    "farm_id": self.farm.id,
+                    "severity": "high",
+                    "timestamp": session.end_time,
+                }
+            ],
+        )
+        self.assertIn("500000", event.message)
+
+    def test_good_milk_is_no_event(self):
+        self.assertFalse(self.events(self.milk(quality=GOOD)))
+
+    def test_rejected_milk_of_a_meter_in_maintenance_is_no_event(self):
+        meter = self.make_meter("MM-3", communication_type="modbus_tcp", modbus_port="127.0.0.1:15020")
+        meter.action_provision()
+        meter.action_set_maintenance()
+        session = self.milk(meter=meter, quality={"blood_detected": True})
+        self.assertEqual(session.quality_grade, "reject")
+        self.assertFalse(self.events(session))
+
+    def test_a_meter_gone_silent_leaves_no_session_open(self):
+        self.message(100, 5.0, rfid_tag=TAG)
+        self.process()
+        session = self.sessions()
+        self.env["milk.session"]._close_silent()
+        self.assertEqual(session.state, "in_progress")
+        session.last_received_at -= timedelta(minutes=5, seconds=1)
+        self.env["milk.session"]._close_silent()
+        self.assertRecordValues(
+            session,
+            [{"state": "completed", "total_yield": 5.0, "end_time": START + timedelta(seconds=100)}],
+        )
+        self.assertEqual(session.production_id.quantity, 5.0)
+
+    def test_silence_is_counted_from_the_arrival_of_a_message_not_from_its_date(self):
+        """Readings that were held up for an hour are not silence."""
+        self.message(100, 5.0)
+        self.process()
+        self.env["milk.session"]._close_silent()
+        self.assertEqual(self.sessions().state, "in_progress")
+
+    def test_a_session_entered_by_hand_is_not_closed_for_silence(self):
+        session = self.env["milk.session"].create({"meter_id": self.meter.id, "start_time": START})
+        self.env["milk.session"]._close_silent()
+        self.assertEqual(session.state, "in_progress")
+
+    def test_data_that_come_after_the_time_out_correct_session_and_production_and_repeat_nothing(self):
+        self.message(100, 5.0, rfid_tag=TAG)
+        self.process()
+        self.sessions()._complete(START)
+        self.message(400, 14.0, rfid_tag=TAG, milking=False, quality={"somatic_cell_count": 500_000})
+        self.process()
+        session = self.sessions()
+        self.assertRecordValues(
+            session,
+            [{"state": "completed", "total_yield": 14.0, "end_time": START + timedelta(seconds=400)}],
+        )
+        production = self.env["farm.milk.production"].search([("source_reference", "=", session.name)])
+        self.assertRecordValues(production, [{"quantity": 14.0, "somatic_cell_count": 500_000}])
+        self.assertEqual(len(self.published()), 1)
+        self.assertEqual(len(self.events(session)), 1)
+
+    def test_a_production_record_can_be_made_once_the_cow_is_known(self):
+        session = self.milk(rfid_tag=OTHER_TAG)
+        with self.assertRaisesRegex(UserError, "needs an animal"):
+            session.action_create_production_record()
+        session.animal_id = self.cow
+        production = session.action_create_production_record()
+        self.assertEqual(production.animal_id, self.cow)
+        with self.assertRaisesRegex(UserError, "already"):
+            session.action_create_production_record()
+
+    def test_a_session_with_a_production_record_cannot_be_cancelled(self):
+        with self.assertRaisesRegex(UserError, "delete that first"):
+            self.milk().action_cancel()
+
+    def test_a_session_can_be_ended_by_hand_once(self):
+        session = self.env["milk.session"].create(
+            {"meter_id": self.meter.id, "animal_id": self.cow.id, "start_time": START, "total_yield": 7.0}
+        )
+        session.action_complete()
+        self.assertEqual(session.production_id.quantity, 7.0)
+        with self.assertRaisesRegex(UserError, "not in progress"):
+            session.action_complete()
+
+
+@tagged("post_install", "-at_install")
+class TestAbnormal(MilkCase):
+    def past(self, days, liters):
+        return self.env["milk.session"].create(
+            {
+                "meter_id": self.meter.id,
+                "animal_id": self.cow.id,
+                "start_time": START - timedelta(days=days),
+                "total_yield": liters,
+                "state": "completed",
+            }
+        )
+
+    def test_a_yield_far_off_the_cows_mean_of_30_days_is_abnormal(self):
+        self.past(1, 10.0)
+        self.past(2, 10.0)
+        self.past(31, 100.0)
+        session = self.milk(6.9)
+        self.assertTrue(session.is_abnormal)
+        self.assertIn("Yield", session.abnormality_reason)
+
+    def test_a_yield_near_the_cows_mean_is_normal(self):
+        self.past(1, 10.0)
+        self.assertFalse(self.milk(7.1).is_abnormal)
+
+    def test_the_first_milking_of_a_cow_is_normal(self):
+        self.assertFalse(self.milk(1.0).is_abnormal)
+
+    def test_a_running_milking_is_not_abnormal_for_its_small_yield(self):
+        self.past(1, 10.0)
+        self.message(10, 0.5, rfid_tag=TAG)
+        self.process()
+        running = self.sessions().filtered(lambda session: session.state == "in_progress")
+        self.assertEqual(running.animal_id, self.cow)
+        self.assertFalse(running.is_abnormal)
+
+    def test_conductivity_is_judged_by_the_cows_own_baseline(self):
+        self.cow.conductivity_baseline = 4.0
+        session = self.milk(quality={"conductivity": 4.9})
+        self.assertTrue(session.is_abnormal)
+        self.assertIn("conductivity", session.abnormality_reason)
+
+    def test_without_a_baseline_5_5_is_taken(self):
+        self.assertFalse(self.milk(quality={"conductivity": 6.5}).is_abnormal)
+        self.message(10, 1.0, session_id="s2", rfid_tag=TAG, quality={"conductivity": 6.7}, channel=1)
+        self.process()
+        self.assertTrue(self.sessions().filtered(lambda session: session.session_key == "s2").is_abnormal)

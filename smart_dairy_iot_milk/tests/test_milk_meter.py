@@ -1,0 +1,218 @@
+"""Meters, their points and profiles, as people set them up and as the poller sees them."""
+
+from datetime import datetime, timedelta, timezone
+
+from psycopg2 import IntegrityError, sql
+
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests.common import new_test_user, tagged
+from odoo.tools import mute_logger
+
+from ..modbus.profile import DATA_TYPES, QUANTITIES
+from ..modbus.registry import load_last_reading, load_meters
+from .common import START, TAG, MilkCase
+
+
+@tagged("post_install", "-at_install")
+class TestMilkMeter(MilkCase):
+    def modbus_meter(self, device_id="MM-9", **values):
+        return self.make_meter(device_id, communication_type="modbus_tcp", modbus_port="127.0.0.1:15020", **values)
+
+    def polled(self, device_id="MM-9"):
+        self.env.flush_all()
+        return [meter for meter in load_meters(self.env.cr) if meter.device_id == device_id]
+
+    def store(self, meter, seconds, **values):
+        """Put a reading into the telemetry, as the bridge does."""
+        timestamp = START + timedelta(seconds=seconds)
+        row = {
+            "iot_device_id": meter.iot_device_id.id,
+            "farm_id": self.farm.id,
+            "timestamp": timestamp,
+            "received_at": timestamp,
+            "channel": 0,
+            "in_maintenance": False,
+            **values,
+        }
+        self.env.cr.execute(
+            sql.SQL("INSERT INTO milk_production_realtime ({}) VALUES %s").format(
+                sql.SQL(", ").join(map(sql.Identifier, row))
+            ),
+            [tuple(row.values())],
+        )
+
+    def test_a_meter_is_created_with_its_device_and_its_points(self):
+        meter = self.make_meter("MM-4", milking_point_count=3)
+        self.assertEqual(meter.iot_device_id.device_type, "milk_meter")
+        self.assertEqual(meter.milking_point_ids.mapped("point_number"), [1, 2, 3])
+        meter.milking_point_count = 5
+        self.assertEqual(meter.milking_point_ids.mapped("point_number"), [1, 2, 3, 4, 5])
+
+    def test_points_that_are_given_are_kept(self):
+        meter = self.make_meter("MM-4", milking_point_ids=[(0, 0, {"point_number": 7})])
+        self.assertEqual(meter.milking_point_ids.mapped("point_number"), [7])
+
+    def test_a_meter_takes_its_device_with_it(self):
+        meter = self.make_meter("MM-4")
+        device = meter.iot_device_id
+        meter.unlink()
+        self.assertFalse(device.exists())
+
+    def test_a_modbus_meter_needs_no_user_at_the_broker(self):
+        meter = self.modbus_meter()
+        self.assertFalse(meter.uses_mqtt)
+        self.assertIs(meter.action_provision(), True)
+        self.assertEqual(meter.state, "active")
+        self.assertFalse(meter.iot_device_id.mqtt_password_hash)
+
+    def test_an_mqtt_meter_has_one(self):
+        self.assertTrue(self.meter.uses_mqtt)
+
+    def test_the_makers_profile_is_proposed(self):
+        self.assertEqual(
+            self.modbus_meter().modbus_profile_id, self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
+        )
+        self.assertFalse(self.meter.modbus_profile_id)
+
+    def test_an_address_that_is_none_is_refused(self):
+        with self.assertRaises(ValidationError):
+            self.modbus_meter().modbus_port = "somewhere:else"
+
+    def test_the_poller_sees_a_meter_once_it_is_active_and_polled(self):
+        meter = self.modbus_meter(flow_calibration_factor=1.02, modbus_address=3)
+        self.assertFalse(self.polled())
+        meter.action_provision()
+        (seen,) = self.polled()
+        self.assertEqual(
+            (seen.id, seen.farm_code, seen.endpoint, seen.unit, seen.channel, seen.factor),
+            (meter.id, "milk-test", ("127.0.0.1", 15020), 3, 1, 1.02),
+        )
+        self.assertEqual([(block.address, block.count) for block in seen.profile.blocks], [(10, 7), (0, 9)])
+        meter.action_stop_polling()
+        self.assertFalse(self.polled())
+        meter.action_start_polling()
+        self.assertTrue(self.polled())
+        meter.action_set_maintenance()
+        self.assertTrue(self.polled())
+        meter.action_decommission()
+        self.assertFalse(self.polled())
+
+    def test_what_a_meter_does_not_have_is_not_taken_from_its_registers(self):
+        meter = self.modbus_meter(has_rfid_reader=False, has_conductivity=False)
+        meter.action_provision()
+        quantities = {line.quantity for line in self.polled()[0].profile.lines}
+        self.assertFalse(quantities & {"rfid_tag", "conductivity"})
+        self.assertIn("temperature_celsius", quantities)
+
+    def test_a_meter_without_a_profile_is_left_out_and_the_log_says_why(self):
+        meter = self.modbus_meter(manufacturer="lely")
+        meter.action_provision()
+        with self.assertLogs("odoo.addons.smart_dairy_iot_milk.modbus.registry", "WARNING") as log:
+            self.assertFalse(self.polled())
+        self.assertIn("MM-9", log.output[0])
+
+    def test_polling_is_not_started_where_it_cannot_work(self):
+        for values, message in (
+            ({"communication_type": "mqtt"}, "no Modbus TCP meter"),
+            ({"communication_type": "modbus_rtu"}, "no Modbus TCP meter"),
+            ({"manufacturer": "lely"}, "no Modbus profile"),
+            ({"manufacturer": "afimilk"}, "cannot be used"),
+            ({"modbus_port": False}, "no address"),
+        ):
+            meter = self.modbus_meter(f"MM-{len(self.env['iot.milk_meter'].search([]))}9")
+            meter.write({"modbus_profile_id": False, **values})
+            if "communication_type" not in values and values.get("manufacturer") != "lely":
+                meter.modbus_profile_id = self.env["iot.modbus.profile"].search(
+                    [("manufacturer", "=", meter.manufacturer)]
+                )
+            with self.subTest(**values), self.assertRaisesRegex(UserError, message):
+                meter.action_start_polling()
+
+    def test_a_meter_that_does_not_answer_is_an_error_for_the_user(self):
+        meter = self.modbus_meter()
+        meter.modbus_port = "127.0.0.1:1"
+        with self.assertRaisesRegex(UserError, "no connection"):
+            meter.action_read_now()
+
+    def test_only_a_manager_reads_a_meter_out(self):
+        user = new_test_user(self.env, "milker", "smart_dairy_farm.group_farm_user")
+        meter = self.modbus_meter()
+        with self.assertRaises(AccessError):
+            self.env["iot.modbus.service"].with_user(user).read_meter_data(meter.id)
+        with self.assertRaises(AccessError):
+            meter.with_user(user).action_stop_polling()
+
+    def test_the_running_milking_is_found_for_a_poller_that_starts(self):
+        meter = self.modbus_meter()
+        meter.action_provision()
+        (seen,) = self.polled()
+        for seconds, liters in ((0, 4.5), (1, 5.5)):
+            self.store(meter, seconds, channel=1, session_id="running", rfid_tag=TAG, yield_liters=liters, milking=True)
+        now = datetime(2026, 3, 1, 4, 34, tzinfo=timezone.utc)
+        last = load_last_reading(self.env.cr, seen, now)
+        self.assertEqual((last.session_id, last.values["yield_liters"], last.values["rfid_tag"]), ("running", 5.5, TAG))
+        self.assertIsNone(load_last_reading(self.env.cr, seen, now + timedelta(minutes=2)))
+        self.env.cr.execute("UPDATE milk_production_realtime SET milking = false WHERE yield_liters = 5.5")
+        self.assertIsNone(load_last_reading(self.env.cr, seen, now))
+
+    def test_a_missing_poller_is_said_once_and_a_meter_less_farm_needs_none(self):
+        sessions = self.env["milk.session"]
+        self.env["iot.milk_meter"].search([]).polling_enabled = False
+        self.assertTrue(sessions._check_poller())
+        self.modbus_meter().action_provision()
+        with self.assertLogs("odoo.addons.smart_dairy_iot_milk.models.milk_session_completion", "WARNING") as log:
+            self.assertFalse(sessions._check_poller())
+            self.assertFalse(sessions._check_poller())
+        self.assertEqual(len(log.output), 1)
+        self.env["iot.milk_meter"].search([]).polling_enabled = False
+        sessions._check_poller()
+
+    def test_a_user_sees_the_meters_and_milkings_of_his_farms_only(self):
+        session = self.milk()
+        user = new_test_user(self.env, "insider", "smart_dairy_farm.group_farm_user")
+        outsider = new_test_user(self.env, "outsider", "smart_dairy_farm.group_farm_user")
+        self.farm.user_ids = user
+        for model in (session, self.meter, self.meter.milking_point_ids):
+            domain = [("id", "in", model.ids)]
+            self.assertTrue(model.with_user(user).search(domain))
+            self.assertFalse(model.with_user(outsider).search(domain))
+
+    def test_a_single_reading_is_judged_as_its_session_is(self):
+        session = self.milk(quality={"somatic_cell_count": 500_000})
+        self.store(self.meter, 0, session_id="s1", yield_liters=4.5, somatic_cell_count=500_000)
+        reading = self.env["milk.production.realtime"].search([("iot_device_id", "=", self.meter.iot_device_id.id)])
+        self.assertEqual((reading.milk_session_id, reading.animal_id), (session, self.cow))
+        self.assertEqual((reading.quality_grade, reading.quality_alert), ("reject", True))
+
+
+@tagged("post_install", "-at_install")
+class TestModbusProfile(MilkCase):
+    def test_the_form_offers_what_the_poller_knows(self):
+        line = self.env["iot.modbus.profile.line"]
+        self.assertEqual({name for name, _label in line._fields["quantity"].selection}, set(QUANTITIES))
+        self.assertEqual({name for name, _label in line._fields["data_type"].selection}, set(DATA_TYPES))
+
+    def test_the_delaval_profile_reads_a_meter_in_two_requests(self):
+        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
+        self.assertEqual(profile.request_count, 2)
+        self.assertFalse(profile.problem)
+
+    def test_a_profile_says_what_it_lacks(self):
+        self.assertIn("Milking in progress", self.env.ref("smart_dairy_iot_milk.profile_afimilk").problem)
+
+    def test_a_register_that_makes_no_sense_is_refused(self):
+        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
+        with self.assertRaisesRegex(ValidationError, "addresses 0 to 65535"):
+            profile.line_ids[0].address = 70_000
+        with self.assertRaisesRegex(ValidationError, "only a tag"):
+            profile.line_ids.filtered(lambda line: line.quantity == "flow_rate").data_type = "string"
+
+    def test_a_profile_names_a_quantity_once(self):
+        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            profile.line_ids.create({"profile_id": profile.id, "quantity": "yield_liters", "address": 50})
+
+    def test_a_profile_in_use_cannot_be_deleted(self):
+        meter = self.make_meter("MM-9", communication_type="modbus_tcp")
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            meter.modbus_profile_id.unlink()
