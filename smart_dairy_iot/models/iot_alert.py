@@ -66,16 +66,16 @@ class IotAlert(models.Model):
         """Say that somebody has seen the alert and sees to it."""
         if any(alert.state != "active" for alert in self):
             raise UserError(_("Only an active alert can be acknowledged."))
-        self._settle({"state": "acknowledged"}, "acknowledged")
+        return self._settle({"state": "acknowledged"}, "acknowledged")
 
     def action_resolve(self):
         """Say that what the alert was about is done with. An alert nobody acknowledged is acknowledged with it."""
         if any(alert.state == "resolved" for alert in self):
             raise UserError(_("This alert is resolved already."))
         self.filtered(lambda alert: alert.state == "active")._settle({}, "acknowledged")
-        self._settle({"state": "resolved"}, "resolved")
+        return self._settle({"state": "resolved"}, "resolved")
 
     def _settle(self, values, what):
         # Every user who sees an alert (checked when its state was read) may say what became of it, and no more than
         # that: who and when are taken from the session.
-        self.sudo().write({**values, f"{what}_by_id": self.env.uid, f"{what}_at": fields.Datetime.now()})
+        return self.sudo().write({**values, f"{what}_by_id": self.env.uid, f"{what}_at": fields.Datetime.now()})

@@ -156,15 +156,15 @@ class IotDevice(models.Model):
 
     def action_deactivate(self):
         """Refuse the device and disconnect it at once."""
-        self._change_state("inactive", allowed=("active",))
+        return self._change_state("inactive", allowed=("active",))
 
     def action_set_maintenance(self):
         """Let the device connect, but mark its readings and raise no alerts."""
-        self._change_state("maintenance", allowed=("active",))
+        return self._change_state("maintenance", allowed=("active",))
 
     def action_reactivate(self):
         """Let the device connect again, with the password it has."""
-        self._change_state("active", allowed=("inactive", "maintenance"))
+        return self._change_state("active", allowed=("inactive", "maintenance"))
 
     def action_decommission(self):
         """Remove the device from the broker, for good, and disconnect it at once."""
@@ -173,7 +173,7 @@ class IotDevice(models.Model):
         self._change_state("decommissioned", allowed=states)
         self._in_action().write({"password_issued_at": False, "previous_config_topic": False})
         # Nobody but administrators has rights to the hash; whoever may decommission makes it useless.
-        self.sudo().write({"mqtt_password_hash": False, "mqtt_password_salt": False})
+        return self.sudo().write({"mqtt_password_hash": False, "mqtt_password_salt": False})
 
     def _change_state(self, state, allowed):
         labels = dict(self._fields["state"]._description_selection(self.env))
@@ -187,7 +187,7 @@ class IotDevice(models.Model):
                         new_state=labels[state].lower(),
                     )
                 )
-        self._in_action().write({"state": state})
+        return self._in_action().write({"state": state})
 
     def _in_action(self):
         return self.with_context(iot_device_action=IN_ACTION)

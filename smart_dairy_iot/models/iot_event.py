@@ -23,7 +23,7 @@ class IotEvent(models.Model):
     farm_id = fields.Many2one("farm.location", readonly=True, index=True, ondelete="restrict")
     severity = fields.Selection(SEVERITIES, required=True, readonly=True, default="low")
     message = fields.Text(readonly=True)
-    data = fields.Json(readonly=True)
+    data = fields.Json(string="Data (JSON)", readonly=True)
     data_text = fields.Text(string="Data", compute="_compute_data_text")
     dedup_key = fields.Char(readonly=True, copy=False, help="A second event with the same key is not recorded.")
 

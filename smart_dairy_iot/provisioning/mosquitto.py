@@ -31,6 +31,10 @@ MUST_BE_DENIED = ("publishClientSend", "subscribe")
 nobody receives what he could not subscribe to."""
 
 
+CLIENT_NOT_FOUND = "Client not found"
+ROLE_NOT_FOUND = "Role not found"
+
+
 class MosquittoBroker(Broker):
     """One short connection of the administrator to the broker of `config` (see `bridge.config.Config`)."""
 
@@ -124,7 +128,8 @@ class MosquittoBroker(Broker):
         self._command({"command": "enableClient", "username": username})
 
     def disable(self, username):
-        self._command({"command": "disableClient", "username": username})
+        # A user that the broker does not know is refused already.
+        self._command({"command": "disableClient", "username": username}, ignore_errors=(CLIENT_NOT_FOUND,))
 
     def set_acl(self, access):
         # A subscription outlives the right to it (the plugin looks only when it is made). Disabling the user ends
@@ -139,7 +144,7 @@ class MosquittoBroker(Broker):
         self._command(*commands)
 
     def delete(self, username):
-        self._command(*_removal(username), ignore_errors=("Client not found", "Role not found"))
+        self._command(*_removal(username), ignore_errors=(CLIENT_NOT_FOUND, ROLE_NOT_FOUND))
 
     def _is_disabled(self, username):
         (response,) = self._command({"command": "getClient", "username": username})
@@ -166,12 +171,20 @@ class MosquittoBroker(Broker):
         message = {"commands": [{**command, "correlationData": token} for command in commands]}
         self._client.publish(CONTROL_TOPIC, json.dumps(message), qos=1)
         responses = self._responses(token)
-        for response in responses:
+        for command, response in zip(commands, responses, strict=True):
             error = response.get("error")
-            if error and response["command"] not in ignore and error not in ignore_errors:
-                # Only the command's name and the plugin's words: the command itself holds a password.
-                raise BrokerError(f"The broker at {self._address()} refused {response['command']}: {error}.")
+            if error and command["command"] not in ignore and error not in ignore_errors:
+                raise BrokerError(self._refusal(command, error))
         return responses
+
+    def _refusal(self, command, error):
+        if error == CLIENT_NOT_FOUND:
+            return (
+                f"The broker at {self._address()} does not know the user {command['username']} any more: "
+                "give the device a new password, and it is made again."
+            )
+        # Only the command's name and the plugin's words: the command itself may hold a password.
+        return f"The broker at {self._address()} refused {command['command']}: {error}."
 
     def _responses(self, token):
         deadline = time.monotonic() + TIMEOUT_S

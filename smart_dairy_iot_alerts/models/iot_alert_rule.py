@@ -108,12 +108,13 @@ class IotAlertRule(models.Model):
         )
 
     def _message(self, event):
-        return self.message_template.format(
+        text = self.message_template.format(
             device=event.iot_device_id.name or _("an unknown device"),
             animal=event.animal_id.name or _("an unknown animal"),
             farm=event.farm_id.name or _("no farm"),
             message=event.message or "",
         )
+        return text.strip()
 
     def action_view_alerts(self):
         """Open the alerts that the rule has raised."""

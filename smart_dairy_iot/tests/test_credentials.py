@@ -1,0 +1,85 @@
+"""The password of a device: seen once by the one who provisions it, and found nowhere afterwards."""
+
+import logging
+
+from odoo.tests import Form, tagged
+
+from .common import IotCase
+
+
+@tagged("post_install", "-at_install")
+class TestCredentials(IotCase):
+    def setUp(self):
+        super().setUp()
+        self.device = self.new_device()
+
+    def open_wizard(self, action):
+        wizards = self.env[action["res_model"]].with_user(self.manager).with_context(**action["context"])
+        return Form(wizards, "smart_dairy_iot.iot_device_credentials_wizard_view_form")
+
+    def test_the_window_shows_user_password_client_id_address_and_topics(self):
+        action = self.device.action_provision()
+        self.assertEqual((action["type"], action["target"]), ("ir.actions.act_window", "new"))
+        form = self.open_wizard(action)
+        self.assertEqual(form.mqtt_password, action["context"]["default_mqtt_password"])
+        self.assertEqual(form.mqtt_username, "TE_T-1")
+        self.assertEqual(form.mqtt_client_id, "sd_T-1")
+        self.assertRegex(form.broker_address, r"^mqtts://.+:\d+$")
+        self.assertEqual(form.data_topic, "dairy/HILL/temperature/T-1/data")
+
+    def test_a_password_has_256_random_bits(self):
+        passwords = {self.provision(self.new_device(f"T-1{number}")) for number in range(3)}
+        self.assertEqual(len(passwords), 3)
+        self.assertEqual({len(password) for password in passwords}, {43})  # 32 bytes in base 64
+
+    def test_the_register_keeps_a_salted_hash_that_only_administrators_read(self):
+        first, second = self.device, self.new_device("T-2")
+        password = self.provision(first)
+        self.provision(second)
+        auth = self.env["iot.device.auth"]
+        self.assertNotEqual(first.sudo().mqtt_password_salt, second.sudo().mqtt_password_salt)
+        self.assertEqual(
+            first.sudo().mqtt_password_hash, auth._hash_password(password, first.sudo().mqtt_password_salt)
+        )
+        for user, readable in ((self.user, False), (self.manager, False), (self.admin, True)):
+            fields = self.env["iot.device"].with_user(user).fields_get()
+            self.assertEqual("mqtt_password_hash" in fields, readable, user.login)
+            self.assertEqual("mqtt_password_salt" in fields, readable, user.login)
+
+    def test_the_password_is_nowhere_in_the_database_even_when_the_window_is_saved(self):
+        action = self.device.action_provision()
+        self.open_wizard(action).save()
+        password = action["context"]["default_mqtt_password"]
+        self.env.flush_all()
+        self.env.cr.precommit.run()
+        self.assertEqual(self.tables_with(password), [])
+        self.assertIn("iot_device", self.tables_with(self.device.sudo().mqtt_password_hash), "the search itself works")
+
+    def tables_with(self, text):
+        """Names of the tables of which some row holds a text in any column."""
+        cr = self.env.cr
+        cr.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace ORDER BY 1"
+        )
+        found = []
+        for (table,) in cr.fetchall():
+            cr.execute(f'SELECT 1 FROM "{table}" AS row WHERE row::text LIKE %s LIMIT 1', [f"%{text}%"])  # noqa: S608
+            if cr.fetchone():
+                found.append(table)
+        return found
+
+    def test_the_password_is_in_no_log_not_even_among_the_statements_sent_to_the_database(self):
+        with self.assertLogs("odoo", logging.DEBUG) as logs:
+            first = self.provision(self.device)
+            second = self.device.action_rotate_password()["context"]["default_mqtt_password"]
+        text = "\n".join(logs.output)
+        self.assertIn("password_issued_at", text)
+        self.assertNotIn(first, text)
+        self.assertNotIn(second, text)
+
+    def test_the_password_is_in_no_message_on_the_device(self):
+        password = self.provision(self.device)
+        self.env.cr.precommit.run()
+        bodies = self.device.message_ids.mapped("body")
+        self.assertTrue(bodies)
+        self.assertFalse([body for body in bodies if password in body])
