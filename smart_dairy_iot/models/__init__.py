@@ -3,6 +3,7 @@ from . import iot_telemetry_mixin
 from . import iot_topic_hierarchy
 from . import iot_topic_schema
 from . import iot_device
+from . import iot_device_liveness
 from . import iot_device_provisioning
 from . import iot_acl_manager
 from . import iot_device_auth
@@ -17,6 +18,7 @@ from . import iot_outbox
 from . import iot_mqtt_service
 from . import iot_dead_letter
 from . import iot_event
+from . import iot_event_reactors
 from . import iot_alert
 from . import farm_location
 from . import iot_live

@@ -1,6 +1,7 @@
-"""The devices of a farm: what they are, where they stand, and what was last heard from them.
+"""The devices of a farm: what they are and where they stand.
 
-How a device gets to the broker and is kept away from it is in `iot_device_provisioning`.
+What was last heard from them is in `iot_device_liveness`; how they get to the broker, and are kept away from it, in
+`iot_device_provisioning`.
 """
 
 import json
@@ -21,24 +22,11 @@ TOPIC_FIELDS = {
     "alerts": "alert_topic",
 }
 RESERVED_IDS = ("bridge", "admin")
-"""Their client ids, sd_bridge and sd_admin, are the platform's own."""
+"""Their client ids, sd_bridge and sd_admin, are the platform's own unless the settings say otherwise."""
 
 EXPIRING_DAYS = 30
 CALIBRATION_DUE_DAYS = 7
 MAC_ADDRESS = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
-
-LIVENESS_FIELDS = {
-    "last_seen": "last_seen",
-    "last_message_timestamp": "last_message_timestamp",
-    "messages_received": "messages_received",
-    "messages_sent": "messages_sent",
-    "error_count": "error_count",
-    "battery_level": "battery_level",
-    "signal_strength": "signal_strength",
-    "reported_status": "reported_status",
-    "reported_firmware_version": "firmware_version",
-}
-"""Field of the device → column of `iot_device_state`, which the bridge alone writes."""
 
 
 class IotDevice(models.Model):
@@ -75,9 +63,11 @@ class IotDevice(models.Model):
         tracking=True,
     )
 
-    farm_id = fields.Many2one("farm.location", string="Farm", required=True, index=True, ondelete="restrict", tracking=True)
+    farm_id = fields.Many2one("farm.location", required=True, index=True, ondelete="restrict", tracking=True)
     company_id = fields.Many2one(related="farm_id.company_id", store=True, index=True)
-    location_id = fields.Many2one("farm.pen", string="Pen/Location", domain="[('farm_id', '=', farm_id)]", tracking=True)
+    location_id = fields.Many2one(
+        "farm.pen", string="Pen/Location", domain="[('farm_id', '=', farm_id)]", tracking=True
+    )
     location_description = fields.Char(string="Physical Location Description")
     latitude = fields.Float(digits=(10, 7))
     longitude = fields.Float(digits=(10, 7))
@@ -95,26 +85,6 @@ class IotDevice(models.Model):
     command_topic = fields.Char(compute="_compute_topics", store=True)
     config_topic = fields.Char(string="Configuration Topic", compute="_compute_topics", store=True)
     alert_topic = fields.Char(compute="_compute_topics", store=True)
-
-    is_online = fields.Boolean(
-        compute="_compute_liveness",
-        search="_search_is_online",
-        help="Heard from within the time that the settings give a device before it counts as offline.",
-    )
-    connection = fields.Selection(
-        [("online", "Online"), ("offline", "Offline"), ("never", "Never Seen")], compute="_compute_liveness"
-    )
-    last_seen = fields.Datetime(compute="_compute_liveness")
-    last_message_timestamp = fields.Datetime(
-        string="Last Message", compute="_compute_liveness", help="The time that the device gave its last message."
-    )
-    messages_received = fields.Integer(compute="_compute_liveness")
-    messages_sent = fields.Integer(compute="_compute_liveness")
-    error_count = fields.Integer(compute="_compute_liveness")
-    battery_level = fields.Float(string="Battery (%)", compute="_compute_liveness")
-    signal_strength = fields.Integer(string="Signal (dBm)", compute="_compute_liveness")
-    reported_status = fields.Char(compute="_compute_liveness")
-    reported_firmware_version = fields.Char(compute="_compute_liveness")
 
     certificate_cn = fields.Char(string="Certificate CN", copy=False)
     certificate_expiry = fields.Date(copy=False)
@@ -153,7 +123,7 @@ class IotDevice(models.Model):
                 raise ValidationError(
                     _("“%s” cannot be a device ID: use up to 64 letters, digits, _ and -.", device.device_id)
                 )
-            if device.device_id.lower() in RESERVED_IDS:
+            if device.device_id.lower() in RESERVED_IDS or device._has_platform_identity():
                 raise ValidationError(_("“%s” is reserved for the platform itself.", device.device_id))
             pattern = device._id_pattern()
             if not re.fullmatch(pattern, device.device_id):
@@ -164,6 +134,13 @@ class IotDevice(models.Model):
                         pattern=pattern,
                     )
                 )
+
+    def _has_platform_identity(self):
+        config = self.env["iot.settings"]._get_config()
+        return self.mqtt_client_id == config.mqtt_bridge_client_id or self.mqtt_username in (
+            config.mqtt_bridge_username,
+            config.mqtt_admin_username,
+        )
 
     def _id_pattern(self):
         # Reading one setting, of no secrecy: whoever registers a device is bound by it.
@@ -200,7 +177,9 @@ class IotDevice(models.Model):
         try:
             configuration = json.loads(self.config_json or "{}")
         except ValueError as error:
-            raise ValidationError(_("The configuration of %(device)s is not JSON: %(error)s", device=self.name, error=error)) from error
+            raise ValidationError(
+                _("The configuration of %(device)s is not JSON: %(error)s", device=self.name, error=error)
+            ) from error
         if not isinstance(configuration, dict):
             raise ValidationError(_("The configuration of %s must be a JSON object.", self.name))
         return configuration
@@ -215,49 +194,15 @@ class IotDevice(models.Model):
             values = dict.fromkeys(TOPIC_FIELDS.values(), False)
             if device.device_id and device.farm_id.code and device.device_type:
                 for topic in topics[device.device_type]:
-                    values[TOPIC_FIELDS[topic.message_type]] = topic.generate_topic(device.farm_id.code, device.device_id)
+                    values[TOPIC_FIELDS[topic.message_type]] = topic.generate_topic(
+                        device.farm_id.code, device.device_id
+                    )
             device.update(values)
 
     def _recompute_topics(self):
         """Compute the topics anew after a change of their patterns, which no dependency can express."""
         for name in TOPIC_FIELDS.values():
             self.env.add_to_compute(self._fields[name], self)
-
-    @api.depends_context("uid")
-    def _compute_liveness(self):
-        # Read by SQL, as the bridge writes it by SQL: what the ORM has in its cache would be out of date.
-        # No right is passed over: it reads the rows of just the devices in self.
-        rows = {}
-        if self.ids:
-            self.env.cr.execute(
-                "SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent, error_count,"
-                " battery_level, signal_strength, reported_status, firmware_version"
-                " FROM iot_device_state WHERE iot_device_id IN %s",
-                [tuple(self.ids)],
-            )
-            rows = {row["iot_device_id"]: row for row in self.env.cr.dictfetchall()}
-        since = self._online_since()
-        for device in self:
-            row = rows.get(device._origin.id, {})
-            last_seen = row.get("last_seen")
-            device.is_online = bool(last_seen and last_seen >= since)
-            device.connection = "never" if not last_seen else "online" if device.is_online else "offline"
-            for name, column in LIVENESS_FIELDS.items():
-                device[name] = row.get(column) or False
-
-    def _search_is_online(self, operator, value):
-        wanted = set(value) if operator in ("in", "not in") else {bool(value)}
-        if operator in ("!=", "not in"):
-            wanted = {True, False} - wanted
-        if len(wanted) != 1:
-            return [(1, "=", 1)] if wanted else [(0, "=", 1)]
-        self.env.cr.execute("SELECT iot_device_id FROM iot_device_state WHERE last_seen >= %s", [self._online_since()])
-        return [("id", "in" if True in wanted else "not in", [device_id for (device_id,) in self.env.cr.fetchall()])]
-
-    @api.model
-    def _online_since(self):
-        """A device last seen before this moment (naive UTC) is offline."""
-        return fields.Datetime.now() - timedelta(minutes=self.env["iot.settings"]._get_config().offline_minutes)
 
     @api.depends("certificate_expiry")
     def _compute_certificate_status(self):

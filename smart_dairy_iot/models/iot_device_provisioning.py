@@ -127,8 +127,8 @@ class IotDevice(models.Model):
 
     def _check_farms_allowed(self):
         """Rules are checked on the record as it was: nobody may move a device to a farm that he does not see."""
-        farms = self.farm_id
-        if self.env["farm.location"].with_context(active_test=False).search_count([("id", "in", farms.ids)]) < len(farms):
+        farms = self.env["farm.location"].with_context(active_test=False)
+        if farms.search_count([("id", "in", self.farm_id.ids)]) < len(self.farm_id):
             raise AccessError(_("You may not move a device to this farm."))
 
     # ------------------------------------------------------------------ actions
@@ -233,12 +233,13 @@ class IotDevice(models.Model):
         users = {}
         # The hash is no user's to read; here it is compared with itself, and leaves the server in no form.
         for device in self.sudo():
-            known = device.uses_mqtt and device.mqtt_password_hash and device.state not in STATES_WITHOUT_USER
-            users[device.id] = known and BrokerUser(
-                access=manager._access(device),
-                enabled=device.active and device.state in CONNECTABLE_STATES,
-                password_hash=device.mqtt_password_hash,
-            ) or None
+            users[device.id] = None
+            if device.uses_mqtt and device.mqtt_password_hash and device.state not in STATES_WITHOUT_USER:
+                users[device.id] = BrokerUser(
+                    access=manager._access(device),
+                    enabled=device.active and device.state in CONNECTABLE_STATES,
+                    password_hash=device.mqtt_password_hash,
+                )
         return users
 
     def _follow(self, users_before, config_topics_before):
@@ -268,8 +269,8 @@ class IotDevice(models.Model):
     def _note_lost_password(self):
         self.message_post(
             body=_(
-                "An action that issued a new password was undone after the broker had taken it. The device's old password"
-                " may be refused, and nobody has the new one: issue another password."
+                "An action that issued a new password was undone after the broker had taken it. The device's old"
+                " password may be refused, and nobody has the new one: issue another password."
             )
         )
 

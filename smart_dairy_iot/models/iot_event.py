@@ -44,13 +44,25 @@ class IotEvent(models.Model):
 
     @api.model
     def record(
-        self, kind, *, timestamp, device=None, animal=None, farm=None, severity="low", message="", data=None, dedup_key=None
+        self,
+        kind,
+        *,
+        timestamp,
+        device=None,
+        animal=None,
+        farm=None,
+        severity="low",
+        message="",
+        data=None,
+        dedup_key=None,
     ):
         """Record an event, unless one with the same `dedup_key` is there already.
 
         :param kind: what happened, e.g. "milk_rejected"
         :param timestamp: when, naive UTC
-        :param device: `iot.device`, `animal`: `farm.animal`, `farm`: `farm.location`, by default the device's or animal's
+        :param device: `iot.device`, if one
+        :param animal: `farm.animal`, if one
+        :param farm: `farm.location`, by default the device's or the animal's
         :param severity: low, medium, high or critical
         :param message: one sentence for the people of the farm
         :param data: dict of JSON values

@@ -45,7 +45,7 @@ class IotTopicHierarchy(models.Model):
     sequence = fields.Integer(default=10)
     topic_pattern = fields.Char(
         required=True,
-        help="Placeholders: {farm_id} (the farm's code), {device_type} and {message_type} (path segments), {device_id}.",
+        help="Placeholders, each a whole segment: {farm_id} (its code), {device_type}, {device_id}, {message_type}.",
     )
     device_type = fields.Selection([*DEVICE_TYPES, ("system", "System")], required=True, index=True)
     message_type = fields.Selection(MESSAGE_TYPES, required=True)
@@ -148,7 +148,8 @@ class IotTopicHierarchy(models.Model):
     def _of_devices(self):
         """The active topics of devices, {device type: records}."""
         topics = self.search([("is_active", "=", True), ("direction", "!=", "platform")])
-        return {device_type: topics.filtered(lambda t: t.device_type == device_type) for device_type in DEVICE_TYPE_PATHS}
+        of_type = topics.grouped("device_type")
+        return {device_type: of_type.get(device_type, self.browse()) for device_type in DEVICE_TYPE_PATHS}
 
     def _with_devices_following(self, change):
         """Make the change, then carry it to the devices' topics, to their rights at the broker and to the bridge."""

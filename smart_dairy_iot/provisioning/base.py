@@ -34,7 +34,7 @@ class Broker:
         raise NotImplementedError
 
     def create(self, access, password):
-        """Make the user, bound to its client id, with this access. A user of that name is replaced, and disconnected."""
+        """Make the user, bound to its client id, with this access; one of that name is replaced and disconnected."""
         raise NotImplementedError
 
     def set_password(self, username, password):

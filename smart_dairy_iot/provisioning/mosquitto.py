@@ -200,9 +200,7 @@ class MosquittoBroker(Broker):
         try:
             answer = self._answers.get(timeout=max(0, deadline - time.monotonic()))
         except queue.Empty:
-            raise BrokerError(
-                f"The broker at {self._address()} did not answer within {TIMEOUT_S} seconds."
-            ) from None
+            raise BrokerError(f"The broker at {self._address()} did not answer within {TIMEOUT_S} seconds.") from None
         if isinstance(answer, ConnectionError):
             raise BrokerError(f"The broker at {self._address()} closed the connection: {answer}.")
         return answer

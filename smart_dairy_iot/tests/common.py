@@ -46,7 +46,8 @@ class IotCase(TransactionCase):
         config = self.env["iot.settings"]._get_config()
         device = device.sudo()
         connection = Connection(
-            config, **{"username": device.mqtt_username, "client_id": device.mqtt_client_id, "password": password, **other}
+            config,
+            **{"username": device.mqtt_username, "client_id": device.mqtt_client_id, "password": password, **other},
         )
         try:
             yield connection
@@ -85,7 +86,9 @@ class Connection:
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = lambda *_arguments: self.disconnected.set()
         self._client.on_subscribe = self._on_answer
-        self._client.on_publish = lambda _client, _data, mid, code, _properties: self._on_answer(None, None, mid, [code])
+        self._client.on_publish = lambda _client, _data, mid, code, _properties: self._on_answer(
+            None, None, mid, [code]
+        )
         self._client.connect(config.mqtt_broker_host, config.mqtt_broker_port)
         self._client.loop_start()
         self._wait(self._answered, "an answer to CONNECT")

@@ -34,9 +34,12 @@ class TestAccess(IotCase):
                 " VALUES (%s, 'x', '', 'schema', 'new', %s, %s)",
                 [now, device.id, device.sudo().farm_id.id],
             )
-            cls.env.cr.execute("INSERT INTO iot_device_state (iot_device_id, last_seen) VALUES (%s, %s)", [device.id, now])
+            cls.env.cr.execute(
+                "INSERT INTO iot_device_state (iot_device_id, last_seen) VALUES (%s, %s)", [device.id, now]
+            )
         cls.env.cr.execute(
-            "INSERT INTO iot_dead_letter (received_at, topic, payload, reason, state) VALUES (%s, 'y', '', 'topic', 'new')",
+            "INSERT INTO iot_dead_letter (received_at, topic, payload, reason, state)"
+            " VALUES (%s, 'y', '', 'topic', 'new')",
             [now],
         )
 
@@ -55,14 +58,25 @@ class TestAccess(IotCase):
                 self.assertEqual(self.farms_seen(model, user), farms, f"{user.login}: {model}")
 
     def test_those_outside_the_dairy_see_nothing(self):
-        for model in ("iot.device", "iot.event", "iot.alert", "iot.topic.hierarchy", "iot.temperature.reading", "iot.dead.letter"):
+        for model in (
+            "iot.device",
+            "iot.event",
+            "iot.alert",
+            "iot.topic.hierarchy",
+            "iot.temperature.reading",
+            "iot.dead.letter",
+        ):
             with self.subTest(model=model), self.assertRaises(AccessError):
                 self.env[model].with_user(self.outsider).search([])
 
     def test_another_company_sees_nothing(self):
         company = self.env["res.company"].create({"name": "Other Dairy"})
         stranger = new_test_user(
-            self.env, "iot_stranger", "smart_dairy_farm.group_farm_admin", company_id=company.id, company_ids=[(6, 0, company.ids)]
+            self.env,
+            "iot_stranger",
+            "smart_dairy_farm.group_farm_admin",
+            company_id=company.id,
+            company_ids=[(6, 0, company.ids)],
         )
         self.assertFalse(self.env["iot.device"].with_user(stranger).search([]))
         self.assertEqual(self.farms_seen("iot.alert", stranger), [])

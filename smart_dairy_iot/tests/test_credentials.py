@@ -59,11 +59,12 @@ class TestCredentials(IotCase):
         """Names of the tables of which some row holds a text in any column."""
         cr = self.env.cr
         cr.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace ORDER BY 1"
+            "SELECT relname FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace ORDER BY relname"
         )
         found = []
         for (table,) in cr.fetchall():
-            cr.execute(f'SELECT 1 FROM "{table}" AS row WHERE row::text LIKE %s LIMIT 1', [f"%{text}%"])  # noqa: S608
+            cr.execute(f'SELECT 1 FROM "{table}" AS row WHERE row::text LIKE %s LIMIT 1', [f"%{text}%"])
             if cr.fetchone():
                 found.append(table)
         return found

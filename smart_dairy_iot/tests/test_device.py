@@ -1,6 +1,8 @@
 """A device in the register: its identity, its topics, what was heard from it."""
 
+import os
 from datetime import timedelta
+from unittest.mock import patch
 
 import psycopg2
 
@@ -24,6 +26,12 @@ class TestDeviceIdentity(IotCase):
         for device_id in ("a/b", "+", "#", "$SYS", "a b", "", "x" * 65, "bridge", "ADMIN", "ü"):
             with self.subTest(device_id=device_id), self.assertRaises(ValidationError):
                 self.new_device(device_id)
+
+    def test_a_device_cannot_have_the_client_id_that_the_settings_give_the_bridge(self):
+        with patch.dict(os.environ, {"SMART_DAIRY_MQTT_BRIDGE_CLIENT_ID": "sd_listener"}):
+            self.new_device("T-1")
+            with self.assertRaises(ValidationError):
+                self.new_device("listener")
 
     def test_the_phase_plan_s_ids_are_accepted(self):
         self.assertEqual(self.new_device("meter_001", "milk_meter").mqtt_client_id, "sd_meter_001")

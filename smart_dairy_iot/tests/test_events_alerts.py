@@ -25,7 +25,9 @@ class TestEvents(IotCase):
             message="Blood",
             data={"blood_detected": True, "liters": 7.4},
         )
-        self.assertEqual((event.kind, event.timestamp, event.severity, event.message), ("milk_rejected", T, "high", "Blood"))
+        self.assertEqual(
+            (event.kind, event.timestamp, event.severity, event.message), ("milk_rejected", T, "high", "Blood")
+        )
         self.assertEqual((event.iot_device_id, event.animal_id, event.farm_id), (device, animal, self.hill))
         event.invalidate_recordset()
         self.assertEqual(event.data, {"blood_detected": True, "liters": 7.4})

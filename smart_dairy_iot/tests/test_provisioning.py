@@ -30,7 +30,9 @@ class TestProvisioning(IotCase):
         password = self.provision(self.device)
         self.assertRefused(self.device, "wrong")
         self.assertRefused(self.device, password, client_id="sd_T-2")
-        self.assertRefused(self.device, password, client_id=self.env["iot.settings"]._get_config().mqtt_bridge_client_id)
+        self.assertRefused(
+            self.device, password, client_id=self.env["iot.settings"]._get_config().mqtt_bridge_client_id
+        )
 
     def test_a_device_uses_its_own_topics_and_no_others(self):
         password = self.provision(self.device)
@@ -277,9 +279,7 @@ class TestProvisioning(IotCase):
         self.device.config_json = '{"interval_seconds": 10}'
         self.device.action_decommission()
         sent = self.outbox(f"{self.base}/config")
-        self.assertEqual(
-            sent.mapped("payload"), ['{"interval_seconds": 30}', "", '{"interval_seconds": 10}', ""]
-        )
+        self.assertEqual(sent.mapped("payload"), ['{"interval_seconds": 30}', "", '{"interval_seconds": 10}', ""])
         self.assertEqual(set(sent.mapped("retain")), {True})
         self.assertEqual(set(sent.mapped("qos")), {2})
 

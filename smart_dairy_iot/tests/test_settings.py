@@ -35,7 +35,9 @@ class TestSettings(TransactionCase):
         page.write({"mqtt_broker_host": "broker.example", "mqtt_broker_port": 1883, "offline_minutes": 15})
         page.execute()
         config = self.config()
-        self.assertEqual((config.mqtt_broker_host, config.mqtt_broker_port, config.offline_minutes), ("broker.example", 1883, 15))
+        self.assertEqual(
+            (config.mqtt_broker_host, config.mqtt_broker_port, config.offline_minutes), ("broker.example", 1883, 15)
+        )
         self.assertEqual(self.page().mqtt_broker_port, 1883)
 
     def test_tls_and_bridge_can_be_switched_off_and_on_again(self):

@@ -50,13 +50,26 @@ class TestTopics(TransactionCase):
             self.assertEqual((topic.topic_pattern, topic.direction, topic.retain), (pattern, "platform", retain))
 
     def test_wildcards_and_strange_characters_are_refused(self):
-        for pattern in ("dairy/+/x", "dairy/#", "$SYS/x", "dairy//x", "/dairy", "dairy/a b", "dairy/{farm}/x", "dairy/x{farm_id}"):
+        for pattern in (
+            "dairy/+/x",
+            "dairy/#",
+            "$SYS/x",
+            "dairy//x",
+            "/dairy",
+            "dairy/a b",
+            "dairy/{farm}/x",
+            "dairy/x{farm_id}",
+        ):
             with self.subTest(pattern=pattern), self.assertRaises(ValidationError):
                 self.new_topic(pattern)
 
     def test_a_device_s_topic_names_farm_and_device_or_devices_would_share_it(self):
         self.topic("gate_data").is_active = False
-        for pattern in ("dairy/gates/{device_id}/data", "dairy/{farm_id}/gates/data", "dairy/{farm_id}/{farm_id}/{device_id}/x"):
+        for pattern in (
+            "dairy/gates/{device_id}/data",
+            "dairy/{farm_id}/gates/data",
+            "dairy/{farm_id}/{farm_id}/{device_id}/x",
+        ):
             with self.subTest(pattern=pattern), self.assertRaises(ValidationError):
                 self.new_topic(pattern, "gate", "data")
 
@@ -88,8 +101,10 @@ class TestSchemas(TransactionCase):
         for device_type in DEVICE_TYPE_PATHS:
             for message_type in ("data", "status", "alerts"):
                 name = f"{device_type}_{message_type}"
-                self.assertEqual(set(json.loads(self.schema(name).json_schema)["required"]) & {"device_id", "timestamp"},
-                                 {"device_id", "timestamp"})
+                self.assertEqual(
+                    set(json.loads(self.schema(name).json_schema)["required"]) & {"device_id", "timestamp"},
+                    {"device_id", "timestamp"},
+                )
                 for change in ({"device_id": "a/b"}, {"device_id": ""}, {"timestamp": "yesterday"}, {"timestamp": 1}):
                     self.assertTrue(self.refusal(name, **change), f"{name} accepts {change}")
 
