@@ -49,8 +49,8 @@ BULK_TANK = "TS001"
 MILK_METERS = (
     Device("MM001", "Milk meter, left side", "milk_meter", "PARLOUR", stalls=4),
     Device("MM002", "Milk meter, right side", "milk_meter", "PARLOUR", stalls=4),
-    Device("MM003", "Milk meter, left side, last stall", "milk_meter", "PARLOUR", stalls=1, is_modbus=True),
-    Device("MM004", "Milk meter, right side, last stall", "milk_meter", "PARLOUR", stalls=1, is_modbus=True),
+    Device("MM003", "Milk meter, left side, first stall", "milk_meter", "PARLOUR", stalls=1, is_modbus=True),
+    Device("MM004", "Milk meter, right side, first stall", "milk_meter", "PARLOUR", stalls=1, is_modbus=True),
 )
 TEMPERATURE_SENSORS = (
     Device(BULK_TANK, "Bulk tank", "temperature", "DAIRY", "bulk_tank"),
@@ -86,6 +86,6 @@ def stalls():
         Stall(side, f"{side}{number}", meter_id, channel, is_modbus)
         for side, mqtt_meter, modbus_meter in (("L", "MM001", "MM003"), ("R", "MM002", "MM004"))
         for number, (meter_id, channel, is_modbus) in enumerate(
-            [(mqtt_meter, channel, False) for channel in range(1, 5)] + [(modbus_meter, 1, True)], start=1
+            [(modbus_meter, 1, True)] + [(mqtt_meter, channel, False) for channel in range(1, 5)], start=1
         )
     ]

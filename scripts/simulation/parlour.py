@@ -1,7 +1,7 @@
 """The herring-bone parlour: who is milked when, in which stall, and how the milk flows.
 
 Cows come in sides: a side is filled, its units are attached one after the other, and it is let out when its slowest cow
-has finished. Each side has one MQTT meter that measures several stalls, and one Modbus meter for its last stall. Modbus
+has finished. On each side a Modbus meter measures the first stall and an MQTT meter the others. Modbus
 meters take part only once the clock is live, because whoever polls them stamps what he reads with the wall clock.
 """
 

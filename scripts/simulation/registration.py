@@ -106,13 +106,15 @@ class Registration:
         record = self._records[device.device_id]
         if record["state"] == "provisioning":
             action = self._client.call("iot.device", "action_provision", [record["id"]])
-            self._keep(device.device_id, action)
+            # A meter that is polled has no user at the broker, and nothing to keep.
+            if not device.is_modbus:
+                self._keep(device.device_id, action)
         elif record["state"] not in ("active", "maintenance"):
             raise RpcError(
                 f"{device.device_id} is {record['state']} in the register: reactivate it, or leave it out of the demo "
                 "by removing the farm's devices."
             )
-        elif self._credentials.get(device.device_id) is None:
+        elif not device.is_modbus and self._credentials.get(device.device_id) is None:
             self.rotate(device.device_id)
 
     def _keep(self, device_id, action):

@@ -5,16 +5,19 @@ import threading
 import time
 from contextlib import closing, contextmanager
 from datetime import datetime, timezone
+from decimal import Decimal
 from uuid import uuid4
 
 import paho.mqtt.client as mqtt
 import psycopg2
 import psycopg2.extras
 from paho.mqtt.enums import CallbackAPIVersion
+
 from simulation.devices import Credentials
 from simulation.layout import TOPIC_SEGMENTS
 from simulation.messages import timestamp
 from simulation.rpc import OdooClient
+from stack.service import Service
 
 PATIENCE_SECONDS = 20
 
@@ -25,11 +28,14 @@ def utc_now():
 
 
 def eventually(probe, what, seconds=PATIENCE_SECONDS, every=0.1):
-    """What `probe()` returns as soon as that is true; fails the test when it is not within `seconds`."""
+    """What `probe()` returns as soon as that is true; fails the test when it is not within `seconds`.
+
+    :param what: a text, or a callable that gives one, for the failure
+    """
     end = time.monotonic() + seconds
     while not (found := probe()):
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}; last seen: {found!r}")
+            raise AssertionError(f"not within {seconds} s: {what() if callable(what) else what}; last seen: {found!r}")
         time.sleep(every)
     return found
 
@@ -45,12 +51,16 @@ class Database:
         with closing(psycopg2.connect(**self._dsn)) as connection:
             with connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
                 cursor.execute(statement, parameters)
-                return [dict(row) for row in cursor.fetchall()]
+                return [{name: _plain(value) for name, value in row.items()} for row in cursor.fetchall()]
 
     def value(self, statement, *parameters):
         """The only value of a query's only row."""
         ((value,),) = (row.values() for row in self.rows(statement, *parameters))
         return value
+
+
+def _plain(value):
+    return float(value) if isinstance(value, Decimal) else value
 
 
 class Farm:
@@ -182,6 +192,22 @@ class Connection:
 
     def _on_message(self, _client, _userdata, message):
         self.received.append((message.topic, message.payload))
+
+
+class BridgeProcess(Service):
+    """`odoo-bin iot_bridge`, as in production."""
+
+    name = "iot_bridge"
+
+    def __init__(self, instance):
+        super().__init__(instance.directory / "bridge")
+        self._instance = instance
+
+    def start(self):
+        """Start it; whether it works is seen in the database."""
+        command = self._instance.command("iot_bridge", "-d", self._instance.database)
+        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
+        return self
 
 
 @contextmanager

@@ -5,28 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from stack.service import Service
-from support import Database, Farm, connected, eventually, log_in, new_code, utc_now
+from support import BridgeProcess, Database, Farm, connected, eventually, log_in, new_code, utc_now
 
 DEVICES = 3
 READINGS_EACH = 1500
 KILL_AFTER = (600, 2200)
-
-
-class BridgeProcess(Service):
-    """`odoo-bin iot_bridge`, as in production."""
-
-    name = "iot_bridge"
-
-    def __init__(self, instance):
-        super().__init__(instance.directory / "bridge")
-        self._instance = instance
-
-    def start(self):
-        """Start it; whether it works is seen in the database."""
-        command = self._instance.command("iot_bridge", "-d", self._instance.database)
-        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
-        return self
 
 
 @pytest.fixture
@@ -89,7 +72,7 @@ def test_every_published_reading_is_stored_exactly_once_though_the_bridge_is_kil
 
     total = DEVICES * READINGS_EACH
     assert all(number < total for number in killed_at), "it was killed in mid-stream"
-    eventually(lambda: count(stored, ids) >= total, f"all are stored; the log: {bridge.log_tail()}", seconds=60)
+    eventually(lambda: count(stored, ids) >= total, bridge.log_tail, seconds=60)
     assert count(stored, ids) == total
     for device in devices:
         rows = stored.rows(
