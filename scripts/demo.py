@@ -104,9 +104,11 @@ def ensure_database(instance: OdooInstance) -> None:
         make_database(instance, names)
     elif not stamp.exists() or stamp.read_text() != current:
         say("the addons have changed: upgrading the database")
-        instance.run_to_end(
-            "-u", ",".join(names), "-i", ",".join(names), "--stop-after-init", "--no-http", what="Upgrading the addons"
-        )
+        installed = instance.installed()
+        instance.upgrade(*(name for name in names if name in installed))
+        added = [name for name in names if name not in installed]
+        if added:
+            instance.install(*added)
     write_private(stamp, current)
 
 
