@@ -16,6 +16,9 @@ import { RunningSessions } from "./running_sessions";
 
 const FARM_KEY = "smart_dairy_iot_milk.dashboard_farm";
 
+// A parlour's meters report many times a second; nobody reads that fast (milliseconds).
+const FETCH_PAUSE = 300;
+
 const GRADES = {
     A: { label: _t("Grade A"), className: "text-bg-success" },
     B: { label: _t("Grade B"), className: "text-bg-info" },
@@ -54,7 +57,7 @@ export class MilkProductionDashboard extends Component {
         this.formatLiters = formatLiters;
         this.formatConductivity = formatConductivity;
         this.openSession = (id) => this.openRecord("milk.session", id);
-        this.refresh = coalesce(() => this.fetch());
+        this.refresh = coalesce(() => this.fetch(), FETCH_PAUSE);
         onWillStart(() => {
             this.refresh();
         });

@@ -1,0 +1,170 @@
+"""The milk production dashboard of a real server in a real browser: live by the bus, with no reload and no polling."""
+
+import pytest
+
+from cable import Cable
+from chromium import Chromium
+from support import connected, new_code
+
+TILE = ".o_running_session"
+FARM_KEY = "smart_dairy_iot_milk.dashboard_farm"
+
+# Counts the page's requests from now on, and marks the page: a reload would forget both.
+COUNT_REQUESTS = """
+    window.requests = 0;
+    for (const [owner, name] of [[XMLHttpRequest.prototype, "send"], [window, "fetch"]]) {
+        const original = owner[name];
+        owner[name] = function () {
+            if (!String(arguments[0]?.url || arguments[0]).includes("im_status")) window.requests++;
+            return original.apply(this, arguments);
+        };
+    }
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(product):
+    """A Chromium with a desktop's window, logged in."""
+    with Chromium() as chromium:
+        chromium.log_in(product.url, "admin", "admin")
+        yield chromium
+
+
+@pytest.fixture
+def cow(odoo, farm):
+    """The name of a cow of the test's farm."""
+    odoo.call("farm.animal", "create", [{"name": "Bella", "farm_id": farm.id}])
+    return "Bella"
+
+
+@pytest.fixture
+def meter(farm, shared_broker):
+    """A provisioned MQTT milk meter that is connected: a function that publishes a reading of its only milking."""
+    device = farm.provision(new_code("MM"), "milk_meter")
+    with connected(shared_broker, device.credentials) as connection:
+        assert connection.connected
+
+        def publish(liters, milking=True, session="M1", animal=None):
+            payload = device.payload(yield_liters=liters, milking=milking, session_id=session, flow_rate=2.4)
+            connection.publish(device.topic(), payload | ({"animal_id": animal} if animal else {}))
+
+        yield publish
+
+
+def open_dashboard(browser, url, odoo, farm):
+    """Look at ``farm``, as the user did when he was here last."""
+    browser.open(f"{url}/web/static/img/favicon.ico")  # leaves the page: else only its hash would change
+    browser.wait_for("!document.querySelector('.o_web_client')")
+    browser.evaluate(f"localStorage.setItem('{FARM_KEY}', {farm.id})")
+    browser.errors.clear()
+    (action,) = odoo.call(
+        "ir.model.data", "search_read", [("name", "=", "action_milk_production_dashboard")], ["res_id"]
+    )
+    browser.open(f"{url}/web#action={action['res_id']}")
+    browser.wait_for(shown("h2", f"Farm {farm.code}"))
+    browser.wait_for("document.querySelector('.o_hourly_yield_chart canvas')")
+    browser.evaluate(COUNT_REQUESTS)
+
+
+def shown(selector, text):
+    """A script's expression: whether an element of the dashboard shows a text."""
+    return f"document.querySelector('.o_milk_production_dashboard {selector}')?.textContent.includes('{text}')"
+
+
+def kpi(name, value):
+    """A script's expression: whether a figure on top has a value."""
+    return f"document.querySelector('[data-kpi={name}] .o_kpi_value')?.textContent === '{value}'"
+
+
+def test_a_milking_that_begins_after_the_page_was_opened_appears_grows_and_ends_without_reload(
+    browser, product, odoo, farm, cow, meter
+):
+    open_dashboard(browser, product.url, odoo, farm)
+    browser.wait_for(kpi("total_yield", "0.0"))
+
+    meter(0.4, animal=cow)
+    browser.wait_for(shown(TILE, cow))
+    browser.wait_for(kpi("active_count", "1"))
+    for liters in (1.5, 3.8, 7.2):
+        meter(liters, animal=cow)
+        browser.wait_for(shown(f"{TILE} .o_running_yield", str(liters)))
+        browser.wait_for(kpi("total_yield", str(liters)))
+
+    meter(11.9, milking=False, animal=cow)
+    browser.wait_for(f"!document.querySelector('{TILE}')")
+    browser.wait_for(shown(".o_dashboard_recent tbody", cow))
+    browser.wait_for(kpi("session_count", "1"))
+    browser.wait_for(kpi("total_yield", "11.9"))
+    assert browser.evaluate("window.requests") > 0, "the page was reloaded"
+    assert browser.errors == []
+
+
+def test_the_page_asks_for_nothing_while_nothing_happens_and_not_for_what_happens_elsewhere(
+    browser, product, odoo, farm, meter
+):
+    open_dashboard(browser, product.url, odoo, farm)
+    (elsewhere,) = odoo.call("farm.location", "create", [{"name": "Elsewhere", "code": new_code(), "tz": "UTC"}])
+    odoo.call("iot.alert", "create", [{"name": "Hot tank", "farm_id": elsewhere}])
+    meter(0.4)
+    browser.wait_for(kpi("active_count", "1"))  # both notifications have arrived by then
+    before = browser.evaluate("window.requests")
+    browser.evaluate("new Promise((resolve) => setTimeout(resolve, 3000))")
+    assert browser.evaluate("window.requests") == before
+
+
+def test_an_alert_appears_and_goes_when_somebody_acknowledges_it(browser, product, odoo, farm):
+    open_dashboard(browser, product.url, odoo, farm)
+    (alert,) = odoo.call("iot.alert", "create", [{"name": "Hot tank", "severity": "critical", "farm_id": farm.id}])
+    browser.wait_for(shown(".o_dashboard_alerts button", "Critical"))
+    odoo.call("iot.alert", "action_acknowledge", [alert])
+    browser.wait_for(shown(".o_dashboard_alerts", "No open alert"))
+
+
+def test_the_channel_follows_the_farm_that_is_chosen(browser, product, odoo, farm, meter):
+    (other,) = odoo.call("farm.location", "create", [{"name": "Elsewhere", "code": new_code(), "tz": "UTC"}])
+    open_dashboard(browser, product.url, odoo, farm)
+    choose = """{{
+        const select = document.querySelector(".o_dashboard_farm");
+        select.value = {};
+        select.dispatchEvent(new Event("change"));
+    }}"""
+    browser.evaluate(choose.format(other))
+    browser.wait_for(shown("h2", "Elsewhere"))
+    odoo.call("iot.alert", "create", [{"name": "Hot tank", "farm_id": other}])
+    browser.wait_for(shown(".o_dashboard_alerts button", "Hot tank"))
+    browser.evaluate(choose.format(farm.id))
+    browser.wait_for(shown("h2", f"Farm {farm.code}"))
+    meter(0.4)
+    browser.wait_for(kpi("active_count", "1"))
+
+
+def test_what_happened_while_the_network_was_away_shows_as_soon_as_it_is_back(browser, product, odoo, farm):
+    with Cable(product.http_port) as cable:
+        open_dashboard(browser, f"http://127.0.0.1:{cable.port}", odoo, farm)
+        cable.unplug()
+        browser.wait_for("document.querySelector('.o_dashboard_connection_lost')")
+        odoo.call("iot.alert", "create", [{"name": "Hot tank", "farm_id": farm.id}])
+        cable.plug()
+        browser.wait_for(shown(".o_dashboard_alerts button", "Hot tank"), seconds=60)
+        browser.wait_for("!document.querySelector('.o_dashboard_connection_lost')")
+
+
+def test_nothing_is_wider_than_a_phone(request, browser, product, odoo, farm, meter):
+    name = "Niederwettersbacher Schwarzbunte Bella die Dritte"
+    odoo.call("farm.animal", "create", [{"name": name, "farm_id": farm.id}])
+    odoo.call("iot.alert", "create", [{"name": "Hot tank", "message": "At 9 °C. " * 30, "farm_id": farm.id}])
+    meter(48.5, milking=False, session="M0", animal=name)
+    meter(0.4, animal=name)
+    request.addfinalizer(browser.resize)
+    browser.resize(390, 844)
+    open_dashboard(browser, product.url, odoo, farm)
+    browser.wait_for(shown(TILE, name))
+    browser.wait_for(shown(".o_dashboard_recent tbody", "48.5"))
+    assert browser.evaluate("innerWidth") == 390
+    wide = browser.evaluate(
+        """[...document.querySelectorAll(".o_milk_production_dashboard, .o_milk_production_dashboard *")]
+            .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+            .map((element) => `${element.tagName}.${element.className}`)"""
+    )
+    assert wide == []
+    assert browser.evaluate("document.scrollingElement.scrollWidth") <= 390
