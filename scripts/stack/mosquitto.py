@@ -90,8 +90,8 @@ class Mosquitto(Service):
                 "allow_anonymous false",
                 f"plugin {plugin}",
                 f"plugin_opt_config_file {security_file}",
-                # A save writes everything that is queued. One per change keeps all that was acknowledged through a kill of
-                # the broker, but at a few dozen messages a second once the bridge has been away for a while; one per
+                # A save writes everything that is queued. One per change keeps all that was acknowledged through a kill
+                # of the broker, but at a few dozen messages a second once the bridge has been away for a while; one per
                 # 200 changes loses at most those, and keeps up.
                 "persistence true",
                 f"persistence_location {self.directory}/",
