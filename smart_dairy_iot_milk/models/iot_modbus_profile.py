@@ -12,7 +12,7 @@ class IotModbusProfile(models.Model):
     _inherit = ["iot.modbus.registry.mixin"]
     _order = "manufacturer, name"
 
-    name = fields.Char(required=True, translate=False)
+    name = fields.Char(required=True)
     manufacturer = fields.Selection(MANUFACTURERS, required=True, default="other")
     register_type = fields.Selection(
         [("holding", "Holding registers (function 3)"), ("input", "Input registers (function 4)")],
