@@ -30,13 +30,13 @@ class MilkSession(models.Model):
         "Today" is the farm's own day, in its time zone. All datetimes are naive UTC, yields in litres, conductivity
         in mS/cm, flow in L/min.
 
-        :param farm_id: the farm's id; the user's first farm when it is empty or not the user's to see
+        :param farm_id: the farm's id; when it is empty or not the user's to see, the first farm with a milk meter
         :return: dict with ``date``, ``farms``, ``farm_id`` (False without any farm), ``summary``,
             ``active_sessions``, ``recent_sessions`` (completed, latest first), ``quality_breakdown``, ``hourly``
             (24 entries by the hour in which a milking began) and ``alerts`` (latest first)
         """
         farms = self.env["farm.location"].search([])
-        farm = farms.filtered(lambda each: each.id == farm_id) or farms[:1]
+        farm = farms.filtered(lambda each: each.id == farm_id) or self._dashboard_default_farm(farms)
         return {
             "farms": [{"id": each.id, "name": each.name, "code": each.code, "tz": each.tz or "UTC"} for each in farms],
             "farm_id": farm.id,
@@ -45,6 +45,11 @@ class MilkSession(models.Model):
             "recent_sessions": self._dashboard_recent_sessions(farm),
             "alerts": self._dashboard_alerts(farm),
         }
+
+    @api.model
+    def _dashboard_default_farm(self, farms):
+        """Return the first farm on which there is something to see, else the first."""
+        return self.env["iot.milk_meter"].search([("farm_id", "in", farms.ids)], limit=1).farm_id or farms[:1]
 
     @api.model
     def _dashboard_production(self, farm, now):

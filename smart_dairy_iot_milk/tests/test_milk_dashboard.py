@@ -172,7 +172,13 @@ class TestMilkDashboard(DashboardFarms, TransactionCase):
         self.assertEqual(data["summary"]["total_yield"], 0.0)
         self.assertEqual(data["recent_sessions"], [])
 
-    def test_without_a_choice_the_users_first_farm_is_shown(self):
+    def test_without_a_choice_a_farm_with_milk_meters_is_shown(self):
+        self.make_farm("A-FARM-WITHOUT-METERS", name="A farm without meters")
+        data = self.env["milk.session"].with_user(self.user).get_dashboard_data()
+        self.assertEqual(data["farm_id"], self.farm.id)
+
+    def test_without_any_meter_the_users_first_farm_is_shown(self):
+        self.env["iot.milk_meter"].search([]).unlink()
         data = self.env["milk.session"].with_user(self.user).get_dashboard_data()
         self.assertEqual(data["farm_id"], data["farms"][0]["id"])
 
