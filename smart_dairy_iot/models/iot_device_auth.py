@@ -27,6 +27,7 @@ import psycopg2
 from odoo import SUPERUSER_ID, _, api, models
 from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
+from odoo.tools.sql import table_exists
 
 from ..provisioning import BrokerError, DeviceAccess, broker_for
 
@@ -184,8 +185,11 @@ def _settle(db_name, broker, told):
     """
     try:
         with Registry(db_name).cursor() as cr:
-            # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
-            left = api.Environment(cr, SUPERUSER_ID, {})["iot.device.auth"]._settlement(told)
+            if table_exists(cr, "iot_device"):
+                # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
+                left = api.Environment(cr, SUPERUSER_ID, {})["iot.device.auth"]._settlement(told)
+            else:
+                left = dict.fromkeys(told)  # the addon has been uninstalled, and all its devices with it
         if left:
             _carry_out(broker, left)
     except (BrokerError, psycopg2.Error) as error:

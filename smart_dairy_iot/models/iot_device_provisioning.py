@@ -96,13 +96,25 @@ class IotDevice(models.Model):
         users = self._broker_users()
         self._clear_configuration()
         result = super().unlink()
+        self._remove_users(users)
+        self.env["iot.settings"]._notify_registry()
+        return result
+
+    @api.model
+    def _remove_users(self, users):
+        """Remove the users `_broker_users` gave, for devices that are no longer to have one."""
         users = [user for user in users.values() if user]
         if users:
             with self.env["iot.device.auth"]._changing() as change:
                 for user in users:
                     change.follow(user, None)
-        self.env["iot.settings"]._notify_registry()
-        return result
+
+    def _forget_passwords(self):
+        """Leave these devices without a user at the broker, as when the addon is uninstalled."""
+        users = self._broker_users()
+        # Hash and salt are nobody's to write; only the uninstallation, which an administrator does, comes by here.
+        self.sudo().write({"mqtt_password_hash": False, "mqtt_password_salt": False})
+        self._remove_users(users)
 
     @api.model
     def _check_actions_only(self, names):

@@ -36,6 +36,8 @@ class ReactorLoop:
     def _process(self):
         """Process one batch in a transaction of its own; whether there may be more."""
         registry = Registry(self._db_name).check_signaling()
+        if "iot.inbox" not in registry:
+            return False  # the addon has been uninstalled, and the bridge is about to stop
         try:
             with registry.cursor() as cr:
                 # Messages come from devices, not from a user: handlers act for the platform.

@@ -5,11 +5,9 @@ That they install so is seen to by scripts/test.py, which installs them for all 
 
 from dataclasses import replace
 
-import pytest
-
 from stack.odoo_instance import complaints
 from stack.paths import addon_dirs
-from support import BridgeProcess, Database, Farm, connected, eventually, log_in, new_code
+from support import Database, Farm, connected, eventually, log_in, new_code
 
 PROBE = "smart_dairy_iot_probe"
 PROBE_MODEL = """
@@ -27,9 +25,8 @@ class IotTemperatureReading(models.Model):
 TABLES = "SELECT count(*) FROM information_schema.tables WHERE table_name ~ '^(iot_|milk_)'"
 
 
-@pytest.fixture
-def history(instance, broker):
-    """A running Odoo with one provisioned device whose first reading is stored: (database, device)."""
+def start_with_history(instance, broker):
+    """Start Odoo, provision a device and store its first reading; returns (database, device)."""
     instance.start()
     stored = Database(instance.postgres.dsn(instance.database))
     device = Farm(log_in(instance), new_code()).provision(new_code("TS"))
@@ -67,10 +64,8 @@ def write_probe(folder, model):
     (package / "models.py").write_text(model)
 
 
-def test_upgrading_everything_keeps_the_readings_and_adds_a_new_column_of_a_telemetry_model(
-    tmp_path, instance, broker, history
-):
-    stored, device = history
+def test_upgrading_everything_keeps_the_readings_and_adds_a_new_column_of_a_telemetry_model(tmp_path, instance, broker):
+    stored, device = start_with_history(instance, broker)
     instance.stop()
     instance.odoo = replace(instance.odoo, addons_path=(*instance.odoo.addons_path, tmp_path))
     write_probe(tmp_path, model="")
@@ -88,22 +83,21 @@ def test_upgrading_everything_keeps_the_readings_and_adds_a_new_column_of_a_tele
     assert complaints(instance.log_file.read_text()) == []
 
 
-def test_uninstalling_removes_the_tables_under_a_running_bridge_and_logs_nothing(instance, broker, history):
-    stored, device = history
-    instance.stop()
-    # Odoo refuses to uninstall what its own configuration loads: the bridge is a process of its own here.
+def test_uninstalling_removes_tables_and_users_under_a_running_bridge_and_logs_nothing(instance, broker):
+    # Odoo refuses to uninstall what its own configuration names as server-wide. The bridge runs all the same: it starts
+    # with the addon, which is loaded with the configured database before the server begins to serve.
     instance.bridge = False
-    instance.start()
+    stored, device = start_with_history(instance, broker)
     odoo = log_in(instance)
     names = [path.name for path in addon_dirs(instance.addons_root)]
-    with BridgeProcess(instance) as bridge:
-        publish(broker, stored, device, temperature=2.0)
-        ids = odoo.call("ir.module.module", "search", [("name", "in", names), ("state", "=", "installed")])
-        assert len(ids) == len(names)
-        odoo.call("ir.module.module", "button_immediate_uninstall", ids)
-        assert instance.installed().isdisjoint(names)
-        assert stored.value(TABLES) == 0
-        assert stored.value("SELECT count(*) FROM timescaledb_information.hypertables") == 0
-        eventually(lambda: bridge.log_file.read_text().count("no longer leads"), bridge.log_tail)
-    assert complaints(bridge.log_file.read_text()) == []
+    ids = odoo.call("ir.module.module", "search", [("name", "in", names), ("state", "=", "installed")])
+    assert len(ids) == len(names)
+    odoo.call("ir.module.module", "button_immediate_uninstall", ids)
+    assert instance.installed().isdisjoint(names)
+    assert stored.value(TABLES) == 0
+    assert stored.value("SELECT count(*) FROM timescaledb_information.hypertables") == 0
+    with connected(broker, device.credentials) as connection:
+        assert not connection.connected, "the broker does not know the device any more"
+    eventually(lambda: "no longer leads" in instance.log_file.read_text(), "the bridge has ended")
+    odoo.call("res.users", "search_count", [])
     assert complaints(instance.log_file.read_text()) == []
