@@ -123,7 +123,7 @@ class MilkSession(models.Model):
     def _dashboard_recent_sessions(self, farm):
         """Return the farm's completed milkings that ended last, of whatever day."""
         sessions = self.search(
-            [("farm_id", "=", farm.id), ("state", "=", "completed")],
+            [("farm_id", "=", farm.id), ("state", "=", "completed"), ("end_time", "!=", False)],
             order="end_time desc, id desc",
             limit=RECENT_LIMIT,
         )

@@ -138,9 +138,10 @@ export class MilkProductionDashboard extends Component {
         return SEVERITIES[alert.severity];
     }
 
-    /** The time on the farm's clock. */
+    /** The time on the farm's clock, with the date where it is not today's. */
     formatTime(value) {
-        return value ? deserializeDateTime(value).setZone(this.farm.tz).toFormat("HH:mm") : "";
+        const moment = deserializeDateTime(value).setZone(this.farm.tz);
+        return moment.toFormat(moment.toISODate() === this.state.data.date ? "HH:mm" : "d LLL, HH:mm");
     }
 
     formatAge(value) {
@@ -150,7 +151,7 @@ export class MilkProductionDashboard extends Component {
     onFarmSelected(ev) {
         const farmId = Number(ev.target.value);
         browser.localStorage.setItem(FARM_KEY, farmId);
-        Object.assign(this.state, { farmId, data: { ...this.state.data, farm_id: farmId } });
+        this.state.farmId = farmId;
         this.refresh();
     }
 
