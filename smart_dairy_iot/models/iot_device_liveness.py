@@ -13,6 +13,7 @@ LIVENESS_FIELDS = {
     "battery_level": "battery_level",
     "signal_strength": "signal_strength",
     "reported_status": "reported_status",
+    "reported_error": "error_message",
     "reported_firmware_version": "firmware_version",
 }
 """Field of the device → column of `iot_device_state`, which the bridge alone writes."""
@@ -39,6 +40,7 @@ class IotDevice(models.Model):
     battery_level = fields.Float(string="Battery (%)", compute="_compute_liveness")
     signal_strength = fields.Integer(string="Signal (dBm)", compute="_compute_liveness")
     reported_status = fields.Char(compute="_compute_liveness")
+    reported_error = fields.Char(compute="_compute_liveness", help="What the device's last status said was wrong.")
     reported_firmware_version = fields.Char(compute="_compute_liveness")
 
     def _compute_liveness(self):
@@ -48,7 +50,7 @@ class IotDevice(models.Model):
         if self.ids:
             self.env.cr.execute(
                 "SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent,"
-                " error_count, battery_level, signal_strength, reported_status, firmware_version"
+                " error_count, battery_level, signal_strength, reported_status, firmware_version, error_message"
                 " FROM iot_device_state WHERE iot_device_id IN %s",
                 [tuple(self.ids)],
             )

@@ -1,12 +1,17 @@
 """The settings page of the platform. Environment and Odoo's configuration file win over what is typed here."""
 
-from odoo import api, fields, models
+import re
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 from ..bridge.config import Config
+from ..bridge.topics import DEVICE_TYPE_PATHS
 
 PREFIX = "iot."
 BOOLEANS = ("mqtt_use_tls", "bridge_enabled")
 PASSWORDS = ("mqtt_admin_password", "mqtt_bridge_password")
+DEVICE_ID_PATTERNS = tuple(f"device_id_pattern_{device_type}" for device_type in DEVICE_TYPE_PATHS)
 
 
 def _number(name, **attributes):
@@ -56,6 +61,17 @@ class ResConfigSettings(models.TransientModel):
     device_id_pattern_gate = _id_pattern("gate")
     device_id_pattern_waterer = _id_pattern("waterer")
     device_id_pattern_environmental = _id_pattern("environmental")
+
+    @api.constrains(*DEVICE_ID_PATTERNS)
+    def _check_device_id_patterns(self):
+        for settings in self:
+            for pattern in filter(None, (settings[name] for name in DEVICE_ID_PATTERNS)):
+                try:
+                    re.compile(pattern)
+                except re.error as error:
+                    raise ValidationError(
+                        _("“%(pattern)s” is no regular expression: %(error)s", pattern=pattern, error=error)
+                    ) from error
 
     def _compute_passwords(self):
         """A password can be typed, and never read back."""

@@ -3,6 +3,7 @@
 import os
 from unittest.mock import patch
 
+from odoo.exceptions import ValidationError
 from odoo.tests import Form, TransactionCase, tagged
 
 from ..bridge.config import Config
@@ -57,6 +58,10 @@ class TestSettings(TransactionCase):
         self.assertFalse(self.page().mqtt_admin_password)
         self.env.cr.execute("SELECT 1 FROM res_config_settings AS page WHERE page::text LIKE '%typed by hand%'")
         self.assertFalse(self.env.cr.fetchone())
+
+    def test_a_pattern_for_device_ids_has_to_be_a_regular_expression(self):
+        with self.assertRaises(ValidationError):
+            self.env["res.config.settings"].create({"device_id_pattern_gate": "GT[0-9"})
 
     def test_the_page_opens(self):
         with Form(self.env["res.config.settings"]) as form:

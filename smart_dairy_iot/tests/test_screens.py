@@ -1,0 +1,127 @@
+"""Every screen opens, in every form in which it can be looked at; and a device is provisioned on its own screen."""
+
+import json
+
+from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
+
+from ..provisioning import MosquittoBroker
+
+HELPERS = """
+    const until = async (probe, what) => {
+        for (let tries = 0; tries < 300; tries++) {
+            const dialog = document.querySelector(".o_error_dialog");
+            if (dialog) {
+                throw new Error(`${what}: ${dialog.textContent}`);
+            }
+            const found = probe();
+            if (found) {
+                return found;
+            }
+            await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        throw new Error(`not shown: ${what}`);
+    };
+    const shown = (selector, text = "") =>
+        until(
+            () => [...document.querySelectorAll(selector)].find((element) => element.textContent.includes(text)),
+            `${selector} ${text}`
+        );
+"""
+
+
+def menus_of(env, user):
+    """The menus of Dairy IoT with an action that a user sees."""
+    shown = env["ir.ui.menu"].with_user(user).load_menus(False)
+    root = env.ref("smart_dairy_iot.menu_root")
+    menus = env["ir.ui.menu"].search(
+        [("id", "child_of", root.id), ("id", "in", [key for key in shown if key != "root"])]
+    )
+    return menus.filtered(lambda menu: menu.action and menu.action._name == "ir.actions.act_window")
+
+
+@tagged("post_install", "-at_install")
+class TestScreens(TransactionCase):
+    def test_who_has_no_dairy_group_sees_no_menu(self):
+        self.assertFalse(menus_of(self.env, new_test_user(self.env, "iot_employee", "base.group_user")))
+
+    def test_configuration_is_for_administrators_and_settings_for_those_of_the_system(self):
+        seen = {}
+        for role in ("user", "manager", "admin"):
+            user = new_test_user(self.env, f"iot_screen_{role}", f"smart_dairy_farm.group_farm_{role}")
+            seen[role] = menus_of(self.env, user)
+        settings = self.env.ref("smart_dairy_iot.menu_settings")
+        topics = self.env.ref("smart_dairy_iot.menu_topics")
+        devices = self.env.ref("smart_dairy_iot.menu_devices")
+        self.assertEqual([devices in seen[role] for role in seen], [True, True, True])
+        self.assertEqual([topics in seen[role] for role in seen], [False, False, True])
+        self.assertEqual([settings in seen[role] for role in seen], [False, False, False])
+        self.assertIn(settings, menus_of(self.env, self.env.ref("base.user_admin")))
+
+
+@tagged("post_install", "-at_install")
+class TestScreensInTheBrowser(HttpCase):
+    def setUp(self):
+        super().setUp()
+        farm = self.env["farm.location"].create({"name": "Screen Farm", "code": "SCREEN", "tz": "UTC"})
+        self.device = self.env["iot.device"].create(
+            {"name": "Screen sensor", "device_id": "SCREEN-1", "device_type": "temperature", "farm_id": farm.id}
+        )
+
+    def run_in_browser(self, address, script):
+        self.browser_js(
+            address,
+            f'(async () => {{ {HELPERS} {script} console.log("test successful"); }})();',
+            login="admin",
+            timeout=120,
+        )
+
+    def test_every_menu_s_screen_opens_in_each_of_its_views(self):
+        actions = menus_of(self.env, self.env.ref("base.user_admin")).mapped("action")
+        self.assertGreaterEqual(len(actions), 13)
+        views = [
+            [action.id, mode]
+            for action in actions
+            for mode in action.view_mode.split(",")
+            if mode != "form" or action.res_model == "res.config.settings"
+        ]
+        self.run_in_browser(
+            "/web",
+            f"const screens = {json.dumps(views)};"
+            """
+            await shown(".o_main_navbar");
+            const { action } = odoo.__WOWL_DEBUG__.root.env.services;
+            for (const [id, viewType] of screens) {
+                await action.doAction(id, { viewType, clearBreadcrumbs: true });
+                await shown(`.o_action_manager .o_${viewType}_view`);
+            }
+            """,
+        )
+
+    def test_a_device_is_provisioned_by_its_button_which_shows_the_password_once(self):
+        self.addCleanup(self.forget_at_broker)
+        self.run_in_browser(
+            f"/web#action=smart_dairy_iot.iot_device_action&view_type=form&id={self.device.id}",
+            """
+            (await shown(".o_form_view button[name=action_provision]")).click();
+            const field = await shown(".modal [name=mqtt_password]");
+            const [password] = field.innerText.trim().split(/\\s/); // behind it may be the text of the copy button
+            if (password.length !== 43) {
+                throw new Error(`this is no password: ${password.length} characters`);
+            }
+            await shown(".modal [name=data_topic]", "dairy/SCREEN/temperature/SCREEN-1/data");
+            (await shown(".modal footer button.btn-primary")).click();
+            await shown(".o_form_view button[name=action_decommission]", "");
+            await until(() => !document.querySelector(".modal"), "the window closed");
+            await shown(".o_statusbar_status .o_arrow_button_current", "Active");
+            const kept = [...Object.values(sessionStorage), ...Object.values(localStorage), location.href];
+            if (kept.some((text) => text.includes(password))) {
+                throw new Error("the browser keeps the password");
+            }
+            """,
+        )
+        self.device.invalidate_recordset()
+        self.assertEqual(self.device.state, "active")
+
+    def forget_at_broker(self):
+        with MosquittoBroker(self.env["iot.settings"]._get_config()) as broker:
+            broker.delete(self.device.mqtt_username)
