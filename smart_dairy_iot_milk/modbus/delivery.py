@@ -32,7 +32,7 @@ class Delivery:
     """
 
     def __init__(self, submit, limit=LIMIT):
-        self._submit = submit
+        self.submit = submit
         self._limit = limit
         self._waiting = deque()
         self._under_way = []
@@ -104,7 +104,7 @@ class Delivery:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(lambda: settled.done() or settled.set_result(error))
 
-        self._submit(parcel.topic, parcel.payload).add_done_callback(settle)
+        self.submit(parcel.topic, parcel.payload).add_done_callback(settle)
         return settled
 
     def _drop_oldest(self):

@@ -20,11 +20,6 @@ _PATHS = {
 }
 
 
-def topic(meter, message_type):
-    """Topic of a `registry.Meter`'s messages."""
-    return f"dairy/{meter.farm_code}/milk_meters/{meter.device_id}/{message_type}"
-
-
 def data_payload(meter, reading: Reading):
     """A `tracker.Reading` as a milk-meter data message."""
     payload = _head(meter, reading.timestamp)

@@ -8,6 +8,7 @@ knows and keeps their readings. When it starts in the middle of a milking it tak
 import asyncio
 import logging
 import random
+import threading
 from collections import defaultdict
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
@@ -16,7 +17,7 @@ import psycopg2
 
 from .bus import Bus
 from .delivery import Delivery
-from .payload import data_payload, online_payload, topic
+from .payload import data_payload, online_payload
 from .registry import SqlRegistry
 from .tracker import SessionTracker
 
@@ -36,9 +37,25 @@ _CANCEL_AGAIN_SECONDS = 0.1
 # Time for the last readings to be stored when the worker stops.
 _DRAIN_SECONDS = 2.0
 
+#: Database name -> its poller.
+_pollers = {}
+
 
 def utc_now():
     return datetime.now(timezone.utc)
+
+
+def poller_for(context):
+    """This process's poller of a database, to work with this context from now on.
+
+    It is one object through all of the bridge's restarts: what it holds in memory when the database goes away is what
+    the database is given when it is back.
+    """
+    poller = _pollers.get(context.db_name)
+    if poller is None:
+        poller = _pollers[context.db_name] = ModbusPoller(context)
+    poller.use(context)
+    return poller
 
 
 class ModbusPoller:
@@ -59,6 +76,8 @@ class ModbusPoller:
         # These outlive a restart of the worker: what they hold has not been stored yet, or is under way.
         self._delivery = Delivery(context.submit)
         self._trackers = {}
+        self._looked_up = set()
+        self._at_work = threading.Lock()
         self._said_online = {}
         self._registry_outage = False
         self._polled = 0
@@ -68,10 +87,17 @@ class ModbusPoller:
 
         :param stop: threading.Event
         """
-        try:
-            asyncio.run(self._run(stop))
-        finally:
-            self._registry.close()
+        # A run that its bridge no longer waited for may still be ending.
+        with self._at_work:
+            self._looked_up.clear()
+            try:
+                asyncio.run(self._run(stop))
+            finally:
+                self._registry.close()
+
+    def use(self, context):
+        """Hand readings to another pipeline from now on."""
+        self._delivery.submit = context.submit
 
     async def _run(self, stop):
         buses = {}
@@ -108,16 +134,21 @@ class ModbusPoller:
                 pause = min(pause * 2, _LONGEST_REGISTRY_PAUSE)
 
     async def _follow(self, meters):
-        """Give each new meter a tracker, which takes up the milking that was running, and forget those that are gone.
+        """Give each new meter a tracker, and forget those that are gone.
 
-        A session left open by a meter that is no longer polled is closed by its time-out.
+        A tracker takes up the milking that was running when last somebody looked, be it this process, as far as it
+        remembers, or another. A session left open by a meter that is no longer polled is closed by its time-out.
         """
         keys = {_key(meter) for meter in meters}
         self._trackers = {key: tracker for key, tracker in self._trackers.items() if key in keys}
+        self._looked_up &= keys
         for meter in meters:
-            if _key(meter) not in self._trackers:
-                last = await asyncio.to_thread(self._registry.last_reading, meter, self._clock())
-                self._trackers[_key(meter)] = SessionTracker(meter.device_id, meter.channel, last)
+            if _key(meter) not in self._looked_up:
+                stored = await asyncio.to_thread(self._registry.last_reading, meter, self._clock())
+                known = self._trackers.get(_key(meter))
+                if known is None or not known.is_ahead_of(stored):
+                    self._trackers[_key(meter)] = SessionTracker(meter.device_id, meter.channel, stored)
+                self._looked_up.add(_key(meter))
 
     async def _apply(self, buses, meters):
         by_endpoint = defaultdict(list)
@@ -165,10 +196,10 @@ class ModbusPoller:
             return  # taken off the registry while it was being read
         now = self._clock()
         for reading in tracker.observe(_calibrated(values, meter.factor), now):
-            self._delivery.put(topic(meter, "data"), data_payload(meter, reading), keep=not reading.milking)
+            self._delivery.put(meter.data_topic, data_payload(meter, reading), keep=not reading.milking)
             self._said_online[meter.id] = now
         if now - self._said_online.get(meter.id, _NEVER) >= ONLINE_EVERY:
-            self._delivery.put(topic(meter, "status"), online_payload(meter, now))
+            self._delivery.put(meter.status_topic, online_payload(meter, now))
             self._said_online[meter.id] = now
 
 

@@ -26,13 +26,13 @@ POLLER_LOCK = 0x5DA1_0010
 RESUME_WITHIN = timedelta(minutes=5)
 
 _SELECT_METERS = """
-    SELECT meter.id, device.id, device.device_id, farm.code, meter.modbus_port, coalesce(meter.modbus_address, 0),
-           meter.modbus_profile_id, coalesce(point.number, 1), meter.flow_calibration_factor,
+    SELECT meter.id, device.id, device.device_id, device.data_topic, device.status_topic,
+           meter.modbus_port, coalesce(meter.modbus_address, 0), meter.modbus_profile_id,
+           coalesce(point.number, 1), meter.flow_calibration_factor,
            meter.has_rfid_reader, meter.has_conductivity, meter.has_temperature, meter.has_flow_sensor,
            meter.has_milk_quality
       FROM iot_milk_meter meter
       JOIN iot_device device ON device.id = meter.iot_device_id
-      JOIN farm_location farm ON farm.id = device.farm_id
  LEFT JOIN LATERAL (
            SELECT min(point_number) AS number FROM iot_milk_meter_point WHERE meter_id = meter.id AND is_active
            ) point ON true
@@ -73,6 +73,7 @@ class Meter:
     :param id: of `iot.milk_meter`
     :param iot_device_id: of `iot.device`, as in telemetry
     :param device_id: the identity on the wire
+    :param data_topic, status_topic: where it would publish if it spoke MQTT
     :param endpoint: (host, port)
     :param channel: number of the milking point
     :param factor: what yield and flow are multiplied with, from the meter's calibration
@@ -81,7 +82,8 @@ class Meter:
     id: int
     iot_device_id: int
     device_id: str
-    farm_code: str
+    data_topic: str
+    status_topic: str
     endpoint: tuple
     unit: int
     profile: Profile
@@ -97,7 +99,7 @@ def load_meters(cursor):
     """
     cursor.execute(_SELECT_METERS)
     rows = cursor.fetchall()
-    profiles = _load_profiles(cursor, [row[6] for row in rows])
+    profiles = _load_profiles(cursor, [row[7] for row in rows])
     meters = []
     for row in rows:
         try:
@@ -184,14 +186,13 @@ def _load_profiles(cursor, profile_ids):
 
 
 def _meter(row, profiles):
-    (meter_id, iot_device_id, device_id, farm_code, endpoint, unit, profile_id, channel, factor, *capabilities) = row
+    *identity, endpoint, unit, profile_id, channel, factor = row[:10]
+    if not all(identity):
+        raise ValueError("it has no topic for data or status")
     if profile_id not in profiles:
         raise ValueError("it has no Modbus profile with registers")
     name, register_type, rows = profiles[profile_id]
-    has = dict(zip(_CAPABILITIES, capabilities, strict=True))
+    has = dict(zip(_CAPABILITIES, row[10:], strict=True))
     absent = {quantity for flag, quantities in _CAPABILITIES.items() if not has[flag] for quantity in quantities}
     lines = tuple(Line(*values) for values in rows if values[0] not in absent)
-    profile = Profile(name, register_type, lines)
-    return Meter(
-        meter_id, iot_device_id, device_id, farm_code, parse_endpoint(endpoint), unit, profile, channel, factor or 1.0
-    )
+    return Meter(*identity, parse_endpoint(endpoint), unit, Profile(name, register_type, lines), channel, factor or 1.0)

@@ -47,6 +47,13 @@ class SessionTracker:
     def is_milking(self):
         return self._last is not None
 
+    def is_ahead_of(self, reading):
+        """Whether this knows of a running milking, and nobody has reported anything later.
+
+        :param reading: the last `Reading` in the database, or None
+        """
+        return self._last is not None and (reading is None or reading.timestamp <= self._last.timestamp)
+
     def observe(self, values, now):
         """Take in what was read.
 

@@ -1,6 +1,6 @@
 from odoo import api, models
 
-from ..modbus.poller import ModbusPoller
+from ..modbus.poller import poller_for
 
 
 class IotSettings(models.AbstractModel):
@@ -9,4 +9,4 @@ class IotSettings(models.AbstractModel):
     @api.model
     def _workers(self, context):
         """Beside the others the poller of the Modbus meters."""
-        return [*super()._workers(context), ModbusPoller(context)]
+        return [*super()._workers(context), poller_for(context)]

@@ -84,8 +84,8 @@ class TestMilkMeter(MilkCase):
         meter.action_provision()
         (seen,) = self.polled()
         self.assertEqual(
-            (seen.id, seen.farm_code, seen.endpoint, seen.unit, seen.channel, seen.factor),
-            (meter.id, "milk-test", ("127.0.0.1", 15020), 3, 1, 1.02),
+            (seen.id, seen.data_topic, seen.endpoint, seen.unit, seen.channel, seen.factor),
+            (meter.id, "dairy/milk-test/milk_meters/MM-9/data", ("127.0.0.1", 15020), 3, 1, 1.02),
         )
         self.assertEqual([(block.address, block.count) for block in seen.profile.blocks], [(10, 7), (0, 9)])
         meter.action_stop_polling()

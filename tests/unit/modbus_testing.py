@@ -106,7 +106,8 @@ def meter(server, device_id="MM-1", unit=1, **values):
             "id": number,
             "iot_device_id": 100 + number,
             "device_id": device_id,
-            "farm_code": "farm1",
+            "data_topic": f"dairy/farm1/milk_meters/{device_id}/data",
+            "status_topic": f"dairy/farm1/milk_meters/{device_id}/status",
             "endpoint": (server.host, server.port),
             "unit": unit,
             "profile": DELAVAL,
@@ -116,10 +117,10 @@ def meter(server, device_id="MM-1", unit=1, **values):
 
 
 @contextmanager
-def polling(registry, pipeline=None, clock=None):
+def polling(registry, pipeline=None, clock=None, poller=None):
     """A poller at work in a thread, as in the bridge; gives its pipeline."""
     pipeline = pipeline or Pipeline()
-    poller = ModbusPoller(pipeline, registry, clock or Clock(), PERIOD)
+    poller = poller or ModbusPoller(pipeline, registry, clock or Clock(), PERIOD)
     stop, failures = threading.Event(), []
 
     def run():

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,7 @@ from modbus_testing import (
 )
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
 from smart_dairy_iot_milk.modbus.client import MeterError, read_once
+from smart_dairy_iot_milk.modbus.poller import ModbusPoller, poller_for
 from smart_dairy_iot_milk.modbus.tracker import Reading
 
 
@@ -238,3 +240,43 @@ def test_a_poller_that_starts_with_the_next_cow_closes_the_session_of_the_one_be
     first, second, *_rest = pipeline.data()
     assert (first["session_id"], first["milking"], first["yield_liters"]) == ("MM-1-1-earlier", False, 1.0)
     assert (second["rfid_tag"], second["milking"]) == (f"{TAG:016X}", True)
+
+
+def test_readings_that_could_not_be_stored_outlive_a_restart_of_the_bridge(server):
+    lost, registry = Pipeline(), MemoryRegistry(meter(server))
+    lost.down = True
+    poller = ModbusPoller(lost, registry, Clock(), PERIOD)
+    milk(server, 1.0, 10)
+    with polling(registry, lost, poller=poller):
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 4)
+    server.set(milking=True, rfid=OTHER_TAG, yield_liters=0.2, session_seconds=2)
+    back = Pipeline()
+    poller.use(back)
+    with polling(registry, back, poller=poller):
+        eventually(lambda: f"{OTHER_TAG:016X}" in {payload["rfid_tag"] for payload in back.data()})
+    sessions = list(dict.fromkeys(payload["session_id"] for payload in back.data()))
+    assert len(sessions) == 2
+    first = [payload for payload in back.data() if payload["session_id"] == sessions[0]]
+    assert {payload["yield_liters"] for payload in first} == {1.0}
+    assert [payload["milking"] for payload in first][-2:] == [True, False]
+
+
+def test_a_milking_that_another_process_followed_meanwhile_is_taken_up_where_that_one_left_it(server):
+    pipeline, registry, clock = Pipeline(), MemoryRegistry(meter(server)), Clock()
+    poller = ModbusPoller(pipeline, registry, clock, PERIOD)
+    milk(server, 1.0, 10)
+    with polling(registry, pipeline, poller=poller):
+        eventually(pipeline.data)
+    values = {"yield_liters": 2.0, "duration_seconds": 20, "rfid_tag": f"{TAG:016X}"}
+    registry.last = Reading("of the other", clock() + timedelta(minutes=1), True, values)
+    milk(server, 3.0, 30)
+    with polling(registry, pipeline, poller=poller):
+        eventually(lambda: pipeline.data()[-1]["session_id"] == "of the other")
+
+
+def test_a_database_has_one_poller_in_a_process_whatever_becomes_of_its_bridge():
+    contexts = [SimpleNamespace(db_name="cows", dsn={}, submit=Pipeline().submit) for _bridge in range(2)]
+    elsewhere = SimpleNamespace(db_name="goats", dsn={}, submit=Pipeline().submit)
+    assert poller_for(contexts[0]) is poller_for(contexts[1])
+    assert poller_for(elsewhere) is not poller_for(contexts[0])
