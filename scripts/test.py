@@ -91,6 +91,7 @@ def run_series(
     try:
         addons = arguments.addon or [path.name for path in addon_dirs()]
         with open_test_bed(odoo, environment, addons, BUILD / name if everything else None) as bed:
+            say(bed.postgres.description())
             try:
                 tally = run_on(bed, addons, arguments, everything)
             finally:
