@@ -6,10 +6,21 @@ tests in tests/integration on it, once per Odoo series. Every test gets a databa
 
 import itertools
 import os
+import sys
+import types
 from pathlib import Path
 
 import pytest
+
+from stack.paths import ROOT, addon_dirs
 from stack.test_bed import TestBed
+
+# Tests import the addons' packages that need no Odoo. The addons' own `__init__` would import Odoo; here each addon is
+# a bare namespace.
+for _addon in addon_dirs():
+    _namespace = types.ModuleType(_addon.name)
+    _namespace.__path__ = [str(ROOT / _addon.name)]
+    sys.modules.setdefault(_addon.name, _namespace)
 
 _numbers = itertools.count(1)
 

@@ -1,17 +1,8 @@
 """One running product for all tests that only use it; those that break or rebuild one have one of their own."""
 
-import sys
-import types
-
 import pytest
-from stack.paths import ROOT
-from support import Database, Farm, log_in, new_code
 
-# The addons' packages that need no Odoo, without the addons' `__init__`, which imports Odoo.
-for _addon in ("smart_dairy_farm", "smart_dairy_iot", "smart_dairy_iot_milk", "smart_dairy_iot_alerts"):
-    _namespace = types.ModuleType(_addon)
-    _namespace.__path__ = [str(ROOT / _addon)]
-    sys.modules.setdefault(_addon, _namespace)
+from support import Database, Farm, log_in, new_code
 
 
 @pytest.fixture(scope="session")

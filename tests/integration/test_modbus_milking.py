@@ -1,6 +1,7 @@
 """A real Modbus TCP meter is polled: its milkings become sessions of the right animal, and production."""
 
 import pytest
+
 from simulation.herd import TAG_BASE, TAG_COUNTRY
 from simulation.modbus_meter import ModbusMeter
 from support import eventually, new_code

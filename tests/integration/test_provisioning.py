@@ -4,6 +4,7 @@ Whether something was refused is read in the database: to MQTT 3.1.1 clients the
 """
 
 import pytest
+
 from support import connected, eventually, new_code
 
 READINGS = "SELECT temperature FROM iot_temperature_reading WHERE iot_device_id = %s ORDER BY temperature"

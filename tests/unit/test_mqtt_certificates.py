@@ -5,6 +5,7 @@ import stat
 import subprocess
 
 import pytest
+
 from stack.paths import ROOT
 
 SCRIPT = ROOT / "scripts" / "generate_mqtt_certs.sh"

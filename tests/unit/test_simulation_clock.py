@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from simulation.clock import SimulationClock
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)

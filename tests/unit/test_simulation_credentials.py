@@ -3,6 +3,7 @@
 import stat
 
 import pytest
+
 from simulate import parse_arguments
 from simulation.devices import Credentials
 from simulation.registration import CredentialFile

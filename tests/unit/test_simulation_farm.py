@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from jsonschema_rs import Draft202012Validator
+
 from simulation.farm import DemoFarm
 from simulation.faults import Fault, FaultError
 from simulation.herd import Herd

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
+
 from simulation.herd import CURVES, Herd, WoodCurve
 
 DAY = date(2026, 3, 1)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
+
 from simulation.herd import Herd
 from simulation.layout import stalls
 from simulation.messages import Cadence

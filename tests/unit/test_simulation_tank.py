@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+
 from simulation.parlour import Schedule
 from simulation.tank import RATED_LITRES, BulkTank
 
