@@ -58,7 +58,13 @@ def write_probe(folder, model):
     """
     package = folder / PROBE
     package.mkdir(parents=True, exist_ok=True)
-    manifest = {"name": "Probe", "version": "1.0", "license": "LGPL-3", "depends": ["smart_dairy_iot"]}
+    manifest = {
+        "name": "Probe",
+        "version": "1.0",
+        "author": "Smart Dairy IoT",
+        "license": "LGPL-3",
+        "depends": ["smart_dairy_iot"],
+    }
     (package / "__manifest__.py").write_text(repr(manifest))
     (package / "__init__.py").write_text("from . import models\n")
     (package / "models.py").write_text(model)
