@@ -14,6 +14,7 @@ from concurrent.futures import Future
 
 import orjson
 import psycopg2
+from psycopg2.errors import ProgramLimitExceeded, StatementTooComplex
 
 from .messages import Counters, Message, Refused
 from .timestamps import utc_now
@@ -21,8 +22,10 @@ from .timestamps import utc_now
 _logger = logging.getLogger(__name__)
 
 # What the database refuses because of the data, however often it is tried. All its other errors pass.
-_REFUSED_DATA = (psycopg2.DataError, psycopg2.IntegrityError)
+_REFUSED_DATA = (psycopg2.DataError, psycopg2.IntegrityError, ProgramLimitExceeded, StatementTooComplex)
 _FIRST_RETRY, _LONGEST_RETRY = 0.1, 5.0
+# PostgreSQL takes no statement of a gigabyte, as a full batch of large messages would be.
+_MOST_BYTES = 16 * 2**20
 
 
 class Pipeline:
@@ -47,6 +50,7 @@ class Pipeline:
         self._queue = queue.SimpleQueue()
         self._connection = None
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self.counters = Counters()
         self.outage = None
 
@@ -55,6 +59,8 @@ class Pipeline:
     def put(self, message):
         """Hand over a received message. The broker's receive maximum bounds how many wait here."""
         self._queue.put(message)
+        if self._ended.is_set():
+            self._abandon_queue()
 
     def submit(self, topic, payload):
         """Hand over a message made in this process, as if its device had published it.
@@ -63,7 +69,7 @@ class Pipeline:
         :return: a Future of the outcome, `stored`, `duplicate` or `dead_letter`, done once it is committed
         """
         message = Message(topic, orjson.dumps(payload), self._clock(), future=Future())
-        self._queue.put(message)
+        self.put(message)
         return message.future
 
     @property
@@ -81,6 +87,8 @@ class Pipeline:
                     self._write_until_stored(batch)
         finally:
             self._disconnect()
+            # Whoever puts a message from here on abandons it himself: nobody must wait for it for ever.
+            self._ended.set()
             self._abandon_queue()
 
     def stop(self):
@@ -91,12 +99,13 @@ class Pipeline:
             batch = [self._queue.get(timeout=0.5)]
         except queue.Empty:
             return []
-        deadline = time.monotonic() + self._flush_interval
-        while len(batch) < self._batch_size:
+        deadline, size = time.monotonic() + self._flush_interval, len(batch[0].payload)
+        while len(batch) < self._batch_size and size < _MOST_BYTES:
             try:
                 batch.append(self._queue.get(timeout=max(0, deadline - time.monotonic())))
             except queue.Empty:
                 break
+            size += len(batch[-1].payload)
         return batch
 
     def _abandon_queue(self):
@@ -105,24 +114,25 @@ class Pipeline:
                 message = self._queue.get_nowait()
             except queue.Empty:
                 return
-            if message.future:
-                message.future.cancel()
+            _give_up(message)
 
     def _write_until_stored(self, batch):
         groups, pause = [batch], _FIRST_RETRY
-        while groups and not self._stopping.is_set():
-            try:
-                self._write(groups)
-            except psycopg2.Error as error:
-                self._disconnect()
-                self._report_outage(error)
-                # Jitter, so that several bridges do not knock in step.
-                self._stopping.wait(pause * random.uniform(0.5, 1.5))
-                pause = min(pause * 2, _LONGEST_RETRY)
-            else:
-                self._report_recovery()
-        for message in (message for group in groups for message in group if message.future):
-            message.future.cancel()
+        try:
+            while groups and not self._stopping.is_set():
+                try:
+                    self._write(groups)
+                except psycopg2.Error as error:
+                    self._disconnect()
+                    self._report_outage(error)
+                    # Jitter, so that several bridges do not knock in step.
+                    self._stopping.wait(pause * random.uniform(0.5, 1.5))
+                    pause = min(pause * 2, _LONGEST_RETRY)
+                else:
+                    self._report_recovery()
+        finally:
+            for message in (message for group in groups for message in group):
+                _give_up(message)
 
     def _write(self, groups):
         """Store the groups one after the other, taking each off the list once it is committed.
@@ -135,7 +145,7 @@ class Pipeline:
             group = groups[0]
             results = self._decode(group)
             try:
-                self._commit(results)
+                outcomes = self._commit(results)
             except psycopg2.Error as error:
                 if not isinstance(error, _REFUSED_DATA):
                     raise
@@ -143,13 +153,16 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - no message may end the writer; this one is kept, with the error
                 groups[:1] = self._divide(results, error)
             else:
+                # Committed: what goes wrong from here on is no reason to write the group again.
                 del groups[0]
+                self._settle(results, outcomes)
 
     def _divide(self, results, error):
         """The halves of a group; of a single message nothing is left: it becomes a dead letter."""
         self._connection.rollback()
         if len(results) == 1:
-            self._commit([_poisonous(results[0], error)])
+            results = [_poisonous(results[0], error)]
+            self._settle(results, self._commit(results))
             return []
         messages = [result.message for result in results]
         return [messages[: len(messages) // 2], messages[len(messages) // 2 :]]
@@ -159,17 +172,33 @@ class Pipeline:
         if doubtful:
             with self._cursor() as cursor:
                 self.decoder.devices.refresh(cursor, doubtful)
-        return [self.decoder.decode(message) for message in batch]
+        return [self._decode_one(message) for message in batch]
+
+    def _decode_one(self, message):
+        try:
+            return self.decoder.decode(message)
+        except Exception as error:  # noqa: BLE001 - no message may end the writer; this one is kept, with the error
+            return Refused(message, "schema", f"it cannot be read: {error!r}")
 
     def _commit(self, results):
+        """:return: list of outcomes, in the order of the results"""
         with self._cursor() as cursor:
             outcomes = self._store.write_batch(cursor, results)
         self._connection.commit()
+        return outcomes
+
+    def _settle(self, results, outcomes):
+        """Tell everybody who is to know what has been committed."""
         self.counters.add(outcomes, [result.reason for result in results if isinstance(result, Refused)])
         messages = [result.message for result in results]
-        self._acknowledge(messages)
+        try:
+            self._acknowledge(messages)
+        except OSError as error:
+            # The connection broke in this moment: the broker delivers again, and the store finds duplicates.
+            _logger.info("Stored messages could not be acknowledged: %s", error)
         for message, outcome in zip(messages, outcomes, strict=True):
-            if message.future:
+            # Whoever submitted it may have lost interest and cancelled.
+            if message.future and message.future.set_running_or_notify_cancel():
                 message.future.set_result(outcome)
 
     # -- connection ----------------------------------------------------------------------------------------
@@ -193,6 +222,11 @@ class Pipeline:
         if self.outage is not None:
             self.outage = None
             _logger.info("Telemetry is written again")
+
+
+def _give_up(message):
+    if message.future:
+        message.future.cancel()
 
 
 def _poisonous(result, error):

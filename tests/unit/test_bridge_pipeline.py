@@ -1,0 +1,130 @@
+"""No message ends the writer, and what is committed is neither written again nor said to have failed."""
+
+import threading
+from concurrent.futures import Future
+from datetime import datetime, timedelta
+
+import orjson
+import pytest
+
+from smart_dairy_iot.bridge.decoder import Decoder
+from smart_dairy_iot.bridge.devices import Device, DeviceCache
+from smart_dairy_iot.bridge.messages import STORED, Message, Refused
+from smart_dairy_iot.bridge.pipeline import Pipeline
+from smart_dairy_iot.bridge.topics import TopicPattern, TopicTable
+from smart_dairy_iot.bridge.validation import PayloadValidator
+
+TOPIC = "dairy/F1/collars/AC-1/data"
+NOW = datetime(2026, 3, 1, 6)
+SCHEMA = '{"type": "object", "properties": {"timestamp": {"type": "string", "format": "date-time"}}}'
+
+
+class Connection:
+    """Takes everything."""
+
+    closed = False
+
+    def cursor(self):
+        return self
+
+    __enter__ = cursor
+
+    def __exit__(self, *exc_info):
+        return False
+
+    def commit(self):
+        return None
+
+    rollback = close = commit
+
+
+class Store:
+    """Remembers what it was given."""
+
+    def __init__(self):
+        self.written = []
+
+    def write_batch(self, _cursor, results):
+        self.written += results
+        return ["dead_letter" if isinstance(result, Refused) else STORED for result in results]
+
+
+@pytest.fixture
+def devices():
+    cache = DeviceCache()
+    cache._devices = {"AC-1": Device(1, "AC-1", "collar", "active", 1, "F1")}
+    return cache
+
+
+@pytest.fixture
+def store():
+    return Store()
+
+
+@pytest.fixture
+def acknowledged():
+    return []
+
+
+@pytest.fixture
+def pipeline(devices, store, acknowledged):
+    """A pipeline whose writer runs until the end of the test."""
+    topics = TopicTable([TopicPattern("dairy/{farm_id}/{device_type}/{device_id}/{message_type}", "collar", "data")])
+    decoder = Decoder(topics, PayloadValidator({("collar", "data"): SCHEMA}), devices, timedelta(days=730))
+    pipeline = Pipeline(Connection, decoder, store, acknowledged.extend, 100, 0.001, clock=lambda: NOW)
+    writer = threading.Thread(target=pipeline.run, daemon=True)
+    writer.start()
+    pipeline.writer = writer
+    yield pipeline
+    pipeline.stop()
+    writer.join(timeout=5)
+    assert not writer.is_alive()
+
+
+def payload(**fields):
+    return {"device_id": "AC-1", "timestamp": "2026-03-01T05:59:00Z", **fields}
+
+
+def outcome(pipeline, raw):
+    message = Message(TOPIC, raw, NOW, future=Future())
+    pipeline.put(message)
+    return message.future.result(timeout=5)
+
+
+def test_a_message_that_cannot_be_decoded_is_a_dead_letter_and_the_writer_lives(pipeline):
+    before_the_calendar = payload(timestamp="0001-01-01T00:00:00+05:00")
+    assert outcome(pipeline, orjson.dumps(before_the_calendar)) == "dead_letter"
+    assert outcome(pipeline, orjson.dumps(payload())) == STORED
+
+
+def test_a_batch_ends_where_it_grows_beyond_what_one_statement_can_hold(pipeline, store):
+    pipeline.stop()
+    pipeline.writer.join(timeout=5)
+    pipeline._ended.clear()
+    for _number in range(5):
+        pipeline.put(Message(TOPIC, bytes(10 * 2**20), NOW))
+    assert [len(pipeline._collect()) for _batch in range(3)] == [2, 2, 1]
+
+
+def test_a_future_that_was_cancelled_meanwhile_does_not_have_its_message_written_again(pipeline, store):
+    message = Message(TOPIC, orjson.dumps(payload()), NOW, future=Future())
+    message.future.cancel()
+    pipeline.put(message)
+    assert outcome(pipeline, orjson.dumps(payload(timestamp="2026-03-01T05:58:00Z"))) == STORED
+    assert len(store.written) == 2
+    assert pipeline.counters.as_dict() == {"received": 2, "stored": 2, "duplicates": 0, "dead_letters": 0}
+
+
+def test_an_acknowledgement_that_fails_does_not_have_its_message_written_again(pipeline, store):
+    def broken(_messages):
+        raise BrokenPipeError("the connection is gone")
+
+    pipeline._acknowledge = broken
+    assert outcome(pipeline, orjson.dumps(payload())) == STORED
+    assert len(store.written) == 1
+
+
+def test_whoever_submits_to_a_pipeline_that_has_ended_does_not_wait_for_ever(pipeline):
+    pipeline.stop()
+    pipeline.writer.join(timeout=5)
+    assert pipeline.submit(TOPIC, payload()).cancelled()
