@@ -159,6 +159,8 @@ What to look at
     Dairy IoT > Telemetry                      what the sensors, collars and feeders report
     Dairy Farm > Herd                          the cows in their pens, with their tags
 
+The farm's last day is caught up with in a minute or two; then it goes on live, and a milking begins.
+
 Broker  mqtts://{broker.host}:{broker.port}  (certificate authority: {broker.ca_file})
 Logs    {home}/*/*.log
 Ctrl-C stops everything; the data stays until `make clean`.
