@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 
 from ..bridge.messages import DEAD_LETTER_REASONS
 
@@ -38,6 +38,12 @@ class IotDeadLetter(models.Model):
         payloads = dict(self.env.cr.fetchall())
         for letter in self:
             letter.payload_text = bytes(payloads.get(letter.id) or b"").decode(errors="backslashreplace")
+
+    def write(self, vals):
+        """A user moves a dead letter on. What the device sent stays as it is, or a replay could speak for any device."""
+        if not self.env.su and vals.keys() - {"state"}:
+            raise AccessError(_("What is in a dead letter cannot be changed."))
+        return super().write(vals)
 
     def action_replay(self):
         """Send the messages through the bridge once more, once what was wrong (a device, a schema) is mended."""

@@ -300,8 +300,8 @@ class IotDevice(models.Model):
     def _clear_configuration(self):
         for device in self.filtered(lambda device: device.state not in STATES_WITHOUT_USER and device.uses_mqtt):
             for topic in filter(None, (device.config_topic, device.previous_config_topic)):
-                # Not on the device's account: the entry has to outlive the device.
-                self.env["iot.mqtt.service"].publish(topic, "", qos=2, retain=True)
+                # Not on the device's account: the entry has to outlive the device. Superuser: as below.
+                self.env["iot.mqtt.service"].sudo().publish(topic, "", qos=2, retain=True)
 
     def _leave_address(self, config_topics_before):
         """Tell moved devices on their old configuration topic, the only one they know, where they belong now."""
@@ -316,4 +316,5 @@ class IotDevice(models.Model):
 
     def _publish_retained(self, topic, payload):
         self.ensure_one()
-        self.env["iot.mqtt.service"].publish(topic, payload, qos=2, retain=True, device=self)
+        # Publishing is the platform's alone; that the user may change this device was checked when he wrote it.
+        self.env["iot.mqtt.service"].sudo().publish(topic, payload, qos=2, retain=True, device=self)

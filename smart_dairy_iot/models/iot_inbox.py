@@ -4,12 +4,14 @@ import logging
 import traceback
 from collections import namedtuple
 from datetime import timedelta
+from itertools import groupby
 
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from psycopg2.extras import Json
 
-from odoo import api, fields, models
-from odoo.tools import groupby, mute_logger
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
+from odoo.tools import mute_logger
 
 _logger = logging.getLogger(__name__)
 
@@ -79,11 +81,17 @@ class IotInbox(models.Model):
 
     @api.model
     def process(self, limit=500):
-        """Process up to `limit` messages in this transaction; how many there were."""
+        """Process up to `limit` messages in this transaction; how many there were.
+
+        :raises AccessError: where the caller acts for a user; without the platform's rights every message would fail
+        """
+        if not self.env.su:
+            raise AccessError(_("Only the platform itself processes its inbox."))
         messages = self._take(limit)
         handlers = self._handlers()
-        for kind, group in groupby(messages, lambda message: message.kind):
-            self._handle(handlers.get(kind), group)
+        # Runs of one kind, not all of one kind: a device that fell silent again must not end up as back.
+        for kind, run in groupby(messages, lambda message: message.kind):
+            self._handle(handlers.get(kind), list(run))
         # The states were written past the ORM.
         self.invalidate_model(flush=False)
         return len(messages)

@@ -3,7 +3,7 @@
 import json
 
 from odoo import _, api, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
 
 
 class IotMqttService(models.AbstractModel):
@@ -18,23 +18,22 @@ class IotMqttService(models.AbstractModel):
         :param qos: 0, 1 or 2
         :param device: the `iot.device` it is meant for, if one
         :return: the `iot.outbox` entry
+        :raises AccessError: where the caller acts for a user; who may publish what is decided by the code that calls
+            this with `sudo()`, since the broker takes whatever the platform sends, to every device of every farm
         :raises ValidationError: for a topic with wildcards, or a QoS that does not exist
         """
+        if not self.env.su:
+            raise AccessError(_("Only the platform's own code publishes over MQTT."))
         if not topic or any(character in topic for character in "+#\0"):
             raise ValidationError(_("%s is no topic that can be published to.", topic))
         if qos not in (0, 1, 2):
             raise ValidationError(_("The QoS must be 0, 1 or 2, not %s.", qos))
-        # The outbox is not for users; who may publish what is decided by the method that calls this one.
-        return (
-            self.env["iot.outbox"]
-            .sudo()
-            .create(
-                {
-                    "topic": topic,
-                    "payload": payload if isinstance(payload, str) else json.dumps(payload),
-                    "qos": qos,
-                    "retain": retain,
-                    "iot_device_id": device.id if device else False,
-                }
-            )
+        return self.env["iot.outbox"].create(
+            {
+                "topic": topic,
+                "payload": payload if isinstance(payload, str) else json.dumps(payload),
+                "qos": qos,
+                "retain": retain,
+                "iot_device_id": device.id if device else False,
+            }
         )

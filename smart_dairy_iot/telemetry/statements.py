@@ -52,9 +52,10 @@ def _rollup(spec, period):
     )
 
 
-# How two summaries become one; `least` and `greatest` pass over NULL, a sum must be told to.
+# How two summaries become one; `least` and `greatest` pass over NULL, the others must be told to: a sum of no values is
+# NULL, and so is the count in rows that are older than their column.
 _MERGES = {
-    "count": "{name} = rollup.{name} + excluded.{name}",
+    "count": "{name} = coalesce(rollup.{name}, 0) + excluded.{name}",
     "sum": "{name} = coalesce(rollup.{name} + excluded.{name}, rollup.{name}, excluded.{name})",
     "min": "{name} = least(rollup.{name}, excluded.{name})",
     "max": "{name} = greatest(rollup.{name}, excluded.{name})",

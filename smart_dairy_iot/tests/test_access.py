@@ -87,6 +87,23 @@ class TestAccess(IotCase):
         self.assertFalse(self.env["iot.dead.letter"].with_user(self.manager).search(found))
         self.assertTrue(self.env["iot.dead.letter"].with_user(self.admin).search(found))
 
+    def test_nobody_changes_what_is_in_a_dead_letter(self):
+        letter = self.env["iot.dead.letter"].with_user(self.manager).search([("iot_device_id", "=", self.here.id)])
+        for values in ({"topic": self.there.sudo().data_topic}, {"payload": b"e30="}, {"farm_id": False}):
+            with self.subTest(values=values), self.assertRaises(AccessError):
+                letter.write(values)
+        letter.action_replay()
+        self.assertEqual(letter.state, "replaying")
+
+    def test_no_user_publishes_or_processes_the_inbox_by_himself(self):
+        portal = new_test_user(self.env, "iot_portal", "base.group_portal")
+        for user in (portal, self.outsider, self.manager, self.admin):
+            with self.subTest(user=user.login):
+                with self.assertRaises(AccessError):
+                    self.env["iot.mqtt.service"].with_user(user).publish(self.there.sudo().command_topic, {"open": 1})
+                with self.assertRaises(AccessError):
+                    self.env["iot.inbox"].with_user(user).process()
+
     def test_a_user_can_neither_change_nor_provision_a_device(self):
         device = self.here.with_user(self.user)
         for action in (

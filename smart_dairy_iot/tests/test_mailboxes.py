@@ -59,6 +59,13 @@ class TestMailboxes(TransactionCase):
         self.assertEqual(self.events().mapped("kind"), ["device_error"])
         self.assertEqual(self.events().message, "E7: stuck")
 
+    def test_messages_of_different_kinds_are_acted_on_in_the_order_of_their_arrival(self):
+        for minute, kind in enumerate(("device_silent", "device_back", "device_silent")):
+            self.put(kind, T + timedelta(minutes=minute))
+        self.inbox.process()
+        kinds = self.events().sorted("id").mapped("kind")
+        self.assertEqual(kinds, ["device_silent", "device_back", "device_silent"])
+
     def test_a_kind_that_nobody_handles_is_done_with(self):
         self.put("no_such_kind")
         self.inbox.process()
