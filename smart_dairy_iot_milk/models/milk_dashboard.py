@@ -49,7 +49,8 @@ class MilkSession(models.Model):
     @api.model
     def _dashboard_default_farm(self, farms):
         """Return the first farm on which there is something to see, else the first."""
-        return self.env["iot.milk_meter"].search([("farm_id", "in", farms.ids)], limit=1).farm_id or farms[:1]
+        meters = self.env["iot.milk_meter"].search([("farm_id", "in", farms.ids)], order="farm_id, id", limit=1)
+        return meters.farm_id or farms[:1]
 
     @api.model
     def _dashboard_production(self, farm, now):

@@ -126,14 +126,14 @@ class TestMilkDashboardScreen(DashboardScreen):
         self.look(
             f"""
             const shows = (words) => () => text(".o_dashboard_running")?.includes(words);
-            await until(shows("no milk meter yet"));
+            await until(() => $(".o_dashboard_farm"));
             choose($(".o_dashboard_farm"), {resting.id});
             await until(shows("Nobody is being milked"));
+            choose($(".o_dashboard_farm"), {self.farm.id});
+            await until(shows("no milk meter yet"));
             await services.action.doAction("base.action_partner_form");
             await until(() => !$(".o_milk_production_dashboard"));
             await services.action.doAction({action.id}, {{ clearBreadcrumbs: true }});
-            await until(shows("Nobody is being milked"));
-            choose($(".o_dashboard_farm"), {self.farm.id});
             await until(shows("no milk meter yet"));
             """
         )
