@@ -11,11 +11,14 @@ import os
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 from simulation.devices import Broker, Refused
 from simulation.faults import KINDS, Fault, FaultError
 from simulation.rpc import RpcError
 from simulation.runner import Options, Simulation, parse_milkings
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def parse_arguments(arguments=None):
@@ -66,7 +69,7 @@ def parse_arguments(arguments=None):
         login=given.login,
         password=given.password,
         broker=Broker(given.broker_host, given.broker_port, given.ca),
-        credential_file=given.credentials or f".local/simulation/{given.db}.json",
+        credential_file=given.credentials or str(ROOT / ".local" / "simulation" / f"{given.db}.json"),
         seed=given.seed,
         history=timedelta(days=given.history_days),
         speed=given.speed,

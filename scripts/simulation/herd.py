@@ -202,8 +202,8 @@ class Herd:
     def milk(self, cow, at, hours):
         """The milk that a cow gives at `at`, `hours` after her last milking.
 
-        Mastitis raises the conductivity by 6 % of her own level per milking (to +60 %), doubles the cell count every
-        second milking and takes 3 % of the yield per milking: the signs of Kamphuis and Mollenhorst, in slow motion.
+        Mastitis raises the conductivity by 12 % of her own level per milking (to +60 %), doubles the cell count every
+        second milking and takes 3 % of the yield per milking.
         """
         rng = stream(self.seed, "milk", cow.number, at.isoformat())
         ill = self.illness(cow, at)
@@ -216,7 +216,7 @@ class Herd:
             protein=round(_clipped(rng, cow.protein, 0.05, 2.7, 4.5), 2),
             lactose=round(_clipped(rng, cow.lactose - 0.02 * ill, 0.03, 3.8, 5.2), 2),
             somatic_cells=int(min(cow.somatic_cells * _clipped(rng, 1.0, 0.12, 0.7, 1.4) * 2 ** (ill / 2), 9_000_000)),
-            conductivity=round(cow.conductivity * _clipped(rng, 1.0, 0.015, 0.96, 1.04) * min(1 + 0.06 * ill, 1.6), 2),
+            conductivity=round(cow.conductivity * _clipped(rng, 1.0, 0.015, 0.96, 1.04) * min(1 + 0.12 * ill, 1.6), 2),
             temperature=round(_clipped(rng, 37.8, 0.3, 36.5, 39.0) + min(0.2 * ill, 1.5), 1),
         )
 

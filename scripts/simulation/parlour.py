@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from .herd import Cow, Milk
 from .messages import Message, in_order, stream
 
-ATTACH_EVERY = timedelta(seconds=15)
+ATTACH_EVERY = timedelta(seconds=10)
 CHANGE_OF_COWS = timedelta(seconds=90)
-SECOND_SIDE_AFTER = timedelta(seconds=60)
+SECOND_SIDE_AFTER = timedelta(seconds=30)
 SHORTEST_GAP = timedelta(hours=6)
 RISE_SECONDS = 40.0
 DECLINE_SECONDS = 80.0
@@ -94,13 +94,17 @@ class Milking:
         """Litres in the meter at `at`."""
         return self.curve.volume(self.curve.duration if at >= self.end else self.seconds(at))
 
+    def flow(self, at):
+        """Litres per minute at `at`."""
+        return 0.0 if at >= self.end else self.curve.flow(self.seconds(at))
+
     def registers(self, at):
         """What a Modbus meter in this stall shows at `at`: the arguments of `ModbusMeter.set`."""
         return {
             "milking": at < self.end,
             "rfid": self.cow.tag_code,
             "yield_liters": self.litres(at),
-            "flow_rate": self.curve.flow(self.seconds(at)),
+            "flow_rate": self.flow(at),
             "conductivity": self.milk.conductivity,
             "temperature": self.milk.temperature,
             "session_seconds": int(self.seconds(at)),
@@ -265,7 +269,7 @@ class Parlour:
             rfid_tag=milking.cow.tag_decimal,
             milking=not ended,
             yield_liters=round(milking.litres(at), 3),
-            flow_rate=round(milking.curve.flow(milking.seconds(at)), 2),
+            flow_rate=round(milking.flow(at), 2),
             duration_seconds=int(milking.seconds(at)),
             quality=quality,
             equipment={

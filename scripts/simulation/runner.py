@@ -64,13 +64,12 @@ class Simulation:
 
     def run(self):
         """Register, connect, catch up with the past, and stay live until stopped or the duration is over."""
-        herd, credentials = self._register()
-        clock = SimulationClock(self._history_start(), self._options.speed)
-        farm = DemoFarm(
-            self._options.seed, herd, self._schedule(clock), clock.start, clock.live_from, self._options.faults
-        )
         try:
-            self._start_meters()
+            herd, credentials = self._register()
+            clock = SimulationClock(self._history_start(), self._options.speed)
+            farm = DemoFarm(
+                self._options.seed, herd, self._schedule(clock), clock.start, clock.live_from, self._options.faults
+            )
             self._connect(credentials, clock)
             self._publish(farm, clock)
         finally:
@@ -80,7 +79,10 @@ class Simulation:
         options = self._options
         modbus = [device.device_id for device in DEVICES.values() if device.is_modbus]
         ports = {meter_id: options.modbus_port + place for place, meter_id in enumerate(modbus)}
-        self._meters = {meter_id: ModbusMeter("127.0.0.1", port) for meter_id, port in ports.items()}
+        # Before anybody is told to poll them.
+        for meter_id, port in ports.items():
+            self._meters[meter_id] = ModbusMeter("127.0.0.1", port)
+            self._meters[meter_id].start()
         client = OdooClient(options.url, options.database, options.login, options.password)
         self._registration = Registration(client, CredentialFile(options.credential_file), ports)
         herd = self._registration.ensure_herd(Herd.generate(options.seed, utc_now().date()))
@@ -101,10 +103,6 @@ class Simulation:
             return Schedule(*self._options.milkings)
         # To the next whole second, so that the milking begins when the clock is live, not just before.
         return Schedule.around((clock.live_from + timedelta(seconds=1)).replace(microsecond=0))
-
-    def _start_meters(self):
-        for meter in self._meters.values():
-            meter.start()
 
     def _connect(self, credentials, clock):
         for device_id, issued in credentials.items():
