@@ -6,6 +6,7 @@ another message, which was never stored. What goes unacknowledged for that reaso
 finds it a duplicate.
 """
 
+import contextlib
 import logging
 import ssl
 import threading
@@ -45,6 +46,8 @@ class BrokerClient:
         self.connected = threading.Event()
         #: The broker has taken the subscriptions: from here on nothing that is published is missed.
         self.receiving = threading.Event()
+        #: Since when, naive UTC; of use only while `receiving`.
+        self.receiving_since = None
         self._client = self._make_client()
 
     def start(self):
@@ -64,9 +67,17 @@ class BrokerClient:
     def stop(self, farewell):
         """Say goodbye on the health topic (:param farewell: dict) and disconnect; the session stays with the broker."""
         if self.connected.is_set():
-            self.publish(HEALTH_TOPIC, orjson.dumps(farewell), qos=1, retain=True).wait_for_publish(timeout=2)
+            # RuntimeError: the connection was lost this moment, and the broker says so in our place.
+            with contextlib.suppress(RuntimeError):
+                self.publish(HEALTH_TOPIC, orjson.dumps(farewell), qos=1, retain=True).wait_for_publish(timeout=2)
         self._client.disconnect()
         self._client.loop_stop()
+
+    @property
+    def alive(self):
+        """Whether paho's thread runs; an error in it ends it without a word, and nothing is received any more."""
+        # paho has no public word for it. It forgets the thread where it ends.
+        return self._client._thread is not None
 
     def publish(self, topic, payload, qos, retain):
         """:return: paho's `MQTTMessageInfo`"""
@@ -134,6 +145,7 @@ class BrokerClient:
             if code.is_failure
         ]
         if not refused:
+            self.receiving_since = self.receiving_since or utc_now()
             self.receiving.set()
         else:
             _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
@@ -142,8 +154,12 @@ class BrokerClient:
         self._report_outage("the broker cannot be reached")
 
     def _on_disconnect(self, _client, _userdata, _flags, reason_code, _properties):
+        # From here on nothing may be acknowledged: the next connection can begin before it is reported.
+        with self._epoch_lock:
+            self._epoch += 1
         self.connected.clear()
         self.receiving.clear()
+        self.receiving_since = None
         if reason_code.is_failure:
             self._report_outage(f"the connection to the broker was lost: {reason_code}")
 
@@ -161,6 +177,7 @@ class BrokerClient:
                 epoch=self._epoch,
                 mid=received.mid,
                 qos=received.qos,
+                retained=received.retain,
             )
         )
 

@@ -4,6 +4,7 @@ A device is looked up in memory. What the memory would refuse is asked of the da
 device provisioned a moment ago is never turned away, and only devices the database refuses too become dead letters.
 """
 
+import threading
 from dataclasses import dataclass
 
 from .topics import DEVICE_TYPE_PATHS
@@ -36,27 +37,31 @@ class Device:
 
 
 class DeviceCache:
-    """Devices by their device id."""
+    """Devices by their device id. Two threads read the registry: what one read earlier must not replace what the
+    other read later."""
 
     def __init__(self):
         self._devices = {}
+        self._reading = threading.Lock()
 
     def __len__(self):
         return len(self._devices)
 
     def reload(self, cursor):
         """Read the whole registry."""
-        cursor.execute(_SELECT)
-        self._devices = {row[1]: Device(*row) for row in cursor.fetchall()}
+        with self._reading:
+            cursor.execute(_SELECT)
+            self._devices = {row[1]: Device(*row) for row in cursor.fetchall()}
 
     def refresh(self, cursor, device_ids):
         """Read a few devices again; one that is gone is forgotten."""
         device_ids = list(device_ids)
-        cursor.execute(_SELECT + " AND device.device_id = ANY(%s)", [device_ids])
-        found = {row[1]: Device(*row) for row in cursor.fetchall()}
-        for device_id in device_ids:
-            self._devices.pop(device_id, None)
-        self._devices.update(found)
+        with self._reading:
+            cursor.execute(_SELECT + " AND device.device_id = ANY(%s)", [device_ids])
+            found = {row[1]: Device(*row) for row in cursor.fetchall()}
+            for device_id in device_ids:
+                self._devices.pop(device_id, None)
+            self._devices.update(found)
 
     def get(self, device_id):
         return self._devices.get(device_id)
@@ -67,7 +72,7 @@ class DeviceCache:
         if device is None:
             return "unknown_device", f"no device {route.device_id} is registered"
         if device.device_type != route.device_type:
-            path = DEVICE_TYPE_PATHS[device.device_type]
+            path = DEVICE_TYPE_PATHS.get(device.device_type, device.device_type)
             return "unknown_device", f"{route.device_id} is registered under {path}, not in this place"
         if device.farm_code != route.farm_code:
             return "wrong_farm", f"{route.device_id} belongs to farm {device.farm_code}, not {route.farm_code}"

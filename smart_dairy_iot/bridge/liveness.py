@@ -3,13 +3,17 @@
 from datetime import timedelta
 
 _CHANGES = """
-    WITH change AS (
-        UPDATE iot_device_state state SET silent = %(silent)s
-          FROM iot_device device
-         WHERE device.id = state.iot_device_id
-           AND state.silent IS DISTINCT FROM %(silent)s
+    WITH due AS (
+        SELECT state.iot_device_id
+          FROM iot_device_state state JOIN iot_device device ON device.id = state.iot_device_id
+         WHERE state.silent IS DISTINCT FROM %(silent)s
            AND device.active AND device.state = 'active'
            AND (state.last_seen < %(limit)s) = %(silent)s
+           -- The writer updates the same rows: one that it has just now is for the next time, not to be waited for.
+           FOR UPDATE OF state SKIP LOCKED),
+         change AS (
+        UPDATE iot_device_state state SET silent = %(silent)s FROM due
+         WHERE state.iot_device_id = due.iot_device_id
      RETURNING state.iot_device_id, state.last_seen)
     INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at, state, attempts, next_try_at)
     SELECT %(kind)s, iot_device_id, last_seen, 0, '{}'::jsonb, %(now)s, 'new', 0, %(now)s FROM change
@@ -21,14 +25,16 @@ _CHANGES = """
 class Liveness:
     """:param offline_minutes: a device that said nothing for longer is silent"""
 
-    def __init__(self, offline_minutes, started_at):
+    def __init__(self, offline_minutes):
         self._threshold = timedelta(minutes=offline_minutes)
-        self._started_at = started_at
 
-    def check(self, connection, now):
-        """Record the changes up to `now` (naive UTC)."""
-        # Right after a start every device looks silent: it is ourselves who were not listening.
-        if now - self._started_at < self._threshold:
+    def check(self, connection, now, listening_since):
+        """Record the changes up to `now`; all times are naive UTC.
+
+        :param listening_since: since when we hear everything without a break
+        """
+        # After a start or an outage of the broker every device looks silent: it is ourselves who were not listening.
+        if now - listening_since < self._threshold:
             return
         with connection.cursor() as cursor:
             changed = False

@@ -28,7 +28,8 @@ class Message:
     """One message as it came in.
 
     `epoch` and `mid` identify the delivery to the broker; a message submitted inside the process has none, and
-    somebody who waits for its `future` instead. `received_at` is naive UTC.
+    somebody who waits for its `future` instead. `received_at` is naive UTC. `retained`: the broker kept it, it says
+    nothing about whether the device lives.
     """
 
     topic: str
@@ -37,8 +38,14 @@ class Message:
     epoch: int = 0
     mid: int = 0
     qos: int = 0
+    retained: bool = False
     future: "Future | None" = None
     dead_letter_id: "int | None" = None
+
+    @property
+    def is_sign_of_life(self):
+        """Whether the device sent it just now, as far as can be told: no retained message and no replay."""
+        return not self.retained and self.dead_letter_id is None
 
 
 @dataclass(eq=False)

@@ -1,9 +1,12 @@
 """The bridge's figures for Prometheus, in the process's default registry, served on loopback."""
 
 import contextlib
+import logging
 
 from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+_logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -12,7 +15,13 @@ def serve_metrics(port):
     if not port:
         yield
         return
-    server, thread = start_http_server(port, addr="127.0.0.1")
+    try:
+        server, thread = start_http_server(port, addr="127.0.0.1")
+    except OSError as error:
+        # A bridge that stands by on the same machine has the same settings. It is to stand by all the same.
+        _logger.warning("The bridge's figures are not served on port %s: %s", port, error)
+        yield
+        return
     try:
         yield
     finally:

@@ -1,11 +1,17 @@
 """Publishes what Odoo's transactions left in the outbox, in order, and marks it sent once the broker has it.
 
-At least once: after a crash between the two an entry goes out again, which its id lets a receiver ignore.
+At least once: after a crash between the two an entry goes out again. It never waits for the broker: the loop that calls
+it has other duties. What the broker has not confirmed is under way, and not published a second time meanwhile.
 """
 
-_QUEUED = (
-    "SELECT id, topic, payload, qos, retain, iot_device_id FROM iot_outbox WHERE state = 'queued' ORDER BY id LIMIT 500"
-)
+import logging
+
+_logger = logging.getLogger(__name__)
+
+_QUEUED = """
+    SELECT id, topic, payload, qos, retain FROM iot_outbox
+     WHERE state = 'queued' AND id <> ALL(%s) ORDER BY id LIMIT %s
+"""
 _SENT = "UPDATE iot_outbox SET state = 'sent', sent_at = now() AT TIME ZONE 'UTC' WHERE id = ANY(%s)"
 _COUNT = """
     INSERT INTO iot_device_state AS state (iot_device_id, messages_received, messages_sent, error_count, silent)
@@ -13,7 +19,7 @@ _COUNT = """
      WHERE id = ANY(%s) AND iot_device_id IS NOT NULL GROUP BY iot_device_id ORDER BY iot_device_id
         ON CONFLICT (iot_device_id) DO UPDATE SET messages_sent = state.messages_sent + excluded.messages_sent
 """
-_BROKER_TIMEOUT = 10
+_MOST_UNDER_WAY = 500
 
 
 class Outbox:
@@ -21,34 +27,46 @@ class Outbox:
 
     def __init__(self, client):
         self._client = client
+        self._under_way = {}
+        self._refused = set()
+
+    @property
+    def busy(self):
+        """Whether the broker's confirmation is awaited."""
+        return bool(self._under_way)
 
     def publish(self, connection):
-        """Publish what is queued, 500 at a time, as long as the broker takes it."""
-        while self._client.connected.is_set():
-            with connection.cursor() as cursor:
-                cursor.execute(_QUEUED)
-                entries = cursor.fetchall()
-            sent = self._send(entries)
-            if not sent:
-                return
+        """Mark what the broker has confirmed and publish what is queued, up to 500 at a time."""
+        self._settle(connection)
+        room = _MOST_UNDER_WAY - len(self._under_way)
+        if not room or not self._client.connected.is_set():
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(_QUEUED, [[*self._under_way, *self._refused], room])
+            entries = cursor.fetchall()
+        for entry in entries:
+            self._publish(*entry)
+
+    def _publish(self, entry_id, topic, payload, qos, retain):
+        try:
+            self._under_way[entry_id] = self._client.publish(topic, payload.encode(), qos, retain)
+        except ValueError as error:
+            # It stays queued for a person to see; it must not hold up the others.
+            self._refused.add(entry_id)
+            _logger.error("Entry %s of the outbox cannot be published: %s", entry_id, error)
+
+    def _settle(self, connection):
+        sent = []
+        for entry_id, publication in list(self._under_way.items()):
+            try:
+                if publication.is_published():
+                    sent.append(entry_id)
+            except (RuntimeError, ValueError):
+                # The connection was lost in that moment, or paho's own queue is full: it is published again.
+                del self._under_way[entry_id]
+        if sent:
             with connection.cursor() as cursor:
                 cursor.execute(_SENT, [sent])
                 cursor.execute(_COUNT, [sent])
-
-    def _send(self, entries):
-        """:return: ids of the entries that the broker has acknowledged"""
-        publications = [
-            (entry_id, self._client.publish(topic, payload.encode(), qos, retain))
-            for entry_id, topic, payload, qos, retain, _device in entries
-        ]
-        sent = []
-        for entry_id, publication in publications:
-            try:
-                publication.wait_for_publish(timeout=_BROKER_TIMEOUT)
-            except (RuntimeError, ValueError):
-                # Not connected, or paho's own queue is full: the entry stays queued.
-                break
-            if not publication.is_published():
-                break
-            sent.append(entry_id)
-        return sent
+            for entry_id in sent:
+                del self._under_way[entry_id]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import orjson
-import psycopg2
 
 from .client import BrokerClient
 from .database import BRIDGE_LOCK, connect
@@ -42,6 +41,10 @@ _SELECT_TOPICS = """
      WHERE topic.is_active ORDER BY topic.id
 """
 _SELECT_REPLAYS = "SELECT id, topic, payload FROM iot_dead_letter WHERE state = 'replaying' ORDER BY id LIMIT 500"
+
+
+class ThreadEnded(RuntimeError):
+    """A thread without which the bridge does not work has died."""
 
 
 @dataclass
@@ -125,7 +128,7 @@ class _Shift:
         self._threads = [SupervisedThread(worker) for worker in make_workers(self.context)]
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
-        self._liveness = Liveness(config.offline_minutes, self._started_at)
+        self._liveness = Liveness(config.offline_minutes)
         self._metrics = BridgeMetrics(db_name, self.pipeline)
         self._replaying = set()
         self._due = {}
@@ -137,36 +140,45 @@ class _Shift:
             thread.start()
 
     def stop(self):
+        """Take down what was started, which may be a part of it, where `start` failed."""
         for thread in self._threads:
             thread.request_stop()
-        for event in self.context.wakeups.values():
+        for event in list(self.context.wakeups.values()):
             event.set()
-        for thread in self._threads:
-            thread.join(timeout=10)
-        self.client.stop(self._health("stopped"))
-        self.pipeline.stop()
-        self._writer.join(timeout=10)
-        self._metrics.close()
+        try:
+            # First of all: where the lead is lost, another bridge is about to connect with the same client id.
+            self.client.stop(self._health("stopped"))
+            for thread in filter(threading.Thread.is_alive, self._threads):
+                thread.join(timeout=10)
+        finally:
+            self.pipeline.stop()
+            if self._writer.is_alive():
+                self._writer.join(timeout=10)
+            self._metrics.close()
 
     def tick(self, heard):
         """Twice a second, or as soon as a notification is heard.
 
         :param heard: set of channels
-        :raises psycopg2.Error: where the writer or the connection has died; the lead is then taken afresh
+        :raises psycopg2.Error: where the connection has died; the lead is then taken afresh
+        :raises ThreadEnded: where a thread has died; the bridge is then started afresh
         """
         if not self._writer.is_alive():
-            raise psycopg2.OperationalError("the bridge's writer has ended")
+            raise ThreadEnded("the bridge's writer has ended")
+        if not self.client.alive:
+            raise ThreadEnded("the bridge's MQTT client has ended")
         for channel in heard:
             self.context.wakeups[channel].set()
         if "iot_registry" in heard:
             self._reload()
         now = utc_now()
-        if self._is_due("outbox", _OUTBOX_INTERVAL, now) or "iot_outbox" in heard:
+        if self._outbox.busy or self._is_due("outbox", _OUTBOX_INTERVAL, now) or "iot_outbox" in heard:
             self._outbox.publish(self._leader)
         if self._is_due("replays", _OUTBOX_INTERVAL, now) or "iot_dead_letter" in heard:
             self._replay()
-        if self._is_due("liveness", _LIVENESS_INTERVAL, now):
-            self._liveness.check(self._leader, now)
+        listening_since = self.client.receiving_since
+        if listening_since and not self.pipeline.outage and self._is_due("liveness", _LIVENESS_INTERVAL, now):
+            self._liveness.check(self._leader, now, listening_since)
         if self.client.connected.is_set() and self._is_due("health", _HEALTH_INTERVAL, now):
             self.client.publish(HEALTH_TOPIC, orjson.dumps(self._health("online")), qos=1, retain=True)
 

@@ -229,7 +229,8 @@ def _blank_state(device_id):
 def _see(state, item):
     """Add one accepted message, later in arrival than those before it, to the state of its device."""
     state["messages_received"] += 1
-    state["last_seen"] = item.message.received_at
+    if item.message.is_sign_of_life:
+        state["last_seen"] = item.message.received_at
     previous = state["last_message_timestamp"]
     state["last_message_timestamp"] = item.timestamp if previous is None else max(previous, item.timestamp)
     for name in ("battery_level", "signal_strength"):

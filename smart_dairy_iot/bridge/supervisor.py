@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 
 _logger = logging.getLogger(__name__)
 
@@ -22,10 +23,14 @@ class SupervisedThread(threading.Thread):
     def run(self):
         pause = _FIRST_PAUSE
         while not self._stop_event.is_set():
+            started = time.monotonic()
             try:
                 self._worker.run(self._stop_event)
                 pause = _FIRST_PAUSE
             except Exception:
+                if time.monotonic() - started > _LONGEST_PAUSE:
+                    # It has worked since: a failure every week must not add up to a minute's pause.
+                    pause = _FIRST_PAUSE
                 _logger.exception("%s failed and is started again in %.0f s", self._worker.name, pause)
                 self._stop_event.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)

@@ -125,6 +125,13 @@ class Publisher:
         payload = {"device_id": self.device_id, "timestamp": instant.isoformat(timespec="seconds")} | payload
         return self.publish_raw(json.dumps(payload))
 
+    def publish_status(self, number, **payload):
+        """Publish a status, which the broker retains, and wait until it has it."""
+        instant = self._start + timedelta(seconds=number)
+        payload = {"device_id": self.device_id, "timestamp": instant.isoformat(timespec="seconds")} | payload
+        publication = self._client.publish(f"{self.topic}/status", json.dumps(payload), qos=1, retain=True)
+        publication.wait_for_publish(PATIENCE)
+
     def publish_raw(self, payload):
         return self._client.publish(f"{self.topic}/data", payload, qos=1)
 

@@ -130,6 +130,33 @@ def test_a_replayed_dead_letter_is_stored_once_its_cause_is_mended(bench, device
         bench.query("NOTIFY iot_dead_letter")
         bench.wait_for_count("iot_temperature_reading", 1)
         bench.wait_for(lambda: bench.query("SELECT state FROM iot_dead_letter") == [("replayed",)], "it is settled")
+    assert bench.query("SELECT last_seen FROM iot_device_state") == [(None,)], "a replay is no sign of life"
+
+
+def test_a_retained_status_that_a_new_session_is_given_is_no_sign_of_life(bench, device):
+    sensor = device("TS-1", "temperature")
+    sensor.publish_status(0, status="online")
+    with bench.running(bench.make_bridge()):
+        bench.wait_for(lambda: bench.count("iot_device_state") == 1, "the status is stored")
+        assert bench.query("SELECT reported_status, last_seen FROM iot_device_state") == [("online", None)]
+        sensor.publish(0, temperature=4)
+        bench.wait_for(lambda: bench.query("SELECT last_seen FROM iot_device_state")[0][0], "the device was heard of")
+
+
+def test_a_device_is_not_silent_while_nobody_could_hear_it(bench, device):
+    sensor = device("TS-1", "temperature")
+    with bench.running(bench.make_bridge()):
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+    now = utc_now()
+    with contextlib.closing(psycopg2.connect(**bench.dsn)) as connection:
+        connection.autocommit = True
+        back = now + timedelta(minutes=20)
+        for minutes in (21, 24):
+            Liveness(offline_minutes=5).check(connection, now + timedelta(minutes=minutes), listening_since=back)
+        assert bench.count("iot_inbox") == 0
+        Liveness(offline_minutes=5).check(connection, now + timedelta(minutes=26), listening_since=back)
+        assert bench.query("SELECT kind FROM iot_inbox") == [("device_silent",)]
 
 
 def test_a_device_that_falls_silent_and_comes_back_is_noticed_once_each(bench, device):
@@ -140,11 +167,11 @@ def test_a_device_that_falls_silent_and_comes_back_is_noticed_once_each(bench, d
     now = utc_now()
     with contextlib.closing(psycopg2.connect(**bench.dsn)) as connection:
         connection.autocommit = True
-        liveness = Liveness(offline_minutes=5, started_at=now)
+        liveness = Liveness(offline_minutes=5)
         for minutes in (4, 6, 7):
-            liveness.check(connection, now + timedelta(minutes=minutes))
+            liveness.check(connection, now + timedelta(minutes=minutes), now)
         assert bench.query("SELECT kind FROM iot_inbox") == [("device_silent",)]
         bench.query("UPDATE iot_device_state SET last_seen = %s", now + timedelta(minutes=8))
         for minutes in (9, 10):
-            liveness.check(connection, now + timedelta(minutes=minutes))
+            liveness.check(connection, now + timedelta(minutes=minutes), now)
         assert sorted(bench.query("SELECT kind FROM iot_inbox")) == [("device_back",), ("device_silent",)]
