@@ -6,7 +6,9 @@ installed, upgraded or uninstalled, a setting saved.
 
 import logging
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
+
+import psycopg2
 
 import odoo
 from odoo import SUPERUSER_ID, api
@@ -50,13 +52,22 @@ class BridgeHost:
         with serve_metrics(load_config(read_file_section(config_file()), {}).metrics_port):
             try:
                 while not stop.is_set():
-                    for db_name in self._databases():
-                        if db_name not in self._threads:
-                            self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors))
-                            self._threads[db_name].start()
+                    # While the database server is away, the bridges that there are see to themselves.
+                    with suppress(psycopg2.Error):
+                        self._serve(self._databases())
                     stop.wait(_SCAN_INTERVAL)
             finally:
                 self._stop_threads()
+
+    def _serve(self, db_names):
+        for db_name in db_names:
+            if db_name not in self._threads:
+                self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors))
+                self._threads[db_name].start()
+        # An empty list is what Odoo gives, too, where it could not read it.
+        for db_name in self._threads.keys() - set(db_names or self._threads):
+            _logger.info("The database %s is gone, and its bridge with it", db_name)
+            self._threads.pop(db_name).request_stop()
 
     def _databases(self):
         if self._db_names:
@@ -84,15 +95,18 @@ class _DatabaseBridge:
 
     def run(self, stop):
         while not stop.is_set():
-            if not _is_installed(self._db_name):
-                stop.wait(_SCAN_INTERVAL)
-                continue
-            registry = Registry(self._db_name).check_signaling()
-            settings = self._settings(registry)
+            registry, settings = self._look_up()
             if settings is None or not settings[0].bridge_enabled:
                 stop.wait(_SCAN_INTERVAL)
-                continue
-            self._run_until_changed(registry, settings, stop)
+            else:
+                self._run_until_changed(registry, settings, stop)
+
+    def _look_up(self):
+        """(registry, settings) of the database as they are now, (None, None) where the addon is not installed."""
+        if not _is_installed(self._db_name):
+            return None, None
+        registry = Registry(self._db_name).check_signaling()
+        return registry, self._settings(registry)
 
     def _settings(self, registry):
         """(Config, telemetry specs), or None while the registry has no such models."""
@@ -108,10 +122,13 @@ class _DatabaseBridge:
         thread.start()
         try:
             while not stop.wait(_SCAN_INTERVAL):
-                if not _is_installed(self._db_name):
-                    return
-                current = Registry(self._db_name).check_signaling()
-                if current is not registry or self._settings(current) != settings:
+                try:
+                    current_registry, current_settings = self._look_up()
+                except psycopg2.Error:
+                    # The database is away or has no connection to spare: no change that is known of. The bridge has
+                    # connections of its own and reports, and outlasts, an outage by itself.
+                    continue
+                if current_registry is not registry or current_settings != settings:
                     _logger.info(
                         "Models or settings of %s have changed: its bridge is put together anew", self._db_name
                     )

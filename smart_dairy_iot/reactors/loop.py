@@ -37,6 +37,9 @@ class ReactorLoop:
         """Process one batch in a transaction of its own; whether there may be more."""
         registry = Registry(self._db_name).check_signaling()
         if "iot.inbox" not in registry:
+            # The addon is being uninstalled, which the host notices within seconds.
+            return False
+        if "iot.inbox" not in registry:
             return False  # the addon has been uninstalled, and the bridge is about to stop
         try:
             with registry.cursor() as cr:

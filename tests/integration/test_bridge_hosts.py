@@ -2,13 +2,18 @@
 
 import os
 import signal
+import time
 import urllib.request
 
 import pytest
 
 from bridge_bench import Bench
+from stack.paths import ROOT
 from stack.service import Service
 from stack.shell import free_port
+
+
+ADDON = ROOT / "smart_dairy_iot"
 
 
 class BridgeCommand(Service):
@@ -112,6 +117,25 @@ def test_beside_a_running_bridge_another_stands_by_and_takes_over(instance, benc
             bench.wait_for(lambda: leads(server), "the server's bridge takes over")
             sensor.publish(0, temperature=4)
             bench.wait_for_count("iot_temperature_reading", 1)
+
+
+def test_a_database_that_is_restarted_costs_its_bridge_no_more_than_a_few_seconds(bed, instance, bench, sensor):
+    with BridgeCommand(instance) as command:
+        bench.wait_for(lambda: leads(command), "the bridge leads")
+        bed.postgres.kill()
+        # Longer than the interval at which the host looks for changes.
+        time.sleep(7)
+        bed.postgres.start()
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+        assert log_of(command).count("bridge host failed") == 0
+        assert log_of(command).count(f"bridge {instance.database} failed") == 0
+
+
+def test_a_copy_for_trying_things_out_leaves_the_broker_alone(bench, instance):
+    bench.query((ADDON / "data" / "neutralize.sql").read_text())
+    parameters = "SELECT value FROM ir_config_parameter WHERE key = 'iot.bridge_enabled'"
+    assert bench.query(parameters) == [("false",)]
 
 
 def test_no_bridge_runs_while_modules_are_installed_or_upgraded(instance):
