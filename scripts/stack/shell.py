@@ -46,7 +46,9 @@ def run(*command: str | Path, what: str, timeout: float = 900, **options) -> sub
 
 def main_guard(main: Callable[[], int | None]) -> None:
     """Run a script's ``main``: a StackError becomes one message and exit 1; Ctrl-C and SIGTERM clean up, exit 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # SIGINT too: a shell without job control starts what it puts in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         sys.exit(main() or 0)
     except StackError as error:

@@ -1,5 +1,6 @@
 """Running programs and writing files so that an interruption leaves no harm."""
 
+import signal
 import stat
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from stack.debian import without
 from stack.environment import find_python
+from stack.paths import ROOT
 from stack.shell import StackError, built_in_place, locked, run, write_private
 
 
@@ -79,3 +81,20 @@ def test_a_named_python_that_does_not_fit_is_refused(tmp_path, monkeypatch):
 
 def test_packages_are_left_out_by_pattern():
     assert without(["libc6", "perl-base", "libjson-perl"], ["perl*", "*-perl"]) == ["libc6"]
+
+
+def test_a_script_in_the_background_of_a_shell_that_ignores_ctrl_c_for_it_still_stops_on_sigint():
+    script = (
+        "import time; from stack.shell import main_guard; main_guard(lambda: print('up', flush=True) or time.sleep(60))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT / "scripts",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+    with process:
+        assert process.stdout.readline() == b"up\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
