@@ -137,6 +137,8 @@ class Simulation:
             if clock.is_live:
                 at = clock.now()
                 for meter_id, meter in self._meters.items():
+                    # What was asked is kept for tests; a demo may run for weeks.
+                    meter.requests.clear()
                     milking = farm.parlour.on_meter(meter_id, at)
                     if milking is not None:
                         meter.set(**milking.registers(at))
