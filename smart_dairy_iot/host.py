@@ -6,7 +6,7 @@ installed, upgraded or uninstalled, a setting saved.
 
 import logging
 import threading
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 
 import psycopg2
 
@@ -45,6 +45,7 @@ class BridgeHost:
         self._reactors = reactors
         self._db_names = db_names
         self._threads = {}
+        self._identities = {}
 
     def run(self, stop):
         """Serve the databases until `stop` is set; new ones are found within seconds."""
@@ -62,7 +63,7 @@ class BridgeHost:
     def _serve(self, db_names):
         for db_name in db_names:
             if db_name not in self._threads:
-                self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors))
+                self._threads[db_name] = SupervisedThread(_DatabaseBridge(db_name, self._reactors, self._identities))
                 self._threads[db_name].start()
         # An empty list is what Odoo gives, too, where it could not read it.
         for db_name in self._threads.keys() - set(db_names or self._threads):
@@ -86,20 +87,56 @@ class BridgeHost:
 
 
 class _DatabaseBridge:
-    """The bridge of one database, for as long as the addon is installed there."""
+    """The bridge of one database, for as long as the addon is installed there.
 
-    def __init__(self, db_name, reactors):
+    :param identities: {(broker's host, port, client id): database} of the bridges in this process
+    """
+
+    def __init__(self, db_name, reactors, identities):
         self.name = f"bridge {db_name}"
         self._db_name = db_name
         self._reactors = reactors
+        self._identities = identities
+        self._refusal_reported = False
 
     def run(self, stop):
         while not stop.is_set():
             registry, settings = self._look_up()
             if settings is None or not settings[0].bridge_enabled:
                 stop.wait(_SCAN_INTERVAL)
-            else:
-                self._run_until_changed(registry, settings, stop)
+                continue
+            with self._identity(settings[0]) as is_free:
+                if is_free:
+                    self._run_until_changed(registry, settings, stop)
+                else:
+                    stop.wait(_SCAN_INTERVAL)
+
+    @contextmanager
+    def _identity(self, config):
+        """Take the identity at the broker; whether no other database of this process has it.
+
+        Two databases with one client id, such as a database and its copy, would put one another off the broker for
+        ever, and each would take the other's messages.
+        """
+        if self._reactors == "only":
+            # Without a bridge there is no connection to the broker.
+            yield True
+            return
+        identity = (config.mqtt_broker_host, config.mqtt_broker_port, config.mqtt_bridge_client_id)
+        owner = self._identities.setdefault(identity, self._db_name)
+        if owner != self._db_name and not self._refusal_reported:
+            self._refusal_reported = True
+            _logger.error(
+                "The bridge of %s is not started: %s has the same client id, %s, at the same broker",
+                self._db_name,
+                owner,
+                config.mqtt_bridge_client_id,
+            )
+        try:
+            yield owner == self._db_name
+        finally:
+            if owner == self._db_name:
+                del self._identities[identity]
 
     def _look_up(self):
         """(registry, settings) of the database as they are now, (None, None) where the addon is not installed."""
@@ -141,18 +178,21 @@ class _DatabaseBridge:
         config, specs = settings
         dsn = _connection_parameters(self._db_name)
         if self._reactors == "only":
-            return _LoneReactors(dsn, self._db_name)
+            return _Reactors(dsn, self._db_name)
         return Bridge(dsn, self._db_name, config, specs, lambda context: self._workers(registry, context))
 
     def _workers(self, registry, context):
-        workers = [ReactorLoop(self._db_name, context.wakeups["iot_inbox"])] if self._reactors == "on" else []
+        workers = [_Reactors(context.dsn, self._db_name)] if self._reactors == "on" else []
         with registry.cursor() as cr:
             # As above: the addons say what else is to run beside the bridge.
             return workers + api.Environment(cr, SUPERUSER_ID, {})["iot.settings"]._workers(context)
 
 
-class _LoneReactors:
-    """The reactors in a process without a bridge, so that the ORM's work does not slow the hot path."""
+class _Reactors:
+    """The reactors, beside the bridge or in a process without it, so that the ORM's work does not slow the hot path.
+
+    They have a lock of their own: one process per database reacts, or messages would be handled out of order.
+    """
 
     def __init__(self, dsn, db_name):
         self.name = f"reactors {db_name}"

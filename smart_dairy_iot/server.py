@@ -2,7 +2,8 @@
 
 A threaded server gets a thread, a prefork server a worker process of its own. Both start only once the databases are
 loaded and never under `--stop-after-init`, so that no installation or test has a bridge beside it. For this the addon
-must be among the server-wide modules (`server_wide_modules = base,web,smart_dairy_iot`).
+must be among the server-wide modules (`server_wide_modules = base,web,smart_dairy_iot`); otherwise it is imported, and
+the bridge started, only where the databases are named in the configuration and loaded at the start.
 """
 
 import threading

@@ -12,16 +12,22 @@ from psycopg2 import sql
 # Advisory lock of each role; PostgreSQL keeps the locks of databases apart by itself.
 BRIDGE_LOCK, REACTORS_LOCK = 0x5DA1_0001, 0x5DA1_0002
 
+#: Milliseconds for which the writer waits for a lock before it gives way and tries again. Less than PostgreSQL's
+#: deadlock_timeout of a second: where an upgrade of the addons and the writer block one another, it is the writer that
+#: steps back, not the upgrade that is broken off.
+WRITER_LOCK_TIMEOUT = 800
+
 LISTEN_CHANNELS = ("iot_registry", "iot_outbox", "iot_inbox", "iot_dead_letter")
 
 
-def connect(dsn):
+def connect(dsn, lock_timeout=0):
     """Open a connection at READ COMMITTED.
 
     A server that is gone without a word is found out within some 20 seconds, and so is this process by the server,
     which would otherwise keep its lock, and with it the lead, for hours.
 
     :param dsn: dict of keyword arguments of `psycopg2.connect`
+    :param lock_timeout: milliseconds to wait for a lock, 0 for as long as it takes
     """
     connection = psycopg2.connect(
         **dsn,
@@ -32,7 +38,7 @@ def connect(dsn):
         # What is under way when the network is cut: keepalives do not look after that.
         tcp_user_timeout=20_000,
         options="-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
-        " -c tcp_user_timeout=20000",
+        f" -c tcp_user_timeout=20000 -c lock_timeout={int(lock_timeout)}",
     )
     connection.set_session(isolation_level=psycopg2.extensions.ISOLATION_LEVEL_READ_COMMITTED)
     return connection

@@ -15,9 +15,10 @@ _CHANGES = """
         UPDATE iot_device_state state SET silent = %(silent)s FROM due
          WHERE state.iot_device_id = due.iot_device_id
      RETURNING state.iot_device_id, state.last_seen)
-    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at, state, attempts, next_try_at)
-    SELECT %(kind)s, iot_device_id, last_seen, 0, '{}'::jsonb, %(now)s, 'new', 0, %(now)s FROM change
-        ON CONFLICT (kind, iot_device_id, timestamp, channel) DO NOTHING
+    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at, state, attempts,
+                           next_try_at)
+    SELECT %(kind)s, iot_device_id, last_seen, 0, '', '{}'::jsonb, %(now)s, 'new', 0, %(now)s FROM change
+        ON CONFLICT (kind, iot_device_id, timestamp, channel, digest) DO NOTHING
  RETURNING 1
 """
 

@@ -7,15 +7,14 @@ the retained topic `dairy/system/health` every ten seconds: received = stored + 
 
 import socket
 import threading
-from collections import defaultdict
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 import orjson
 
 from .client import BrokerClient
-from .database import BRIDGE_LOCK, connect
+from .database import BRIDGE_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
 from .leadership import Leadership
@@ -53,14 +52,12 @@ class WorkerContext:
 
     :param dsn: dict of keyword arguments of `psycopg2.connect`
     :param submit: callable(topic, payload dict) -> Future of the outcome, see `Pipeline.submit`
-    :param wakeups: {channel: threading.Event set when PostgreSQL notifies on it}
     """
 
     dsn: dict
     db_name: str
     config: object
     submit: object
-    wakeups: dict = field(default_factory=lambda: defaultdict(threading.Event))
 
 
 class Bridge:
@@ -117,7 +114,7 @@ class _Shift:
         )
         self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive)
         self.pipeline = Pipeline(
-            lambda: connect(dsn),
+            lambda: connect(dsn, WRITER_LOCK_TIMEOUT),
             decoder,
             Store(specs),
             self.client.acknowledge,
@@ -143,8 +140,6 @@ class _Shift:
         """Take down what was started, which may be a part of it, where `start` failed."""
         for thread in self._threads:
             thread.request_stop()
-        for event in list(self.context.wakeups.values()):
-            event.set()
         try:
             # First of all: where the lead is lost, another bridge is about to connect with the same client id.
             self.client.stop(self._health("stopped"))
@@ -167,8 +162,6 @@ class _Shift:
             raise ThreadEnded("the bridge's writer has ended")
         if not self.client.alive:
             raise ThreadEnded("the bridge's MQTT client has ended")
-        for channel in heard:
-            self.context.wakeups[channel].set()
         if "iot_registry" in heard:
             self._reload()
         now = utc_now()

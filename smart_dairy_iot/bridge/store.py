@@ -4,6 +4,7 @@ The caller commits, and acknowledges only then. Whatever the batch holds, writin
 `duplicate` the second time.
 """
 
+import hashlib
 from collections import defaultdict
 
 from ..telemetry.statements import insert_columns, insert_statement
@@ -17,17 +18,18 @@ _INBOX_COLUMNS = {
     "iot_device_id": "integer",
     "timestamp": "timestamp",
     "channel": "smallint",
+    "digest": "text",
     "payload": "jsonb",
     "received_at": "timestamp",
 }
 _INSERT_INBOX = """
-    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at,
+    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at,
                            state, attempts, next_try_at)
-    SELECT kind, iot_device_id, timestamp, channel, payload, received_at, 'new', 0, received_at
-      FROM unnest(%s::text[], %s::integer[], %s::timestamp[], %s::smallint[], %s::jsonb[], %s::timestamp[])
-           AS input (kind, iot_device_id, timestamp, channel, payload, received_at)
-        ON CONFLICT (kind, iot_device_id, timestamp, channel) DO NOTHING
- RETURNING kind, iot_device_id, timestamp, channel
+    SELECT kind, iot_device_id, timestamp, channel, digest, payload, received_at, 'new', 0, received_at
+      FROM unnest(%s::text[], %s::integer[], %s::timestamp[], %s::smallint[], %s::text[], %s::jsonb[], %s::timestamp[])
+           AS input (kind, iot_device_id, timestamp, channel, digest, payload, received_at)
+        ON CONFLICT (kind, iot_device_id, timestamp, channel, digest) DO NOTHING
+ RETURNING kind, iot_device_id, timestamp, channel, digest
 """
 
 _STATE_COLUMNS = {
@@ -60,7 +62,10 @@ _UPSERT_STATE = """
            error_count = state.error_count + excluded.error_count,
            battery_level = coalesce(excluded.battery_level, state.battery_level),
            signal_strength = coalesce(excluded.signal_strength, state.signal_strength),
-           reported_status = coalesce(excluded.reported_status, state.reported_status),
+           reported_status = CASE WHEN excluded.reported_status IS NOT NULL THEN excluded.reported_status
+                                  -- A device that speaks again is not offline, whatever its last will said.
+                                  WHEN excluded.last_seen IS NOT NULL THEN nullif(state.reported_status, 'offline')
+                                  ELSE state.reported_status END,
            firmware_version = coalesce(excluded.firmware_version, state.firmware_version),
            error_code = CASE WHEN excluded.reported_status IS NULL THEN state.error_code
                              ELSE excluded.error_code END,
@@ -140,11 +145,12 @@ class Store:
         return {("data", key) for key in new}
 
     def _write_inbox(self, cursor, entries):
+        """:param entries: pairs of inbox kind and `Accepted`; :return: set of their marks that were new"""
         if not entries:
             return set()
-        rows = [(kind, *item.key, item.payload, item.message.received_at) for kind, item in entries]
+        rows = [(kind, *item.key, _digest(item), item.payload, item.message.received_at) for kind, item in entries]
         cursor.execute(_INSERT_INBOX, _arrays(rows, _INBOX_COLUMNS))
-        new = {(kind, (device_id, timestamp, channel)) for kind, device_id, timestamp, channel in cursor.fetchall()}
+        new = {(kind, tuple(key)) for kind, *key in cursor.fetchall()}
         if new:
             cursor.execute("SELECT pg_notify(%s, '')", [INBOX_CHANNEL])
         return new
@@ -190,7 +196,21 @@ class Store:
 def _business_messages(accepted):
     """Statuses and alerts; a later delivery of the same one in this batch is left out."""
     entries = [(_MESSAGE_KINDS[item.message_type], item) for item in accepted if item.message_type in _MESSAGE_KINDS]
-    return list({(kind, item.key): (kind, item) for kind, item in reversed(entries)}.values())[::-1]
+    return list({_mark(item): (kind, item) for kind, item in reversed(entries)}.values())[::-1]
+
+
+def _mark(item):
+    """What makes a message the same as another one."""
+    if item.message_type in _MESSAGE_KINDS:
+        return _MESSAGE_KINDS[item.message_type], (*item.key, _digest(item))
+    return "data", item.key
+
+
+def _digest(item):
+    """Of what is no reading, the payload's: a device may raise two alerts in one instant, on no channel."""
+    if item.message_type not in _MESSAGE_KINDS:
+        return ""
+    return hashlib.blake2b(item.message.payload, digest_size=8).hexdigest()
 
 
 def _first_of_each_key(readings):
@@ -250,7 +270,7 @@ def _outcomes(results, new):
         if isinstance(result, Refused):
             outcomes.append(DEAD_LETTER)
             continue
-        mark = (_MESSAGE_KINDS.get(result.message_type, "data"), result.key)
+        mark = _mark(result)
         outcomes.append(STORED if mark in remaining else DUPLICATE)
         remaining.discard(mark)
     return outcomes

@@ -40,7 +40,7 @@ class IotDeadLetter(models.Model):
             letter.payload_text = bytes(payloads.get(letter.id) or b"").decode(errors="backslashreplace")
 
     def write(self, vals):
-        """A user moves a dead letter on. What the device sent stays as it is, or a replay could speak for any device."""
+        """A user moves a dead letter on; what the device sent stays, or a replay could speak for any device."""
         if not self.env.su and vals.keys() - {"state"}:
             raise AccessError(_("What is in a dead letter cannot be changed."))
         return super().write(vals)

@@ -25,7 +25,8 @@ class IotDevice(models.Model):
     is_online = fields.Boolean(
         compute="_compute_liveness",
         search="_search_is_online",
-        help="Heard from within the time that the settings give a device before it counts as offline.",
+        help="Heard from within the time that the settings give a device before it counts as offline, and not reported "
+        "offline by the broker, which speaks for a device that lost its connection (its last will).",
     )
     connection = fields.Selection(
         [("online", "Online"), ("offline", "Offline"), ("never", "Never Seen")], compute="_compute_liveness"
@@ -59,7 +60,7 @@ class IotDevice(models.Model):
         for device in self:
             row = rows.get(device._origin.id, {})
             last_seen = row.get("last_seen")
-            device.is_online = bool(last_seen and last_seen >= since)
+            device.is_online = bool(last_seen and last_seen >= since and row["reported_status"] != "offline")
             device.connection = "never" if not last_seen else "online" if device.is_online else "offline"
             for name, column in LIVENESS_FIELDS.items():
                 device[name] = row.get(column) or False
@@ -70,7 +71,11 @@ class IotDevice(models.Model):
             wanted = {True, False} - wanted
         if len(wanted) != 1:
             return [(1, "=", 1)] if wanted else [(0, "=", 1)]
-        self.env.cr.execute("SELECT iot_device_id FROM iot_device_state WHERE last_seen >= %s", [self._online_since()])
+        self.env.cr.execute(
+            "SELECT iot_device_id FROM iot_device_state"
+            " WHERE last_seen >= %s AND reported_status IS DISTINCT FROM 'offline'",
+            [self._online_since()],
+        )
         return [("id", "in" if True in wanted else "not in", [device_id for (device_id,) in self.env.cr.fetchall()])]
 
     @api.model

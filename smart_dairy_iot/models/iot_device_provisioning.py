@@ -61,6 +61,11 @@ class IotDevice(models.Model):
         copy=False, readonly=True, help="Where a device that was moved may still read where it belongs now."
     )
 
+    _sql_constraints = [
+        ("mqtt_username_unique", "UNIQUE(mqtt_username)", "Two devices cannot share an MQTT user name."),
+        ("mqtt_client_id_unique", "UNIQUE(mqtt_client_id)", "Two devices cannot share an MQTT client ID."),
+    ]
+
     @api.depends("device_type", "device_id")
     def _compute_mqtt_identity(self):
         for device in self:
@@ -71,7 +76,8 @@ class IotDevice(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        for vals in vals_list:
+        defaults = {key[len("default_") :]: value for key, value in self.env.context.items() if key[:8] == "default_"}
+        for vals in [defaults, *vals_list]:
             self._check_actions_only({name for name, value in vals.items() if value and value != "provisioning"})
         devices = super().create(vals_list)
         self.env["iot.settings"]._notify_registry()

@@ -63,5 +63,5 @@ class IotEvent(models.Model):
             severity=severity,
             message=text,
             data=message.payload,
-            dedup_key=f"{kind}:{device.id}:{message.timestamp.isoformat()}:{message.channel}",
+            dedup_key=f"{kind}:{device.id}:{message.timestamp.isoformat()}:{message.channel}:{message.digest}",
         )

@@ -4,7 +4,6 @@ import logging
 import traceback
 from collections import namedtuple
 from datetime import timedelta
-from itertools import groupby
 
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from psycopg2.extras import Json
@@ -16,7 +15,7 @@ from odoo.tools import mute_logger
 _logger = logging.getLogger(__name__)
 
 #: What a handler gets: `timestamp` and `received_at` are naive UTC, `payload` is a dict.
-InboxMessage = namedtuple("InboxMessage", "id kind iot_device_id timestamp channel payload received_at")
+InboxMessage = namedtuple("InboxMessage", "id kind iot_device_id timestamp channel digest payload received_at")
 
 # A message that fails is tried again after 1, 2, 4 ... minutes, then kept as failed for a person to look at.
 _MOST_ATTEMPTS = 8
@@ -38,6 +37,12 @@ class IotInbox(models.Model):
     iot_device_id = fields.Integer(string="Device (ID)", readonly=True, group_operator=False)
     timestamp = fields.Datetime(readonly=True)
     channel = fields.Integer(readonly=True, group_operator=False)
+    digest = fields.Char(
+        required=True,
+        default="",
+        readonly=True,
+        help="Tells statuses and alerts of one instant apart; readings are told apart by their channel",
+    )
     payload = fields.Json(readonly=True)
     received_at = fields.Datetime(readonly=True)
     state = fields.Selection(
@@ -50,7 +55,7 @@ class IotInbox(models.Model):
     _sql_constraints = [
         (
             "message_unique",
-            "UNIQUE(kind, iot_device_id, timestamp, channel)",
+            "UNIQUE(kind, iot_device_id, timestamp, channel, digest)",
             "This message is in the inbox already.",
         ),
     ]
@@ -66,17 +71,17 @@ class IotInbox(models.Model):
         }
 
     @api.model
-    def _put(self, kind, iot_device_id, timestamp, payload, channel=0):
+    def _put(self, kind, iot_device_id, timestamp, payload, channel=0, digest=""):
         """Put a message in, as the bridge does; one that is there already is left as it is."""
         now = fields.Datetime.now()
         self.env.cr.execute(
             """
-            INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at,
+            INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at,
                                    state, attempts, next_try_at)
-            VALUES (%s, %s, %s, %s, %s, %s, 'new', 0, %s)
-                ON CONFLICT (kind, iot_device_id, timestamp, channel) DO NOTHING
+            VALUES (%s, %s, %s, %s, %s, %s, %s, 'new', 0, %s)
+                ON CONFLICT (kind, iot_device_id, timestamp, channel, digest) DO NOTHING
             """,
-            [kind, iot_device_id, timestamp, channel, Json(payload), now, now],
+            [kind, iot_device_id, timestamp, channel, digest, Json(payload), now, now],
         )
 
     @api.model
@@ -89,9 +94,8 @@ class IotInbox(models.Model):
             raise AccessError(_("Only the platform itself processes its inbox."))
         messages = self._take(limit)
         handlers = self._handlers()
-        # Runs of one kind, not all of one kind: a device that fell silent again must not end up as back.
-        for kind, run in groupby(messages, lambda message: message.kind):
-            self._handle(handlers.get(kind), list(run))
+        for run in _runs_of_one_kind(messages):
+            self._handle(handlers.get(run[0].kind), run)
         # The states were written past the ORM.
         self.invalidate_model(flush=False)
         return len(messages)
@@ -99,7 +103,7 @@ class IotInbox(models.Model):
     def _take(self, limit):
         self.env.cr.execute(
             """
-            SELECT id, kind, iot_device_id, timestamp, channel, payload, received_at
+            SELECT id, kind, iot_device_id, timestamp, channel, digest, payload, received_at
               FROM iot_inbox
              WHERE state = 'new' AND next_try_at <= %s
              ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
@@ -156,3 +160,17 @@ class IotInbox(models.Model):
         self.env.cr.execute(
             "DELETE FROM iot_inbox WHERE state = 'done' AND received_at < %s", [fields.Datetime.now() - _KEEP_DONE]
         )
+
+
+def _runs_of_one_kind(messages):
+    """Lists of neighbours of one kind.
+
+    Not all of one kind together: a device that fell silent, came back and fell silent again must not end up as back.
+    """
+    runs = []
+    for message in messages:
+        if runs and runs[-1][0].kind == message.kind:
+            runs[-1].append(message)
+        else:
+            runs.append([message])
+    return runs

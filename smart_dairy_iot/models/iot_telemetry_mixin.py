@@ -32,7 +32,7 @@ class IotTelemetryMixin(models.AbstractModel):
 
     #: Device types whose data messages this model keeps.
     _device_types = ()
-    #: {field: dotted path in the payload}
+    #: {field: dotted path in the payload}; an addon that extends a model names the fields that it adds.
     _payload = {}
     #: Fields whose count, sum, least and greatest value are kept per hour and day.
     _rollup_columns = ()
@@ -56,11 +56,19 @@ class IotTelemetryMixin(models.AbstractModel):
             table=self._table,
             device_types=tuple(self._device_types),
             columns=tuple(
-                Column(name, _PG_TYPES[self._fields[name].type], path) for name, path in self._payload.items()
+                Column(name, _PG_TYPES[self._fields[name].type], path) for name, path in self._whole_payload().items()
             ),
             rollup_columns=tuple(self._rollup_columns),
             inbox_kind=self._inbox_kind,
         )
+
+    @api.model
+    def _whole_payload(self):
+        """`_payload` of the model and of every addon that extends it: an extension names its own fields alone."""
+        payload = {}
+        for definition in reversed(type(self).mro()):
+            payload.update(vars(definition).get("_payload", {}))
+        return payload
 
     def init(self):
         """Make the tables on installation and complete them on every upgrade."""

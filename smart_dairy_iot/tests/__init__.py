@@ -2,6 +2,7 @@ from . import test_access
 from . import test_credentials
 from . import test_device
 from . import test_events_alerts
+from . import test_host
 from . import test_iot_live
 from . import test_mailboxes
 from . import test_provisioning

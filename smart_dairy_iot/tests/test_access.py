@@ -1,8 +1,11 @@
 """Who may do what: users see and acknowledge, managers run the devices, administrators set up; each on his farms."""
 
+from psycopg2 import IntegrityError
+
 from odoo import fields
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from .common import IotCase
 
@@ -152,13 +155,27 @@ class TestAccess(IotCase):
             self.here.with_user(self.manager).unlink()
         self.here.with_user(self.admin).unlink()
 
-    def test_inbox_and_outbox_are_for_administrators_to_read(self):
+    def test_inbox_and_outbox_hold_all_companies_messages_and_are_for_the_systems_administrators_to_read(self):
+        system = new_test_user(self.env, "iot_system", "base.group_system")
         for model in ("iot.inbox", "iot.outbox"):
-            with self.subTest(model=model), self.assertRaises(AccessError):
-                self.env[model].with_user(self.manager).search([])
-            self.env[model].with_user(self.admin).search([])
+            for user in (self.manager, self.admin):
+                with self.subTest(model=model, user=user.login), self.assertRaises(AccessError):
+                    self.env[model].with_user(user).search([])
+            self.env[model].with_user(system).search([])
         with self.assertRaises(AccessError):
-            self.env["iot.outbox"].with_user(self.admin).create({"topic": "x", "payload": "y"})
+            self.env["iot.outbox"].with_user(system).create({"topic": "x", "payload": "y"})
+
+    def test_no_device_takes_anothers_identity_at_the_broker_by_a_default_in_the_context(self):
+        victim = self.new_device("T-77")
+        devices = (
+            self.env["iot.device"].with_user(self.manager).with_context(default_mqtt_username=victim.mqtt_username)
+        )
+        values = {"name": "Thief", "device_id": "T-78", "device_type": "temperature", "farm_id": self.hill.id}
+        with self.assertRaises(UserError):
+            devices.create(values)
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            self.env.flush_all()
+            self.env.cr.execute("UPDATE iot_device SET mqtt_username = %s", [victim.mqtt_username])
 
     def test_nobody_writes_events_after_the_fact(self):
         for user in (self.user, self.manager, self.admin):

@@ -117,6 +117,36 @@ class TestTelemetry(TransactionCase):
         state = self.env["iot.device.state"].browse(self.collar.id)
         self.assertEqual((state.reported_status, state.error_code, state.firmware_version), ("online", False, "2.1"))
 
+    def test_two_alerts_of_one_instant_are_both_acted_on_and_a_repeated_one_is_not(self):
+        alerts = [self.accepted(self.collar, message_type="alerts", message=text) for text in ("hot", "wet", "hot")]
+        for alert in alerts:
+            alert.message.payload = alert.payload["message"].encode()
+        self.assertEqual(self.write(*alerts), ["stored", "stored", "duplicate"])
+        self.assertEqual(self.write(alerts[1]), ["duplicate"])
+        self.env["iot.inbox"].process()
+        events = self.env["iot.event"].search([("iot_device_id", "=", self.collar.id)])
+        self.assertEqual(sorted(events.mapped("message")), ["hot", "wet"])
+
+    def test_a_device_reported_offline_by_its_last_will_is_offline_until_it_speaks_again(self):
+        def is_online():
+            self.env.invalidate_all()
+            self.assertEqual(
+                bool(self.collar.search([("is_online", "=", True), ("id", "=", self.collar.id)])), self.collar.is_online
+            )
+            return self.collar.is_online
+
+        self.env.cr.execute("SELECT now() AT TIME ZONE 'UTC'")
+        (now,) = self.env.cr.fetchone()
+        for seconds, message_type, payload, expected in (
+            (0, "data", {"steps": 1}, True),
+            (1, "status", {"status": "offline"}, False),
+            (2, "data", {"steps": 2}, True),
+        ):
+            item = self.accepted(self.collar, now + timedelta(seconds=seconds), message_type=message_type, **payload)
+            item.message.received_at = now
+            self.write(item)
+            self.assertIs(is_online(), expected, payload)
+
     def test_a_new_milk_reading_goes_to_the_inbox_and_a_repeated_one_does_not(self):
         self.write(self.accepted(self.meter, yield_liters=1), self.accepted(self.meter, yield_liters=1))
         self.write(self.accepted(self.meter, yield_liters=1))

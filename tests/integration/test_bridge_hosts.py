@@ -12,7 +12,6 @@ from stack.paths import ROOT
 from stack.service import Service
 from stack.shell import free_port
 
-
 ADDON = ROOT / "smart_dairy_iot"
 
 
@@ -145,8 +144,9 @@ def test_no_bridge_runs_while_modules_are_installed_or_upgraded(instance):
 
 def test_reactors_can_have_a_process_of_their_own(instance, bench, sensor):
     alert = (
-        "INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, payload, received_at, state, attempts,"
-        " next_try_at) SELECT 'device_alert', id, '2026-01-01', 0, '{}', now(), 'new', 0, '2026-01-01' FROM iot_device"
+        "INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at, state, attempts,"
+        " next_try_at)"
+        " SELECT 'device_alert', id, '2026-01-01', 0, '', '{}', now(), 'new', 0, '2026-01-01' FROM iot_device"
     )
     with BridgeCommand(instance, "--reactors", "off") as command:
         bench.wait_for(lambda: leads(command), "the bridge leads")
