@@ -29,6 +29,7 @@ class MilkSession(models.Model):
             if session.state != "in_progress":
                 raise UserError(_("%s is not in progress.", session.name))
         self._complete(fields.Datetime.now())
+        self._tell_screens()
 
     def action_cancel(self):
         """Declare a session void: what its meter still says of it is ignored."""
@@ -36,6 +37,7 @@ class MilkSession(models.Model):
             if session.production_id:
                 raise UserError(_("%s has a production record: delete that first.", session.name))
         self.state = "cancelled"
+        self._tell_screens()
 
     def action_create_production_record(self):
         """Make the production record of a completed session, once its animal is known.
@@ -62,6 +64,12 @@ class MilkSession(models.Model):
             "view_mode": "form",
             "views": [(False, "form")],
         }
+
+    def _tell_screens(self):
+        """Open dashboards of the sessions' farms fetch what has changed."""
+        for farm in self.farm_id:
+            sessions = self.filtered(lambda session, farm=farm: session.farm_id == farm)
+            self.env["iot.live"]._changed(farm, "milk", {"session_ids": sessions.ids})
 
     # ------------------------------------------------------------------ completion
 
@@ -219,9 +227,7 @@ class MilkSession(models.Model):
         )
         silent = self.with_context(tracking_disable=True).browse([row[0] for row in self.env.cr.fetchall()])
         silent._complete(fields.Datetime.now())
-        for farm in silent.farm_id:
-            sessions = silent.filtered(lambda session, farm=farm: session.farm_id == farm)
-            self.env["iot.live"]._changed(farm, "milk", {"session_ids": sessions.ids})
+        silent._tell_screens()
 
     @api.model
     def _check_poller(self):

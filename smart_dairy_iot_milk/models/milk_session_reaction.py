@@ -45,10 +45,7 @@ class MilkSession(models.Model):
         by_session = model._group_by_session(
             [reading for reading in readings if reading.iot_device_id in meters], meters
         )
-        touched = model._fold_into_sessions(by_session)
-        for farm in touched.farm_id:
-            sessions = touched.filtered(lambda session, farm=farm: session.farm_id == farm)
-            self.env["iot.live"]._changed(farm, "milk", {"session_ids": sessions.ids})
+        model._fold_into_sessions(by_session)._tell_screens()
 
     @api.model
     def _group_by_session(self, readings, meters):

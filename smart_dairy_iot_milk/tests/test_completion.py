@@ -1,6 +1,7 @@
 """What a milking becomes at its end, however it ends."""
 
 from datetime import datetime, timedelta
+from unittest.mock import ANY, patch
 
 from odoo.exceptions import UserError
 from odoo.tests.common import tagged
@@ -161,6 +162,13 @@ class TestCompletion(MilkCase):
         self.assertEqual(session.production_id.quantity, 7.0)
         with self.assertRaisesRegex(UserError, "not in progress"):
             session.action_complete()
+
+    def test_open_dashboards_hear_of_what_is_done_by_hand(self):
+        for action in ("action_complete", "action_cancel"):
+            session = self.env["milk.session"].create({"meter_id": self.meter.id, "start_time": START})
+            with patch.object(type(self.env["iot.live"]), "_changed", autospec=True) as changed:
+                getattr(session, action)()
+            changed.assert_called_once_with(ANY, session.farm_id, "milk", {"session_ids": session.ids})
 
 
 @tagged("post_install", "-at_install")
