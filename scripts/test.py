@@ -8,10 +8,13 @@ python3 scripts/test.py --series 17.0 --integration -- -k bridge   tests/integra
 """
 
 import argparse
+import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -39,13 +42,19 @@ def main() -> int:
     environment = ensure_environment()
     everything = not (arguments.unit or arguments.addon or arguments.integration)
     unit = Tally()
-    if everything or arguments.unit:
+    if (everything and not arguments.tally) or arguments.unit:
         unit = run_unit_tests(environment, arguments.pytest)
     series: dict[str, Tally | str] = {}
     if not arguments.unit:
-        for name, odoo in find_series(arguments.series).items():
-            series[name] = odoo if isinstance(odoo, str) else run_series(name, odoo, environment, arguments, everything)
-    if everything and not arguments.series:
+        series = find_series(arguments.series)
+        found = {name: odoo for name, odoo in series.items() if not isinstance(odoo, str)}
+        if len(found) > 1:
+            series |= run_side_by_side(list(found), arguments)
+        else:
+            series |= {name: run_series(name, odoo, environment, arguments, everything) for name, odoo in found.items()}
+    if arguments.tally:
+        arguments.tally.write_text(json.dumps([series[name].as_dict() for name in arguments.series]))
+    elif everything and not arguments.series:
         write_report(BUILD / "test-report.json", unit, series)
     lines = summary(unit, series)
     print("\n".join(lines), flush=True)
@@ -63,6 +72,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--integration", action="store_true", help="only tests/integration")
     parser.add_argument("--unit", action="store_true", help="only tests/unit")
+    # How a run over several series calls itself for each of them.
+    parser.add_argument("--tally", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("pytest", nargs="*", metavar="-- OPTION", help="options for pytest, such as -k NAME")
     return parser.parse_args()
 
@@ -79,6 +90,45 @@ def run_unit_tests(environment: Environment, options: list[str]) -> Tally:
     return run_pytest(
         environment, "unit", [*WITHOUT_ODOO, UNIT], dict(os.environ), options, expected=[] if options else ["unit"]
     )
+
+
+def run_side_by_side(names: list[str], arguments: argparse.Namespace) -> dict[str, Tally]:
+    """The series at the same time, each in a process of its own: a run mostly waits for servers and browsers.
+
+    What each prints is kept in build/, and printed when it is done.
+    """
+    say(f"Odoo {' and '.join(names)} side by side; what each prints is in {BUILD}/test-*.log, and here when it is done")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        runs = {name: start_run(name, arguments, directory / name) for name in names}
+        for process in runs.values():
+            stack.callback(end, process)
+        return {name: finished_run(name, process, directory / name) for name, process in runs.items()}
+
+
+def start_run(name: str, arguments: argparse.Namespace, tally: Path) -> subprocess.Popen:
+    """This very script for one series, printing into a file."""
+    command = [sys.executable, __file__, "--series", name, "--tally", tally]
+    command += [part for addon in arguments.addon or [] for part in ("--addon", addon)]
+    command += ["--integration"] if arguments.integration else []
+    command += ["--", *arguments.pytest] if arguments.pytest else []
+    with log_of(name).open("wb") as log:
+        return subprocess.Popen([str(part) for part in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def finished_run(name: str, process: subprocess.Popen, tally: Path) -> Tally:
+    """Wait for the run of a series, print what it said, and return what it counted."""
+    process.wait()
+    print(log_of(name).read_text(errors="replace"), flush=True)
+    if not tally.exists():
+        return Tally().problem(f"Odoo {name}: the run ended with exit code {process.returncode} and counted nothing")
+    (counted,) = json.loads(tally.read_text())
+    return Tally(**counted)
+
+
+def log_of(name: str) -> Path:
+    return BUILD / f"test-{name}.log"
 
 
 def run_series(
