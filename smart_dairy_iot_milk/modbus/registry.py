@@ -12,6 +12,7 @@ from datetime import timedelta, timezone
 
 import psycopg2
 import psycopg2.extensions
+from psycopg2.errors import UndefinedTable
 
 from .client import parse_endpoint
 from .profile import Line, Profile
@@ -143,7 +144,11 @@ class SqlRegistry:
             if not self._leads:
                 cursor.execute("SELECT pg_try_advisory_lock(%s)", [POLLER_LOCK])
                 self._leads = cursor.fetchone()[0]
-            return load_meters(cursor) if self._leads else None
+            try:
+                return load_meters(cursor) if self._leads else None
+            except UndefinedTable:
+                # The addon is being uninstalled; whoever runs the poller is about to stop it.
+                return []
 
     def last_reading(self, meter, now):
         """:return: the `Reading` of the milking that was running when we last looked, or None"""

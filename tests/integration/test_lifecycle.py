@@ -5,6 +5,7 @@ That they install so is seen to by scripts/test.py, which installs them for all 
 
 from dataclasses import replace
 
+from smart_dairy_iot_milk.modbus.registry import SqlRegistry
 from stack.odoo_instance import complaints
 from stack.paths import addon_dirs
 from support import Database, Farm, connected, eventually, log_in, new_code
@@ -12,13 +13,12 @@ from support import Database, Farm, connected, eventually, log_in, new_code
 PROBE = "smart_dairy_iot_probe"
 PROBE_MODEL = """
 from odoo import fields, models
-from odoo.addons.smart_dairy_iot.models import iot_temperature_reading as base
 
 
 class IotTemperatureReading(models.Model):
     _inherit = "iot.temperature.reading"
 
-    _payload = {**base.IotTemperatureReading._payload, "dew_point": "dew_point"}
+    _payload = {"dew_point": "dew_point"}
 
     dew_point = fields.Float(readonly=True)
 """
@@ -107,3 +107,11 @@ def test_uninstalling_removes_tables_and_users_under_a_running_bridge_and_logs_n
     eventually(lambda: "no longer leads" in instance.log_file.read_text(), "the bridge has ended")
     odoo.call("res.users", "search_count", [])
     assert complaints(instance.log_file.read_text()) == []
+
+
+def test_where_the_tables_of_the_meters_are_gone_there_is_none_to_poll(bed):
+    registry = SqlRegistry(bed.postgres.dsn("postgres"))
+    try:
+        assert registry.load() == []
+    finally:
+        registry.close()
