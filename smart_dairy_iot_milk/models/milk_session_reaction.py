@@ -8,9 +8,7 @@ from collections import defaultdict
 
 from odoo import api, models
 
-from odoo.addons.smart_dairy_farm.tools.rfid import RfidError, normalize
-
-from ..reactors.meter_data import SILENCE, MeterData, Milking, fold, name_milkings
+from ..reactors.meter_data import SILENCE, MeterData, Milking, canonical, fold, name_milkings
 
 _FOLDED_FIELDS = (
     "start_time",
@@ -83,7 +81,7 @@ class MilkSession(models.Model):
                 session.start_time,
                 session.last_message_at,
                 session.current_yield,
-                _canonical(session.rfid_tag or ""),
+                canonical(session.rfid_tag),
                 session.state != "in_progress",
             )
             for session in sessions
@@ -155,8 +153,11 @@ class MilkSession(models.Model):
 
     def _identification_vals(self, meter, readings, at):
         """Tag and animal, as far as the readings tell: the first tag counts, for it was read as the cow came in."""
-        tags = [reading.tag for reading in readings if reading.tag]
-        tag = self.rfid_tag or (tags and _canonical(tags[0])) or False
+        readings = sorted(readings, key=lambda reading: reading.timestamp)
+        tags = [canonical(self.rfid_tag), *(reading.tag for reading in readings)]
+        # What is no tag is kept as well, until the reader reads one.
+        sent = [self.rfid_tag, *(reading.sent_tag for reading in readings)]
+        tag = next(filter(None, [*tags, *sent]), False)
         # The animal wore the tag then: a tag that has been given to another one since names the first.
         animal = self.env["farm.animal"]._find_by_rfid(tag, at) if tag else self.env["farm.animal"]
         animal = animal.filtered(lambda animal: animal.company_id == meter.company_id)
@@ -165,11 +166,3 @@ class MilkSession(models.Model):
             animal = animal.search([("farm_id", "=", meter.farm_id.id), ("name", "=", names[0])], limit=1)
         vals = {"rfid_tag": tag} if tag != self.rfid_tag else {}
         return {**vals, "animal_id": animal.id} if animal else vals
-
-
-def _canonical(tag):
-    """A tag in its canonical form; what is no animal's tag as it is."""
-    try:
-        return normalize(tag)
-    except RfidError:
-        return tag

@@ -7,11 +7,16 @@ reported, since a meter counts up and may clear its display at the end; of other
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from odoo.addons.smart_dairy_farm.tools.rfid import RfidError, normalize
+
 #: Silence after which a milking is over: milkings without a name of their own are told apart by it too.
 SILENCE = timedelta(minutes=5)
 
 # A meter's clock counts whole seconds, so that the start told by each of its messages wanders by one.
 _START_TOLERANCE = timedelta(seconds=2)
+
+# A session's yield is stored with three decimals: the same one told again may be smaller than what was made of it.
+_YIELD_TOLERANCE_LITERS = 0.001
 
 #: Path in the payload -> field of the session that takes the latest value.
 _LATEST = {
@@ -29,7 +34,10 @@ _LATEST = {
 
 @dataclass(frozen=True)
 class MeterData:
-    """One milk-meter data message. Times are naive UTC, `values` are session field -> value."""
+    """One milk-meter data message. Times are naive UTC, `values` are session field -> value.
+
+    :param tag: the animal's tag in its canonical form; empty where `sent_tag`, the text as it came, is none
+    """
 
     iot_device_id: int
     channel: int
@@ -37,6 +45,7 @@ class MeterData:
     received_at: datetime
     session_id: str
     tag: str
+    sent_tag: str
     animal_ref: str
     milking: bool
     yield_liters: float
@@ -55,6 +64,7 @@ class MeterData:
             message.timestamp,
             message.received_at,
             payload.get("session_id") or "",
+            canonical(payload.get("rfid_tag")),
             payload.get("rfid_tag") or "",
             payload.get("animal_id") or "",
             payload.get("milking", True),
@@ -68,6 +78,14 @@ class MeterData:
     def started_at(self):
         """When the milking began by this message, to the second."""
         return (self.timestamp - timedelta(seconds=self.duration_seconds)).replace(microsecond=0)
+
+
+def canonical(tag):
+    """A tag in its canonical form; empty for what is no animal's tag, such as a reader's sign that it read none."""
+    try:
+        return normalize(tag or "")
+    except RfidError:
+        return ""
 
 
 def fold(session, readings):
@@ -123,7 +141,8 @@ class Milking:
             return False
         if not self.first - SILENCE <= reading.timestamp <= self.last + SILENCE:
             return False
-        return reading.timestamp <= self.last or (not self.ended and reading.yield_liters >= self.yield_liters)
+        still_filling = reading.yield_liters >= self.yield_liters - _YIELD_TOLERANCE_LITERS
+        return reading.timestamp <= self.last or (not self.ended and still_filling)
 
     def extend(self, reading):
         self.first = min(self.first, reading.timestamp)

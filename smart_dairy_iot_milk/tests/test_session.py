@@ -190,6 +190,27 @@ class TestUnnamedSession(MilkCase):
         self.process()
         self.assertEqual(len(self.sessions()), 3)
 
+    def test_a_tag_in_whatever_form_does_not_tear_a_milking_apart(self):
+        for seconds, form in ((10, "999123456789012"), (60, "LA 999 123456789012"), (120, TAG)):
+            self.message(seconds, seconds / 10, session_id=None, rfid_tag=form)
+            self.process()
+        self.assertRecordValues(self.sessions(), [{"current_yield": 12.0, "animal_id": self.cow.id}])
+
+    def test_a_reader_that_misses_the_tag_does_not_tear_a_milking_apart(self):
+        for seconds, sent in ((10, TAG), (60, "NO READ"), (120, TAG)):
+            self.message(seconds, seconds / 10, session_id=None, rfid_tag=sent)
+            self.process()
+        self.assertRecordValues(self.sessions(), [{"current_yield": 12.0, "rfid_tag": TAG}])
+
+    def test_a_yield_of_more_decimals_than_are_stored_does_not_tear_a_milking_apart(self):
+        self.message(60, 4.1236, session_id=None)
+        self.process()
+        # What the database holds counts, not what is still in the cache.
+        self.env.invalidate_all()
+        self.message(120, 4.1236, session_id=None, milking=False)
+        self.process()
+        self.assertRecordValues(self.sessions(), [{"state": "completed", "total_yield": 4.124}])
+
     def test_milking_points_are_told_apart(self):
         self.meter.milking_point_count = 2
         self.message(10, 1.0, session_id=None, channel=1)
@@ -232,6 +253,20 @@ class TestAnimal(MilkCase):
     def test_a_tag_that_is_none_is_kept_as_it_was_sent(self):
         session = self.milk(rfid_tag="no tag at all")
         self.assertRecordValues(session, [{"animal_id": False, "rfid_tag": "no tag at all"}])
+
+    def test_a_tag_takes_the_place_of_what_was_none(self):
+        self.message(10, 1.0, rfid_tag="NO READ")
+        self.process()
+        self.assertEqual(self.sessions().rfid_tag, "NO READ")
+        self.message(20, 2.0, rfid_tag=TAG)
+        self.process()
+        self.assertRecordValues(self.sessions(), [{"rfid_tag": TAG, "animal_id": self.cow.id}])
+
+    def test_the_first_tag_that_was_read_counts_in_whatever_order_it_comes(self):
+        self.message(20, 2.0, rfid_tag=OTHER_TAG)
+        self.message(10, 1.0, rfid_tag=TAG)
+        self.process()
+        self.assertRecordValues(self.sessions(), [{"rfid_tag": TAG, "animal_id": self.cow.id}])
 
     def test_a_tag_read_late_names_the_cow_of_the_running_milking(self):
         self.message(10, 1.0)
