@@ -82,7 +82,7 @@ class MilkSession(models.Model):
                 session.last_message_at,
                 session.current_yield,
                 canonical(session.rfid_tag),
-                session.state != "in_progress",
+                session.ended_by_meter,
             )
             for session in sessions
         ]
@@ -99,6 +99,7 @@ class MilkSession(models.Model):
         for (meter, session_id), readings in by_session.items():
             session = known.get((meter.id, session_id), self.browse())
             if session.state == "cancelled":
+                session._follow_cancelled(readings)
                 continue
             vals = session._folded_vals(meter, readings)
             if session and vals:
@@ -130,6 +131,8 @@ class MilkSession(models.Model):
         vals = fold(before, readings)
         ended = vals.pop("ended", False)
         after = {**before, **vals}
+        if ended:
+            vals["ended_by_meter"] = True
         if ended or self.state == "completed":
             vals |= self._completion_vals(after)
         if self:
@@ -139,6 +142,12 @@ class MilkSession(models.Model):
         if not self.animal_id:
             vals |= self._identification_vals(meter, readings, after["start_time"])
         return vals
+
+    def _follow_cancelled(self, readings):
+        """Note no more than how long the meter goes on, so that what it says then is known as the next milking's."""
+        last = max(readings, key=lambda reading: reading.timestamp)
+        if last.timestamp > self.last_message_at:
+            self.write({"last_message_at": last.timestamp, "ended_by_meter": not last.milking})
 
     @api.model
     def _new_session_vals(self, meter, readings):

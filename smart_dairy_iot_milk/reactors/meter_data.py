@@ -125,7 +125,7 @@ def _add(new, reading):
 class Milking:
     """A milking that messages without a session id may belong to.
 
-    :param ended: its last message said that it was over
+    :param ended: the meter said that it was over
     """
 
     session_id: str

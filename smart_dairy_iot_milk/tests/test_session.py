@@ -211,6 +211,37 @@ class TestUnnamedSession(MilkCase):
         self.process()
         self.assertRecordValues(self.sessions(), [{"state": "completed", "total_yield": 4.124}])
 
+    def test_a_milking_that_was_ended_without_the_meter_and_goes_on_is_no_second_one(self):
+        """A time-out while the messages were held up, or a hand: the yield counts on, and must not count twice."""
+        self.message(10, 1.0, session_id=None, rfid_tag=TAG)
+        self.process()
+        self.sessions().action_complete()
+        self.message(60, 6.0, session_id=None, rfid_tag=TAG)
+        self.process()
+        self.message(120, 12.0, session_id=None, rfid_tag=TAG, milking=False)
+        self.process()
+        self.assertRecordValues(self.sessions(), [{"state": "completed", "total_yield": 12.0}])
+        self.assertEqual(self.sessions().production_id.quantity, 12.0)
+        self.assertEqual(self.cow.production_count, 1)
+
+    def test_what_a_meter_still_says_of_a_cancelled_milking_is_ignored_to_its_end(self):
+        self.message(10, 1.0, session_id=None)
+        self.process()
+        self.sessions().action_cancel()
+        for seconds in (200, 400, 600):
+            self.message(seconds, seconds / 50, session_id=None, milking=seconds < 600)
+            self.process()
+        self.assertRecordValues(self.sessions(), [{"state": "cancelled", "current_yield": 1.0}])
+        self.message(640, 1.5, session_id=None, duration_seconds=20)
+        self.process()
+        self.assertEqual(self.sessions().mapped("state"), ["in_progress", "cancelled"])
+
+    def test_a_meter_that_reports_each_milking_once_has_one_for_each_report(self):
+        for number, liters in enumerate((9.0, 11.0)):
+            self.message(200 * number, liters, session_id=None, duration_seconds=None, milking=False)
+            self.process()
+        self.assertEqual(sorted(self.sessions().mapped("total_yield")), [9.0, 11.0])
+
     def test_milking_points_are_told_apart(self):
         self.meter.milking_point_count = 2
         self.message(10, 1.0, session_id=None, channel=1)
