@@ -9,7 +9,7 @@ from .iot_event import SEVERITIES
 class IotAlert(models.Model):
     _name = "iot.alert"
     _description = "IoT Alert"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "farm.owned.mixin"]
     _order = "create_date desc, id desc"
     _mail_post_access = "read"
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from odoo import fields
-from odoo.exceptions import UserError
+from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from .common import IotCase
@@ -46,6 +46,13 @@ class TestEvents(IotCase):
         self.assertNotEqual(record("device_silent", timestamp=T, dedup_key="silent:2"), first)
         self.assertNotEqual(record("device_silent", timestamp=T), record("device_silent", timestamp=T))
 
+    def test_what_belongs_to_no_farm_and_so_to_everybody_only_the_platform_makes(self):
+        manager = self.env(user=self.manager)
+        with self.assertRaises(AccessError):
+            manager["iot.event"].record("device_back", timestamp=T)
+        with self.assertRaises(AccessError):
+            manager["iot.alert"].create({"name": "Everybody, look!"})
+
 
 @tagged("post_install", "-at_install")
 class TestAlerts(IotCase):
@@ -77,6 +84,10 @@ class TestAlerts(IotCase):
         for action in ("action_acknowledge", "action_resolve"):
             with self.subTest(action=action), self.assertRaises(UserError):
                 getattr(self.alert, action)()
+
+    def test_an_alert_cannot_be_pushed_over_to_a_closed_farm(self):
+        with self.assertRaises(AccessError):
+            self.alert.with_user(self.manager).farm_id = self.valley
 
     def test_several_alerts_are_acknowledged_together(self):
         alerts = self.alert + self.alert.copy()

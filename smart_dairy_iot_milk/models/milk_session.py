@@ -13,9 +13,10 @@ from ..quality import GRADES, YIELD_MEAN_DAYS, is_conductivity_abnormal, is_yiel
 class MilkSession(models.Model):
     _name = "milk.session"
     _description = "Milking Session"
-    _inherit = ["mail.thread"]
+    _inherit = ["mail.thread", "farm.owned.mixin"]
     _order = "start_time desc, id desc"
     _rec_names_search = ["name", "animal_id.name", "rfid_tag"]
+    _owner_fields = frozenset({"company_id", "farm_id", "meter_id"})
 
     name = fields.Char(string="Session", readonly=True, copy=False, required=True, default="/")
     session_key = fields.Char(
@@ -55,6 +56,11 @@ class MilkSession(models.Model):
     )
     last_received_at = fields.Datetime(
         readonly=True, copy=False, help="When the last message arrived: long silence ends a session."
+    )
+    ended_by_meter = fields.Boolean(
+        readonly=True,
+        copy=False,
+        help="The meter itself said that the milking was over. One ended by hand or by its time-out may still go on.",
     )
     duration_seconds = fields.Integer(
         string="Duration (s)", compute="_compute_duration", store=True, group_operator="avg"
