@@ -121,15 +121,16 @@ class MilkSession(models.Model):
         return {
             "animal_id": self.animal_id.id,
             "farm_id": self.farm_id.id,
-            "date": self.farm_id._local_date(self.start_time),
-            "milking_time": self.farm_id._milking_time(self.start_time),
             "source": "iot_meter",
             "source_reference": self.name,
             **self._measured_vals(),
         }
 
     def _measured_vals(self):
+        """What late messages may correct: an earlier one also moves the beginning, and with it the half day."""
         return {
+            "date": self.farm_id._local_date(self.start_time),
+            "milking_time": self.farm_id._milking_time(self.start_time),
             "quantity": self.total_yield,
             "fat_percentage": self.fat_percentage,
             "protein_percentage": self.protein_percentage,

@@ -48,6 +48,15 @@ class TestCompletion(MilkCase):
         production = self.sessions().filtered(lambda session: session.session_key == "s2").production_id
         self.assertEqual((production.date, production.milking_time), (datetime(2026, 2, 28).date(), "pm"))
 
+    def test_a_late_message_from_before_noon_moves_the_milking_to_the_morning(self):
+        noon = 7 * 3600 - 30 * 60  # 12:00 in Amsterdam
+        self.message(noon + 60, 9.0, rfid_tag=TAG, duration_seconds=None, milking=False)
+        self.process()
+        self.assertEqual(self.sessions().production_id.milking_time, "pm")
+        self.message(noon - 120, 1.0, rfid_tag=TAG, duration_seconds=None)
+        self.process()
+        self.assertRecordValues(self.sessions().production_id, [{"milking_time": "am", "quantity": 9.0}])
+
     def test_a_milking_that_gave_nothing_makes_no_production_record(self):
         session = self.milk(0.0)
         self.assertEqual(session.state, "completed")
