@@ -103,6 +103,7 @@ class MilkSession(models.Model):
         sessions = self.search(
             [("farm_id", "=", farm.id), ("state", "=", "in_progress")], order="start_time, id", limit=RUNNING_LIMIT
         )
+        # sudo: a milking the user may see says who was milked where, though cow or meter have moved to a closed farm.
         return [
             {
                 "id": session.id,
@@ -117,7 +118,7 @@ class MilkSession(models.Model):
                 "start_time": fields.Datetime.to_string(session.start_time),
                 "duration_seconds": max(0, int((now - session.start_time).total_seconds())),
             }
-            for session in sessions
+            for session in sessions.sudo()
         ]
 
     @api.model
@@ -128,6 +129,7 @@ class MilkSession(models.Model):
             order="end_time desc, id desc",
             limit=RECENT_LIMIT,
         )
+        # sudo: as for running ones, the names of cow and meter belong to the milking.
         return [
             {
                 "id": session.id,
@@ -143,7 +145,7 @@ class MilkSession(models.Model):
                 "start_time": fields.Datetime.to_string(session.start_time),
                 "end_time": fields.Datetime.to_string(session.end_time),
             }
-            for session in sessions
+            for session in sessions.sudo()
         ]
 
     @api.model

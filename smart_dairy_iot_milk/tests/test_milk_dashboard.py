@@ -196,6 +196,19 @@ class TestMilkDashboard(DashboardFarms, TransactionCase):
         self.assertIs(data["farm_id"], False)
         self.assertEqual(data["active_sessions"], [])
 
+    def test_milkings_stay_though_cow_and_meter_have_moved_to_a_closed_farm(self):
+        cow = self.make_animal(self.farm, "17")
+        self.make_session(self.meter, animal_id=cow.id)
+        self.make_session(self.meter, animal_id=cow.id, state="in_progress")
+        closed = self.make_farm("CLOSED", user_ids=[(6, 0, self.env.user.ids)])
+        cow.farm_id = closed
+        self.meter.farm_id = closed
+        self.env.flush_all()
+        self.env.invalidate_all()
+        data = self.data()
+        for kind in ("active_sessions", "recent_sessions"):
+            self.assertEqual([(each["animal"], each["meter"]) for each in data[kind]], [("17", "Parlour 1")])
+
     def test_a_portal_user_gets_nothing(self):
         portal = new_test_user(self.env, "dashboard_portal", "base.group_portal")
         with self.assertRaises(AccessError):

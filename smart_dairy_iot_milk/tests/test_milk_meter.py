@@ -177,12 +177,35 @@ class TestMilkMeter(MilkCase):
             self.assertTrue(model.with_user(user).search(domain))
             self.assertFalse(model.with_user(outsider).search(domain))
 
+    def test_a_milking_cannot_be_pushed_over_to_a_closed_farm(self):
+        manager = new_test_user(self.env, "insider", "smart_dairy_farm.group_farm_manager")
+        session = self.env["milk.session"].with_user(manager).create({"meter_id": self.meter.id})
+        closed = self.env["farm.location"].create(
+            {"name": "Closed", "code": "closed", "tz": "UTC", "user_ids": [(6, 0, self.env.user.ids)]}
+        )
+        for values in ({"farm_id": closed.id}, {"meter_id": self.make_meter("MM-4", farm_id=closed.id).id}):
+            with self.assertRaises(AccessError):
+                session.write(values)
+
     def test_a_single_reading_is_judged_as_its_session_is(self):
         session = self.milk(quality={"somatic_cell_count": 500_000})
         self.store(self.meter, 0, session_id="s1", yield_liters=4.5, somatic_cell_count=500_000)
         reading = self.env["milk.production.realtime"].search([("iot_device_id", "=", self.meter.iot_device_id.id)])
         self.assertEqual((reading.milk_session_id, reading.animal_id), (session, self.cow))
         self.assertEqual((reading.quality_grade, reading.quality_alert), ("reject", True))
+
+    def test_a_reading_can_be_seen_though_its_cow_has_moved_to_a_closed_farm(self):
+        self.milk(quality={"conductivity": 9.0})
+        self.store(self.meter, 0, session_id="s1", yield_liters=4.5, conductivity=9.0)
+        user = new_test_user(self.env, "insider", "smart_dairy_farm.group_farm_user")
+        self.cow.farm_id = self.env["farm.location"].create(
+            {"name": "Closed", "code": "closed", "tz": "UTC", "user_ids": [(6, 0, self.env.user.ids)]}
+        )
+        self.env.flush_all()
+        self.env.invalidate_all()
+        readings = self.env["milk.production.realtime"].with_user(user)
+        reading = readings.search([("iot_device_id", "=", self.meter.iot_device_id.id)])
+        self.assertTrue(reading.is_abnormal)
 
 
 @tagged("post_install", "-at_install")
