@@ -36,10 +36,10 @@ class IotAlertRule(models.Model):
 
     @api.constrains("message_template")
     def _check_message_template(self):
-        """Plain placeholders only: an attribute of one would reach into the program."""
+        """Plain placeholders only: an attribute of one would reach into the program, and a format fit no text."""
         for rule in self:
             try:
-                names = [name for _text, name, _spec, _conversion in string.Formatter().parse(rule.message_template)]
+                names = [_as_written(*found) for found in string.Formatter().parse(rule.message_template)]
             except ValueError as error:
                 raise ValidationError(_("The message template cannot be read: %s", error)) from error
             unknown = [name for name in names if name is not None and name not in PLACEHOLDERS]
@@ -121,3 +121,9 @@ class IotAlertRule(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_alert_action")
         return {**action, "domain": [("rule_id", "=", self.id)], "context": {}}
+
+
+def _as_written(_text, name, spec, conversion):
+    """What stands between the braces that `string.Formatter.parse` has taken apart; None where there are none."""
+    written = [name or "", f"!{conversion}" if conversion else "", f":{spec}" if spec else ""]
+    return None if name is None else "".join(written)

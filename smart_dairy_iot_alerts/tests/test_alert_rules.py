@@ -127,8 +127,11 @@ class TestAlertRules(TransactionCase):
             self.alerts(rule_id=rule.id, state="active").action_resolve()
         self.assertEqual(len(self.alerts(rule_id=rule.id)), 1)
 
-    def test_a_template_cannot_reach_into_the_program(self):
+    def test_a_template_cannot_reach_into_the_program_or_fail_later(self):
         for template in ("{device.env}", "{0}", "{}", "{message.__class__}", "{other}", "{device", "{animal[0]}"):
+            with self.subTest(template=template), self.assertRaises(ValidationError):
+                self.new_rule(message_template=template)
+        for template in ("{device:d}", "{device:{other}}", "{message:9999999999}", "{message!x}"):
             with self.subTest(template=template), self.assertRaises(ValidationError):
                 self.new_rule(message_template=template)
         rule = self.new_rule(message_template="{{{device}}} on {farm}")
