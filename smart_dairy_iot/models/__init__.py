@@ -1,4 +1,5 @@
 from . import iot_settings
+from . import iot_registry_mixin
 from . import iot_telemetry_mixin
 from . import iot_topic_hierarchy
 from . import iot_topic_schema

@@ -12,6 +12,7 @@ from ..bridge.validation import PayloadValidator
 
 class IotTopicSchema(models.Model):
     _name = "iot.topic.schema"
+    _inherit = ["iot.registry.mixin"]
     _description = "MQTT Message Payload Schema"
     _order = "topic_hierarchy_id, is_active desc, version desc"
 
@@ -61,22 +62,6 @@ class IotTopicSchema(models.Model):
         if not isinstance(value, dict):
             raise ValidationError(_("%s must be a JSON object.", what))
         return value
-
-    @api.model_create_multi
-    def create(self, vals_list):
-        schemas = super().create(vals_list)
-        self.env["iot.settings"]._notify_registry()
-        return schemas
-
-    def write(self, vals):
-        result = super().write(vals)
-        self.env["iot.settings"]._notify_registry()
-        return result
-
-    def unlink(self):
-        result = super().unlink()
-        self.env["iot.settings"]._notify_registry()
-        return result
 
 
 def _references(schema):

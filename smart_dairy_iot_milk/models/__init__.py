@@ -1,4 +1,3 @@
-from . import iot_modbus_registry_mixin
 from . import iot_modbus_profile
 from . import iot_modbus_profile_line
 from . import iot_modbus_service

@@ -18,7 +18,7 @@ MANUFACTURERS = [
 class IotMilkMeter(models.Model):
     _name = "iot.milk_meter"
     _description = "Milk Meter"
-    _inherit = ["iot.modbus.registry.mixin"]
+    _inherit = ["iot.registry.mixin"]
     _inherits = {"iot.device": "iot_device_id"}
     _order = "name, id"
     _rec_names_search = ["name", "device_id", "serial_number"]

@@ -6,7 +6,7 @@ from odoo import api, fields, models
 class IotMilkMeterPoint(models.Model):
     _name = "iot.milk_meter.point"
     _description = "Milking Point"
-    _inherit = ["iot.modbus.registry.mixin"]
+    _inherit = ["iot.registry.mixin"]
     _order = "meter_id, point_number"
 
     meter_id = fields.Many2one("iot.milk_meter", required=True, index=True, ondelete="cascade")

@@ -9,7 +9,7 @@ from .iot_milk_meter import MANUFACTURERS
 class IotModbusProfile(models.Model):
     _name = "iot.modbus.profile"
     _description = "Modbus Profile"
-    _inherit = ["iot.modbus.registry.mixin"]
+    _inherit = ["iot.registry.mixin"]
     _order = "manufacturer, name"
 
     name = fields.Char(required=True)

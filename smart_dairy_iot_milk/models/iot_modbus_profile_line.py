@@ -26,7 +26,7 @@ QUANTITIES = [
 class IotModbusProfileLine(models.Model):
     _name = "iot.modbus.profile.line"
     _description = "Modbus Register"
-    _inherit = ["iot.modbus.registry.mixin"]
+    _inherit = ["iot.registry.mixin"]
     _order = "profile_id, address, id"
     _rec_name = "quantity"
 

@@ -1,11 +1,13 @@
-"""The poller hears of changes to what it polls, and how, as soon as they are committed."""
+"""What the bridge's process keeps in memory is read again as soon as a change of it is committed."""
 
 from odoo import api, models
 
 
-class IotModbusRegistryMixin(models.AbstractModel):
-    _name = "iot.modbus.registry.mixin"
-    _description = "What the Modbus Poller Reads"
+class IotRegistryMixin(models.AbstractModel):
+    """Of models that the bridge, or a worker beside it, reads by SQL and keeps: schemas, meters, register maps."""
+
+    _name = "iot.registry.mixin"
+    _description = "What the Bridge Knows"
 
     @api.model_create_multi
     def create(self, vals_list):
