@@ -5,6 +5,7 @@ import os
 import socket
 
 import psycopg2
+from psycopg2.errors import UndefinedTable
 
 from .database import LeaderConnection
 
@@ -44,6 +45,10 @@ class Leadership:
         while not stop.is_set():
             try:
                 self._run_connected(stop)
+            except UndefinedTable as error:
+                # The addon is being uninstalled, and this process is about to be told.
+                _logger.info("%s waits: %s", self._who, str(error).strip())
+                stop.wait(_OUTAGE_INTERVAL)
             except psycopg2.Error as error:
                 self._report_outage(error)
                 stop.wait(_OUTAGE_INTERVAL)

@@ -74,7 +74,8 @@ def heard_from(stored, table):
 def test_the_demo_farm_is_registered_comes_alive_and_is_found_again_by_a_second_start(
     product, odoo, stored, simulate, tmp_path
 ):
-    first = simulate("--history-days", "0.1", "--speed", "1000", "--milk", "now")
+    # Long enough for a cow to come by every feeder even at night, when they come twice an hour.
+    first = simulate("--history-days", "0.4", "--speed", "3000", "--milk", "now")
     eventually(lambda: first.said("the farm is live"), first.log.read_text, seconds=90)
 
     (farm,) = odoo.call("farm.location", "search_read", [("code", "=", FARM_CODE)], ["animal_ids"])
@@ -88,7 +89,7 @@ def test_the_demo_farm_is_registered_comes_alive_and_is_found_again_by_a_second_
         ("FD", "iot_feeding_event"),
     ):
         expected = [device_id for device_id in PUBLISHING if device_id.startswith(prefix)]
-        eventually(lambda table=table, expected=expected: sorted(heard_from(stored, table)) == expected, table)
+        eventually(lambda table=table, expected=expected: sorted(heard_from(stored, table)) == expected, table, 60)
 
     # A milking began when it went live: on all four meters, two of which are polled.
     def milked():
