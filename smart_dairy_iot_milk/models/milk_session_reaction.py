@@ -169,9 +169,11 @@ class MilkSession(models.Model):
         tag = next(filter(None, [*tags, *sent]), False)
         # The animal wore the tag then: a tag that has been given to another one since names the first.
         animal = self.env["farm.animal"]._find_by_rfid(tag, at) if tag else self.env["farm.animal"]
-        animal = animal.filtered(lambda animal: animal.company_id == meter.company_id)
+        # The meter may have moved since.
+        farm = self.farm_id or meter.farm_id
+        animal = animal.filtered(lambda animal: animal.company_id == farm.company_id)
         names = [reading.animal_ref for reading in readings if reading.animal_ref]
         if not animal and names:
-            animal = animal.search([("farm_id", "=", meter.farm_id.id), ("name", "=", names[0])], limit=1)
+            animal = animal.search([("farm_id", "=", farm.id), ("name", "=", names[0])], limit=1)
         vals = {"rfid_tag": tag} if tag != self.rfid_tag else {}
         return {**vals, "animal_id": animal.id} if animal else vals

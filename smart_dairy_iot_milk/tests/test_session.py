@@ -319,6 +319,16 @@ class TestAnimal(MilkCase):
         self.process()
         self.assertEqual(self.sessions().animal_id, by_hand)
 
+    def test_the_number_names_the_cow_of_the_farm_of_the_milking_though_the_meter_has_moved(self):
+        self.message(10, 1.0)
+        self.process()
+        elsewhere = self.env["farm.location"].create({"name": "Elsewhere", "code": "elsewhere", "tz": "UTC"})
+        self.env["farm.animal"].create({"name": "17", "farm_id": elsewhere.id})
+        self.meter.write({"farm_id": elsewhere.id})
+        self.message(20, 2.0, animal_id="17")
+        self.process()
+        self.assertEqual(self.sessions().animal_id, self.cow)
+
     def test_a_cow_of_another_company_is_unknown_here(self):
         company = self.env["res.company"].create({"name": "Neighbour"})
         farm = self.env["farm.location"].create(
