@@ -39,8 +39,6 @@ class ReactorLoop:
         if "iot.inbox" not in registry:
             # The addon is being uninstalled, which the host notices within seconds.
             return False
-        if "iot.inbox" not in registry:
-            return False  # the addon has been uninstalled, and the bridge is about to stop
         try:
             with registry.cursor() as cr:
                 # Messages come from devices, not from a user: handlers act for the platform.
