@@ -1,3 +1,4 @@
+from . import farm_milk_production
 from . import iot_modbus_profile
 from . import iot_modbus_profile_line
 from . import iot_modbus_service

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from unittest.mock import ANY, patch
 
 from odoo.exceptions import UserError
-from odoo.tests.common import tagged
+from odoo.tests.common import new_test_user, tagged
 
 from .common import OTHER_TAG, START, TAG, MilkCase
 
@@ -158,6 +158,27 @@ class TestCompletion(MilkCase):
         self.assertEqual(production.animal_id, self.cow)
         with self.assertRaisesRegex(UserError, "already"):
             session.action_create_production_record()
+
+    def test_nobody_else_makes_a_record_under_the_name_of_a_milking(self):
+        session = self.milk()
+        user = new_test_user(self.env, "milker", "smart_dairy_farm.group_farm_user")
+        productions = self.env["farm.milk.production"].with_user(user)
+        values = {"animal_id": self.cow.id, "quantity": 1.0, "source_reference": "MILK/2099/000001"}
+        with self.assertRaisesRegex(UserError, "milk meter"):
+            productions.create({**values, "source": "iot_meter"})
+        by_hand = productions.create(values)
+        with self.assertRaisesRegex(UserError, "milk meter"):
+            by_hand.source = "iot_meter"
+        with self.assertRaisesRegex(UserError, "milk meter"):
+            session.production_id.with_user(user).source_reference = "MILK/2099/000002"
+        session.production_id.with_user(user).fat_percentage = 4.2
+
+    def test_a_manager_completes_a_milking_and_with_it_makes_its_record(self):
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        session = self.env["milk.session"].with_user(manager)
+        session = session.create({"meter_id": self.meter.id, "animal_id": self.cow.id, "total_yield": 7.0})
+        session.action_complete()
+        self.assertEqual((session.production_id.quantity, session.production_id.source), (7.0, "iot_meter"))
 
     def test_a_session_with_a_production_record_cannot_be_cancelled(self):
         with self.assertRaisesRegex(UserError, "delete that first"):
