@@ -121,7 +121,7 @@ class IotMilkMeter(models.Model):
         for meter in self:
             if not (meter.communication_type or "").startswith("modbus"):
                 meter.modbus_profile_id = False
-            elif not meter.modbus_profile_id:
+            elif meter.modbus_profile_id.manufacturer not in (meter.manufacturer, "other"):
                 meter.modbus_profile_id = self.env["iot.modbus.profile"].search(
                     [("manufacturer", "=", meter.manufacturer)], limit=1
                 )

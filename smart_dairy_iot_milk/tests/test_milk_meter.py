@@ -104,6 +104,17 @@ class TestMilkMeter(MilkCase):
         self.assertFalse(quantities & {"rfid_tag", "conductivity"})
         self.assertIn("temperature_celsius", quantities)
 
+    def test_a_meter_of_another_maker_is_not_read_with_the_registers_of_the_first(self):
+        meter = self.modbus_meter()
+        meter.manufacturer = "gea"
+        self.assertEqual(meter.modbus_profile_id, self.env.ref("smart_dairy_iot_milk.profile_gea"))
+        own = self.env["iot.modbus.profile"].create({"name": "Our own"})
+        meter.modbus_profile_id = own
+        meter.manufacturer = "boumatic"
+        self.assertEqual(meter.modbus_profile_id, own)
+        meter.write({"modbus_profile_id": False, "manufacturer": "lely"})
+        self.assertFalse(meter.modbus_profile_id)
+
     def test_a_meter_without_a_profile_is_left_out_and_the_log_says_why(self):
         meter = self.modbus_meter(manufacturer="lely")
         meter.action_provision()
