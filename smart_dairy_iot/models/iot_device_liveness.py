@@ -18,6 +18,9 @@ LIVENESS_FIELDS = {
 }
 """Field of the device → column of `iot_device_state`, which the bridge alone writes."""
 
+STATES_OFF_THE_BROKER = ("inactive", "decommissioned")
+"""States in which the broker refuses a device: however lately it was heard, it is not online."""
+
 
 class IotDevice(models.Model):
     _inherit = "iot.device"
@@ -25,8 +28,9 @@ class IotDevice(models.Model):
     is_online = fields.Boolean(
         compute="_compute_liveness",
         search="_search_is_online",
-        help="Heard from within the time that the settings give a device before it counts as offline, and not reported "
-        "offline by the broker, which speaks for a device that lost its connection (its last will).",
+        help="Heard from within the time that the settings give a device before it counts as offline, and neither "
+        "reported offline by the broker, which speaks for a device that lost its connection (its last will), nor "
+        "inactive or decommissioned.",
     )
     connection = fields.Selection(
         [("online", "Online"), ("offline", "Offline"), ("never", "Never Seen")], compute="_compute_liveness"
@@ -44,6 +48,7 @@ class IotDevice(models.Model):
     reported_error = fields.Char(compute="_compute_liveness", help="What the device's last status said was wrong.")
     reported_firmware_version = fields.Char(compute="_compute_liveness")
 
+    @api.depends("state")
     def _compute_liveness(self):
         # Read by SQL, as the bridge writes it by SQL: what the ORM has in its cache would be out of date.
         # No right is passed over: it reads the rows of just the devices in self.
@@ -60,7 +65,8 @@ class IotDevice(models.Model):
         for device in self:
             row = rows.get(device._origin.id, {})
             last_seen = row.get("last_seen")
-            device.is_online = bool(last_seen and last_seen >= since and row["reported_status"] != "offline")
+            heard = last_seen and last_seen >= since and row["reported_status"] != "offline"
+            device.is_online = bool(heard and device.state not in STATES_OFF_THE_BROKER)
             device.connection = "never" if not last_seen else "online" if device.is_online else "offline"
             for name, column in LIVENESS_FIELDS.items():
                 device[name] = row.get(column) or False
@@ -76,7 +82,10 @@ class IotDevice(models.Model):
             " WHERE last_seen >= %s AND reported_status IS DISTINCT FROM 'offline'",
             [self._online_since()],
         )
-        return [("id", "in" if True in wanted else "not in", [device_id for (device_id,) in self.env.cr.fetchall()])]
+        heard = [device_id for (device_id,) in self.env.cr.fetchall()]
+        if True in wanted:
+            return [("id", "in", heard), ("state", "not in", STATES_OFF_THE_BROKER)]
+        return ["|", ("id", "not in", heard), ("state", "in", STATES_OFF_THE_BROKER)]
 
     @api.model
     def _online_since(self):

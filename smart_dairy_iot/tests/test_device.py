@@ -182,6 +182,17 @@ class TestDeviceLiveness(IotCase):
         self.assertEqual((fresh.last_seen, fresh.messages_received, fresh.battery_level), (seen, 7, 80.0))
         self.assertFalse(never.last_seen)
 
+    def test_a_device_that_the_broker_refuses_is_offline_however_lately_it_was_heard(self):
+        for number, state in enumerate(("inactive", "decommissioned")):
+            device = self.new_device(f"T-{number}")
+            self.hear(device, 1)
+            self.assertTrue(device.is_online)
+            device._in_action().write({"state": state})
+            self.assertEqual((device.is_online, device.connection), (False, "offline"), state)
+            search = self.env["iot.device"].search
+            self.assertFalse(search([("id", "=", device.id), ("is_online", "=", True)]), state)
+            self.assertEqual(search([("id", "=", device.id), ("is_online", "=", False)]), device, state)
+
     def test_the_time_that_a_device_may_be_silent_is_a_setting(self):
         device = self.new_device()
         self.hear(device, 6)
