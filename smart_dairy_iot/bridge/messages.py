@@ -1,7 +1,7 @@
 """What travels through the bridge: the message as received, and what it turns out to be."""
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 #: Outcomes of a message; each message has exactly one, so that
@@ -85,18 +85,16 @@ class Counters:
     stored: int = 0
     duplicates: int = 0
     dead_letters: int = 0
-    batches: int = 0
-    by_reason: dict = field(default_factory=dict)
 
-    def add(self, outcomes, reasons):
-        """Count one committed batch: `outcomes` a list of outcome names, `reasons` those of its dead letters."""
-        self.batches += 1
+    def add(self, outcomes):
+        """Count one committed batch.
+
+        :param outcomes: list of outcome names
+        """
         self.received += len(outcomes)
         self.stored += outcomes.count(STORED)
         self.duplicates += outcomes.count(DUPLICATE)
         self.dead_letters += outcomes.count(DEAD_LETTER)
-        for reason in reasons:
-            self.by_reason[reason] = self.by_reason.get(reason, 0) + 1
 
     def as_dict(self):
         return {

@@ -189,7 +189,7 @@ class Pipeline:
 
     def _settle(self, results, outcomes):
         """Tell everybody who is to know what has been committed."""
-        self.counters.add(outcomes, [result.reason for result in results if isinstance(result, Refused)])
+        self.counters.add(outcomes)
         messages = [result.message for result in results]
         try:
             self._acknowledge(messages)

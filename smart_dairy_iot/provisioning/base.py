@@ -37,10 +37,6 @@ class Broker:
         """Make the user, bound to its client id, with this access; one of that name is replaced and disconnected."""
         raise NotImplementedError
 
-    def set_password(self, username, password):
-        """Give the user another password. Whoever is connected with the old one is disconnected."""
-        raise NotImplementedError
-
     def enable(self, username):
         """Let the user connect again."""
         raise NotImplementedError

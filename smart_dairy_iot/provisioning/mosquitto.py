@@ -121,9 +121,6 @@ class MosquittoBroker(Broker):
             },
         )
 
-    def set_password(self, username, password):
-        self._command({"command": "setClientPassword", "username": username, "password": password})
-
     def enable(self, username):
         self._command({"command": "enableClient", "username": username})
 
