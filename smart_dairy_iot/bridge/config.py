@@ -17,7 +17,10 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Config:
-    """Every setting with its default. Intervals in the unit that the name says; a port of 0 means none."""
+    """Every setting with its default. Intervals in the unit that the name says; a port of 0 means none.
+
+    An `offline_minutes_…` of 0 stands for the general one.
+    """
 
     mqtt_broker_type: str = "mosquitto"
     mqtt_broker_host: str = "localhost"
@@ -29,11 +32,29 @@ class Config:
     mqtt_bridge_client_id: str = "sd_bridge"
     mqtt_admin_username: str = "sd_admin"
     mqtt_admin_password: str = ""
+    mqtt_auth_db_host: str = "localhost"
+    mqtt_auth_db_port: int = 5432
+    mqtt_auth_db_name: str = "emqx_auth"
+    mqtt_auth_db_user: str = "emqx_provisioning"
+    mqtt_auth_db_password: str = ""
+    emqx_api_url: str = "http://localhost:18083/api/v5"
+    emqx_api_key: str = ""
+    emqx_api_password: str = ""
+    emqx_webhook_password: str = ""
+    password_grace_hours: int = 24
+    device_ca_dir: str = ""
     bridge_enabled: bool = True
     bridge_batch_size: int = 1000
     bridge_flush_ms: int = 20
     bridge_receive_maximum: int = 10000
     offline_minutes: int = 5
+    offline_minutes_milk_meter: int = 0
+    offline_minutes_temperature: int = 0
+    offline_minutes_collar: int = 0
+    offline_minutes_feeder: int = 0
+    offline_minutes_gate: int = 0
+    offline_minutes_waterer: int = 0
+    offline_minutes_environmental: int = 0
     telemetry_retention_days: int = 730
     metrics_port: int = 0
 

@@ -1,10 +1,34 @@
 """The interface between the device register and a broker."""
 
+import hashlib
+import secrets
 from dataclasses import dataclass, field
+from datetime import datetime
+
+CONNECTION_EFFECTS = ("none", "refresh", "disconnect")
+"""What a change asks for the device's open connection, the mildest first: nothing, that the broker forgets which rights
+it has looked up for it, or that it ends."""
 
 
 class BrokerError(Exception):
     """The broker could not be reached, or refused. Its text is one sentence that a user can act on."""
+
+
+@dataclass(frozen=True)
+class PasswordHash:
+    """What is kept of a password: SHA-256 of salt and password, in hex.
+
+    A secret of 256 random bits needs no slow hash, and ten thousand devices may connect at once.
+    """
+
+    digest: str
+    salt: str
+
+    @classmethod
+    def of(cls, password):
+        """The hash of a password, with a new salt."""
+        salt = secrets.token_hex(16)
+        return cls(hashlib.sha256(f"{salt}{password}".encode()).hexdigest(), salt)
 
 
 @dataclass(frozen=True)
@@ -16,16 +40,71 @@ class DeviceAccess:
 
     username: str
     client_id: str
-    publish: tuple = field(default_factory=tuple)
-    subscribe: tuple = field(default_factory=tuple)
+    publish: tuple = ()
+    subscribe: tuple = ()
+
+
+@dataclass(frozen=True)
+class BrokerUser:
+    """A device's user as it has to be at the broker.
+
+    `password` is None for a device that identifies itself by a certificate alone. Until `previous_until` (naive UTC) the
+    previous password is good too, on brokers that can have two.
+    """
+
+    access: DeviceAccess
+    enabled: bool
+    password: PasswordHash | None = None
+    previous_password: PasswordHash | None = None
+    previous_until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One user is to be as `after` says, or to be no more where that is None.
+
+    `before` is what the broker was last told, None where that is not known: then the broker is told everything.
+    `password` is the plain one of a user that is to be made anew; only brokers that do not take hashes want it.
+    `effect` is one of CONNECTION_EFFECTS; a broker that does more by itself may ignore it.
+    """
+
+    username: str
+    client_id: str
+    after: BrokerUser | None
+    before: BrokerUser | None = None
+    password: str | None = field(default=None, repr=False)
+    effect: str = "disconnect"
+
+
+@dataclass(frozen=True)
+class FoundUser:
+    """A user as the broker has it; `others` tells in words what else it may do (filters, denials, groups, superuser).
+
+    `password` is None where the broker does not tell it.
+    """
+
+    username: str
+    client_id: str | None
+    enabled: bool
+    publish: frozenset = frozenset()
+    subscribe: frozenset = frozenset()
+    password: PasswordHash | None = None
+    others: tuple = ()
 
 
 class Broker:
-    """The users of devices at one broker. Every method returns once the broker has confirmed.
+    """The users of devices at one broker.
 
     Used as a context manager, that opens and closes the connection; a method that fails raises `BrokerError`.
     All methods may be repeated: the state they leave behind is the same.
     """
+
+    takes_hashes: bool
+    """Whether a salted hash is enough to make a user. Such a broker is told after the database has committed, and again
+    until it has taken it; any other needs the plain password, in the request that issues it."""
+
+    most_changes: int | None = None
+    """How many users one action may change at most; None for any number."""
 
     def __enter__(self):
         raise NotImplementedError
@@ -33,22 +112,28 @@ class Broker:
     def __exit__(self, *exc_info):
         raise NotImplementedError
 
-    def create(self, access, password):
-        """Make the user, bound to its client id, with this access; one of that name is replaced and disconnected."""
+    def apply(self, changes):
+        """Carry the changes out, those that take something away first.
+
+        :param changes: list of `Change`, one for a user
+        :return: iterator that yields each change once the broker has confirmed it
+        """
         raise NotImplementedError
 
-    def enable(self, username):
-        """Let the user connect again."""
+    def users(self):
+        """All users that the broker knows, {username: FoundUser}."""
         raise NotImplementedError
 
-    def disable(self, username):
-        """Refuse the user, and disconnect it at once."""
-        raise NotImplementedError
 
-    def set_acl(self, access):
-        """Replace all the user may do. A connected device is disconnected, so that no old subscription lives on."""
-        raise NotImplementedError
-
-    def delete(self, username):
-        """Remove the user and its rights, and disconnect it at once. Nothing happens if there is no such user."""
-        raise NotImplementedError
+def effect_on_connection(before, after):
+    """What the open connection of the user `before` must suffer for it to be no more than `after`."""
+    if before is None or before == after:
+        return "none"
+    if after is None or not after.enabled:
+        return "disconnect"
+    if after.password != before.password and after.previous_password != before.password:
+        return "disconnect"
+    # A subscription outlives the right to it.
+    if set(before.access.subscribe) - set(after.access.subscribe) or before.access.client_id != after.access.client_id:
+        return "disconnect"
+    return "refresh" if before.access != after.access else "none"
