@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
 
 from ..bridge.topics import IDENTIFIER
 from .iot_topic_hierarchy import DEVICE_TYPES
@@ -63,7 +63,13 @@ class IotDevice(models.Model):
         tracking=True,
     )
 
-    farm_id = fields.Many2one("farm.location", required=True, index=True, ondelete="restrict", tracking=True)
+    farm_id = fields.Many2one(
+        "farm.location",
+        index=True,
+        ondelete="restrict",
+        tracking=True,
+        help="A device without a farm is registered in advance: it is claimed for a farm before it is provisioned.",
+    )
     company_id = fields.Many2one(related="farm_id.company_id", store=True, index=True)
     location_id = fields.Many2one(
         "farm.pen", string="Pen/Location", domain="[('farm_id', '=', farm_id)]", tracking=True
@@ -147,16 +153,28 @@ class IotDevice(models.Model):
         parameters = self.env["ir.config_parameter"].sudo()
         return parameters.get_param(f"iot.device_id_pattern_{self.device_type}") or IDENTIFIER.pattern
 
+    @api.constrains("farm_id", "state")
+    def _check_farm(self):
+        """A device has no farm only before it is provisioned, and then it is the administrators' to give away."""
+        homeless = self.filtered(lambda device: not device.farm_id)
+        if not homeless:
+            return
+        for device in homeless:
+            if device.state != "provisioning":
+                raise ValidationError(_("Give %s a farm first: its topics and its users follow from it.", device.name))
+        if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_admin"):
+            raise AccessError(_("Give %s a farm: only a farm administrator has devices without one.", homeless[0].name))
+
     @api.constrains("farm_id", "location_id")
     def _check_location(self):
         for device in self:
             if device.location_id and device.location_id.farm_id != device.farm_id:
                 raise ValidationError(
                     _(
-                        "%(pen)s is not on the farm %(farm)s of the device %(device)s.",
+                        "%(pen)s is not on the farm of the device %(device)s (%(farm)s).",
                         pen=device.location_id.display_name,
-                        farm=device.farm_id.name,
                         device=device.name,
+                        farm=device.farm_id.name or _("none yet"),
                     )
                 )
 

@@ -7,6 +7,7 @@ from . import test_iot_live
 from . import test_mailboxes
 from . import test_provisioning
 from . import test_provisioning_undone
+from . import test_registry
 from . import test_screens
 from . import test_settings
 from . import test_telemetry
