@@ -4,7 +4,17 @@ One interface (`Broker`), one implementation per kind of broker. The package kno
 it is told what a device may do and carries that to the broker, every command confirmed.
 """
 
-from .base import Broker, BrokerError, DeviceAccess
+from .base import (
+    Broker,
+    BrokerError,
+    BrokerUnreachable,
+    BrokerUser,
+    Change,
+    DeviceAccess,
+    FoundUser,
+    PasswordHash,
+    effect_on_connection,
+)
 from .mosquitto import MosquittoBroker
 
 BROKERS = {"mosquitto": MosquittoBroker}

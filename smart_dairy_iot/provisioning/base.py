@@ -14,6 +14,10 @@ class BrokerError(Exception):
     """The broker could not be reached, or refused. Its text is one sentence that a user can act on."""
 
 
+class BrokerUnreachable(BrokerError):
+    """The broker, or a part of it, is away or silent: not this change is at fault, and any other would fail too."""
+
+
 @dataclass(frozen=True)
 class PasswordHash:
     """What is kept of a password: SHA-256 of salt and password, in hex.
@@ -95,7 +99,8 @@ class FoundUser:
 class Broker:
     """The users of devices at one broker.
 
-    Used as a context manager, that opens and closes the connection; a method that fails raises `BrokerError`.
+    Used as a context manager, that opens and closes the connection; a method that fails raises `BrokerError`
+    (`BrokerUnreachable` where the line is at fault).
     All methods may be repeated: the state they leave behind is the same.
     """
 
