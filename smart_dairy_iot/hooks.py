@@ -9,6 +9,6 @@ def uninstall_hook(env):
     Without users the devices no longer follow their topics, which Odoo deletes one by one; and a hypertable cannot be
     dropped column by column, as Odoo would do it.
     """
-    env["iot.device"].with_context(active_test=False).search([])._forget_passwords()
+    env["iot.device"].with_context(active_test=False).search([])._leave_broker()
     for spec in env["iot.settings"]._telemetry_specs():
         drop_tables(env.cr, spec)

@@ -4,10 +4,15 @@ from . import iot_telemetry_mixin
 from . import iot_topic_hierarchy
 from . import iot_topic_schema
 from . import iot_device
+from . import iot_device_addresses
 from . import iot_device_liveness
 from . import iot_device_provisioning
+from . import iot_device_certificate
+from . import iot_device_credentials
 from . import iot_acl_manager
 from . import iot_device_auth
+from . import iot_provisioning_entry
+from . import iot_device_broker_state
 from . import iot_device_state
 from . import iot_temperature_reading
 from . import milk_production_realtime

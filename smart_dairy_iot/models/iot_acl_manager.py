@@ -2,7 +2,7 @@
 
 from odoo import api, models
 
-from ..provisioning import DeviceAccess
+from ..provisioning import Change, DeviceAccess
 
 
 class IotAclManager(models.AbstractModel):
@@ -15,30 +15,43 @@ class IotAclManager(models.AbstractModel):
 
         :returns: [(permission, action, topic)], e.g. ("allow", "publish", "dairy/farm001/milk_meters/MM001/data")
         """
-        # The topics' patterns are no farm's secret; the device is read with the caller's own rights.
-        topics = self.env["iot.topic.hierarchy"].sudo()._of_devices()[device.device_type]
-        rows = [
-            ("allow", topic.direction, topic.generate_topic(device.farm_id.code, device.device_id)) for topic in topics
+        device.ensure_one()
+        access = self._accesses(device)[device.id]
+        return [
+            *(("allow", "publish", topic) for topic in access.publish),
+            *(("allow", "subscribe", topic) for topic in access.subscribe),
         ]
-        if device.previous_config_topic:
-            # A device that was moved still knows only its old topics: there it reads where it belongs now.
-            rows.append(("allow", "subscribe", device.previous_config_topic))
-        return rows
 
     @api.model
     def create_device_acl(self, device):
         """Write the device's rights at the broker anew: those that `device_acl` lists, and no others."""
         device.ensure_one()
-        with self.env["iot.device.auth"]._changing() as change:
-            change.renew_access(device._broker_user())
+        user = device._broker_user()
+        if user:
+            self.env["iot.device.auth"]._tell(
+                [Change(user.access.username, user.access.client_id, user, effect="refresh")]
+            )
 
     @api.model
-    def _access(self, device):
-        """The same rights as a `DeviceAccess`."""
-        rows = self.device_acl(device)
-        return DeviceAccess(
-            username=device.mqtt_username,
-            client_id=device.mqtt_client_id,
-            publish=tuple(topic for _permission, action, topic in rows if action == "publish"),
-            subscribe=tuple(topic for _permission, action, topic in rows if action == "subscribe"),
-        )
+    def _accesses(self, devices):
+        """{id: DeviceAccess}, of devices that have a farm."""
+        # The topics' patterns are no farm's secret; the devices are read with the caller's own rights.
+        topics = self.env["iot.topic.hierarchy"].sudo()._of_devices()
+        patterns = {
+            (device_type, direction): [topic._pattern() for topic in of_type if topic.direction == direction]
+            for device_type, of_type in topics.items()
+            for direction in ("publish", "subscribe")
+        }
+        return {device.id: _access(device, patterns) for device in devices}
+
+
+def _access(device, patterns):
+    def topics(direction):
+        of_type = patterns[device.device_type, direction]
+        return [pattern.fill(device.farm_id.code, device.device_id) for pattern in of_type]
+
+    subscribe = topics("subscribe")
+    if device.previous_config_topic:
+        # A device that was moved still knows only its old topics: there it reads where it belongs now.
+        subscribe.append(device.previous_config_topic)
+    return DeviceAccess(device.mqtt_username, device.mqtt_client_id, tuple(topics("publish")), tuple(subscribe))

@@ -1,7 +1,9 @@
 """The users of devices at the broker, kept in line with the register.
 
-The broker knows no transactions, so a change is told to it last, after the database has taken it; and once the
-transaction has ended, however it ended, what the broker was told is compared with what the database has committed:
+A broker that takes salted hashes (EMQX) is told after the commit, through `iot.provisioning.entry`, and again until it
+has taken it. A broker that needs the plain password (Mosquitto) can be told only in the request that issues it. It
+knows no transactions, so a change is told to it last, after the database has taken it; and once the transaction has
+ended, however it ended, what the broker was told is compared with what the database has committed:
 
 - committed: nothing differs, but for users whose device is gone or decommissioned. In the action they were disabled,
   which disconnects them at once and can be taken back; now that it is certain they are deleted.
@@ -11,25 +13,24 @@ transaction has ended, however it ended, what the broker was told is compared wi
 - what cannot be put back is a password, for the old one is known to nobody but the device. Where an undone action had
   already changed it, the device's record says so, and what to do.
 
-If the process dies between the broker's confirmation and the commit, nobody is left to compare: a user may remain at
-the broker whose password nobody has. The next provisioning of that device replaces it.
+Where the broker is away at that moment, what is left to tell it becomes entries of the same outbox. If the process dies
+between the broker's confirmation and the commit, nobody is left to compare: a user may remain at the broker whose
+password nobody has. The next provisioning of that device replaces it, and the reconciliation finds it before that.
 """
 
-import hashlib
 import logging
 import secrets
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import psycopg2
 
-from odoo import SUPERUSER_ID, _, api, models
+from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 from odoo.tools.sql import table_exists
 
-from ..provisioning import BrokerError, DeviceAccess, broker_for
+from ..provisioning import BrokerError, BrokerUser, Change, PasswordHash, broker_for, effect_on_connection
 
 _logger = logging.getLogger(__name__)
 
@@ -37,22 +38,13 @@ TOLD = "smart_dairy_iot.told_to_broker"
 PASSWORD_BYTES = 32
 
 
-@dataclass(frozen=True)
-class BrokerUser:
-    """A device's user as it has to be at the broker."""
-
-    access: DeviceAccess
-    enabled: bool
-    password_hash: str
-
-
 @dataclass
 class Told:
     """What the broker was told of one user in this transaction."""
 
-    password_hash: str
+    password: PasswordHash | None
     """Of the password that the broker has, as far as we know."""
-    confirmed: BrokerUser = None
+    confirmed: BrokerUser | None = None
     """What the broker has confirmed; None while something is under way, or is left for after the transaction."""
 
 
@@ -67,14 +59,11 @@ class IotDeviceAuth(models.AbstractModel):
         The password is returned, and kept nowhere: the database has its salted hash.
 
         :returns: {"username", "client_id", "password"}
-        :raises UserError: when the broker cannot be told; nothing is changed then
+        :raises UserError: when the broker has to be told at once and cannot be; nothing is changed then
         """
         device.ensure_one()
-        password = secrets.token_urlsafe(PASSWORD_BYTES)
-        device._store_password(password)
-        with self._changing() as change:
-            change.create(device._broker_user(), password)
-        return {"username": device.mqtt_username, "client_id": device.mqtt_client_id, "password": password}
+        (credentials,) = self._issue_passwords(device)
+        return {name: credentials[name] for name in ("username", "client_id", "password")}
 
     @api.model
     def deactivate_mqtt_user(self, device):
@@ -83,32 +72,106 @@ class IotDeviceAuth(models.AbstractModel):
 
     @api.model
     def rotate_password(self, device):
-        """Give the device a new password. From now on the old one is refused, and whoever used it is disconnected.
+        """Give the device a new password.
+
+        Where the broker can have two, the old one stays good for the hours of grace that the settings give; where it
+        cannot, whoever uses the old one is disconnected and refused from now on.
 
         :returns: the new password
         """
-        return self.create_mqtt_user(device)["password"]
+        device.ensure_one()
+        (credentials,) = self._issue_passwords(device, grace=True)
+        return credentials["password"]
 
     @api.model
-    def _hash_password(self, password, salt):
-        """Salted SHA-256 in hex. A secret of 256 random bits needs no slow hash."""
-        return hashlib.sha256(f"{salt}{password}".encode()).hexdigest()
+    def _issue_passwords(self, devices, grace=False):
+        """Make the devices' users, or make them anew, each with a new password.
+
+        :param grace: whether the old passwords stay good for a while, on a broker that can have two
+        :returns: [{"device", "username", "client_id", "password"}]
+        """
+        before = devices._broker_users()
+        passwords = {device: secrets.token_urlsafe(PASSWORD_BYTES) for device in devices}
+        devices._store_passwords(passwords, self._previous_until() if grace else None)
+        after = devices._broker_users()
+        self._tell(
+            Change(
+                username=device.mqtt_username,
+                client_id=device.mqtt_client_id,
+                before=before[device.id],
+                after=after[device.id],
+                password=password,
+                effect=effect_on_connection(before[device.id], after[device.id]),
+            )
+            for device, password in passwords.items()
+        )
+        return [
+            {
+                "device": device,
+                "username": device.mqtt_username,
+                "client_id": device.mqtt_client_id,
+                "password": password,
+            }
+            for device, password in passwords.items()
+        ]
+
+    def _previous_until(self):
+        """Until when a password that is replaced now stays good (naive UTC), or None where the broker has but one."""
+        config = self.env["iot.settings"]._get_config()
+        if not self._broker().takes_hashes or config.password_grace_hours <= 0:
+            return None
+        return fields.Datetime.add(fields.Datetime.now(), hours=config.password_grace_hours)
 
     # ------------------------------------------------------------------ the broker
 
-    @contextmanager
-    def _changing(self):
-        """A connection to the broker, as a `_Change`, to be used after all writing to the database.
-
-        :raises UserError: when the broker is out of reach or refuses
-        """
-        self.env.flush_all()  # what the database refuses, it refuses before the broker hears of it
+    @api.model
+    def _broker(self):
+        """The broker of the settings, not yet connected."""
         try:
-            broker = broker_for(self.env["iot.settings"]._get_config())
+            return broker_for(self.env["iot.settings"]._get_config())
+        except BrokerError as error:
+            raise UserError(str(error)) from error
+
+    @api.model
+    def _tell(self, changes, at_once=False):
+        """Carry changes to the broker: at once, or after the commit where a hash is enough for it.
+
+        :param changes: iterable of `Change`, one for a user
+        :param at_once: also where a hash is enough
+        :raises UserError: when it has to be told at once, and is out of reach or refuses
+        """
+        changes = list(changes)
+        if not changes:
+            return
+        self.env.flush_all()  # what the database refuses, it refuses before the broker hears of it
+        broker = self._broker()
+        if broker.takes_hashes and not at_once:
+            self.env["iot.provisioning.entry"]._add(changes)
+        else:
+            self._tell_now(broker, changes)
+
+    def _tell_now(self, broker, changes):
+        if broker.most_changes and len(changes) > broker.most_changes:
+            raise UserError(
+                _(
+                    "This concerns %(count)s devices at the broker, which takes %(most)s in one action: select fewer.",
+                    count=len(changes),
+                    most=broker.most_changes,
+                )
+            )
+        told = self._told(broker)
+        for change in changes:
+            said = told.setdefault(change.username, Told(change.before and change.before.password))
+            said.confirmed = None
+            if change.password:
+                said.password = change.after.password
+        try:
             with broker:
-                yield _Change(broker, self._told(broker))
+                for change in broker.apply([_revocable(change) for change in changes]):
+                    told[change.username].confirmed = change.after
         except BrokerError as error:
             raise UserError(_("%s Nothing was changed.", error)) from error
+        self.env["iot.provisioning.entry"]._close(told)
 
     def _told(self, broker):
         """{username: Told} of this transaction; at its end it is compared with what has been committed."""
@@ -123,92 +186,60 @@ class IotDeviceAuth(models.AbstractModel):
 
     @api.model
     def _settlement(self, told):
-        """What is left to tell the broker: {username: BrokerUser, or None for one to be deleted}."""
-        devices = self.env["iot.device"].with_context(active_test=False).search([("mqtt_username", "in", list(told))])
-        committed = {device.mqtt_username: (device, device._broker_user()) for device in devices}
-        left = {}
+        """What is left to tell the broker, as a list of `Change`."""
+        registered = self.env["iot.device"]._registered_users(told)
+        left = []
         for username, said in told.items():
-            device, user = committed.get(username, (None, None))
-            if said.confirmed is None or said.confirmed != user:
-                left[username] = user
-                if user and user.password_hash != said.password_hash:
-                    device._note_lost_password()
+            device, user = registered.get(username, (self.env["iot.device"], None))
+            if said.confirmed is not None and said.confirmed == user:
+                continue
+            client_id = device.mqtt_client_id or (said.confirmed and said.confirmed.access.client_id) or ""
+            left.append(Change(username, client_id, user))
+            if user and user.password != said.password:
+                device._note_lost_password()
         return left
 
 
-class _Change:
-    """The commands to a connected broker, each remembered until the transaction has ended."""
-
-    def __init__(self, broker, told):
-        self._broker = broker
-        self._told = told
-
-    def create(self, user, password):
-        """Make the user with this password, in place of any that there is."""
-        said = self._begin(user)
-        said.password_hash = user.password_hash
-        self._broker.create(user.access, password)
-        said.confirmed = user
-
-    def renew_access(self, user):
-        """Replace all that the user may do."""
-        said = self._begin(user)
-        self._broker.set_acl(user.access)
-        said.confirmed = user
-
-    def follow(self, before, after):
-        """Turn the user `before` into `after`, of the same name and password.
-
-        With `after` None it is only disabled, which can be taken back; it is deleted once the transaction is committed.
-        """
-        said = self._begin(before)
-        username = before.access.username
-        if before.enabled and not (after and after.enabled):
-            self._broker.disable(username)
-        if after and after.access != before.access:
-            self._broker.set_acl(after.access)
-        if after and after.enabled and not before.enabled:
-            self._broker.enable(username)
-        said.confirmed = after
-
-    def _begin(self, user):
-        said = self._told.setdefault(user.access.username, Told(user.password_hash))
-        said.confirmed = None
-        return said
+def _revocable(change):
+    """The change as it is told within the transaction: a user is only disabled, which can be taken back, and deleted
+    once the transaction is committed."""
+    if change.after is None and change.before is not None:
+        return replace(change, after=replace(change.before, enabled=False))
+    return change
 
 
 def _settle(db_name, broker, told):
     """Bring the broker in line with what the database has committed, see the module's text.
 
-    It runs when the transaction has ended: an error can no longer be anybody's answer, so it goes to the log, with
-    what to do about it.
+    It runs when the transaction has ended: an error can no longer be anybody's answer. What the broker cannot be told
+    now goes to the outbox, where it is seen and tried again.
     """
+    left = []
     try:
         with Registry(db_name).cursor() as cr:
             if table_exists(cr, "iot_device"):
                 # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
                 left = api.Environment(cr, SUPERUSER_ID, {})["iot.device.auth"]._settlement(told)
-            else:
-                left = dict.fromkeys(told)  # the addon has been uninstalled, and all its devices with it
+            else:  # the addon has been uninstalled, and all its devices with it
+                left = [Change(username, "", None) for username in told]
         if left:
-            _carry_out(broker, left)
+            with broker:
+                list(broker.apply(left))
     except (BrokerError, psycopg2.Error) as error:
+        _postpone(db_name, left, told, error)
+
+
+def _postpone(db_name, left, told, error):
+    try:
+        with Registry(db_name).cursor() as cr:
+            # Superuser: as in _settle.
+            entries = api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]
+            entries._add(left, error=str(error))
+    except (KeyError, psycopg2.Error) as second:
         _logger.error(
-            "The broker's users %s may differ from the register: %s Issue new passwords to those of them that cannot"
-            " connect, and deactivate again those that should not.",
+            "The broker's users %s may differ from the register: %s And that could not be noted: %s The reconciliation"
+            " shows those that do.",
             ", ".join(sorted(told)),
             error,
+            second,
         )
-
-
-def _carry_out(broker, left):
-    with broker:
-        for username, user in left.items():
-            if user is None:
-                broker.delete(username)
-                continue
-            broker.set_acl(user.access)
-            if user.enabled:
-                broker.enable(username)
-            else:
-                broker.disable(username)

@@ -2,16 +2,15 @@
 
 provisioning → active ↔ inactive, active ↔ maintenance, any → decommissioned (final). Active devices and those in
 maintenance may connect, all others are refused, by the broker and by the bridge. Only the actions change the state;
-the broker follows in the same action, and where it cannot be told the action fails and changes nothing.
+the broker follows: in the same action, which fails and changes nothing where the broker cannot be told, or, where the
+broker takes hashes, right after its commit (see `iot_device_auth`).
 """
-
-import secrets
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from ..provisioning import BrokerUser, Change, PasswordHash, effect_on_connection
 from .iot_device import TOPIC_FIELDS
-from .iot_device_auth import BrokerUser
 
 CONNECTABLE_STATES = ("active", "maintenance")
 STATES_WITHOUT_USER = ("provisioning", "decommissioned")
@@ -22,13 +21,17 @@ ACTIONS_ONLY = {
     "mqtt_client_id",
     "mqtt_password_hash",
     "mqtt_password_salt",
+    "mqtt_previous_hash",
+    "mqtt_previous_salt",
+    "previous_password_until",
     "password_issued_at",
     "previous_config_topic",
     *TOPIC_FIELDS.values(),
 }
 IDENTITY = {"device_id", "device_type"}
-FOLLOWED = IDENTITY | {"state", "active", "farm_id", "uses_mqtt"}
+FOLLOWED = IDENTITY | {"state", "active", "farm_id", "uses_mqtt", "auth_method"}
 """Fields whose change concerns the broker or the bridge."""
+PASSWORD_HASH_FIELDS = ("mqtt_password_hash", "mqtt_password_salt", "mqtt_previous_hash", "mqtt_previous_salt")
 
 IN_ACTION = object()
 """Set in the context by the actions. A context that comes from outside holds JSON, and so never this object."""
@@ -41,6 +44,13 @@ class IotDevice(models.Model):
         string="Connects over MQTT",
         default=True,
         help="Devices that the platform polls itself, such as Modbus meters, need no user at the broker.",
+    )
+    auth_method = fields.Selection(
+        [("password", "Password"), ("certificate", "Certificate")],
+        string="Identifies Itself By",
+        default="password",
+        required=True,
+        tracking=True,
     )
     mqtt_username = fields.Char(
         string="MQTT Username", compute="_compute_mqtt_identity", store=True, precompute=True, required=True, index=True
@@ -56,7 +66,15 @@ class IotDevice(models.Model):
         help="SHA-256 of salt and password, in hex.",
     )
     mqtt_password_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
-    password_issued_at = fields.Datetime(string="Password Issued", copy=False, readonly=True)
+    mqtt_previous_hash = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
+    mqtt_previous_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
+    password_issued_at = fields.Datetime(string="Password Issued", copy=False, readonly=True, tracking=True)
+    previous_password_until = fields.Datetime(
+        string="Previous Password Until",
+        copy=False,
+        readonly=True,
+        help="Until then the password before this one is good, too, so that the device can be given the new one.",
+    )
     previous_config_topic = fields.Char(
         copy=False, readonly=True, help="Where a device that was moved may still read where it belongs now."
     )
@@ -90,6 +108,9 @@ class IotDevice(models.Model):
             result = super().write(vals)
         else:
             users, topics = self._broker_users(), self._config_topics()
+            if "auth_method" in vals:
+                # What a device identified itself by before is void.
+                self.filtered(lambda device: device.auth_method != vals["auth_method"])._forget_password_hashes()
             result = super().write(vals)
             if "farm_id" in vals:
                 self._check_farms_allowed()
@@ -109,18 +130,21 @@ class IotDevice(models.Model):
     @api.model
     def _remove_users(self, users):
         """Remove the users `_broker_users` gave, for devices that are no longer to have one."""
-        users = [user for user in users.values() if user]
-        if users:
-            with self.env["iot.device.auth"]._changing() as change:
-                for user in users:
-                    change.follow(user, None)
+        self.env["iot.device.auth"]._tell(_change(user, None) for user in users.values() if user)
 
-    def _forget_passwords(self):
-        """Leave these devices without a user at the broker, as when the addon is uninstalled."""
+    def _leave_broker(self):
+        """Take these devices' users from the broker at once, as when the addon, and its outbox, are uninstalled."""
         users = self._broker_users()
-        # Hash and salt are nobody's to write; only the uninstallation, which an administrator does, comes by here.
-        self.sudo().write({"mqtt_password_hash": False, "mqtt_password_salt": False})
-        self._remove_users(users)
+        self.flush_model()
+        # By SQL: a write would have the broker follow, through the outbox.
+        self.env.cr.execute("UPDATE iot_device SET uses_mqtt = false WHERE id IN %s", [tuple(self.ids) or (0,)])
+        self.invalidate_model(["uses_mqtt"])
+        self.env["iot.device.auth"]._tell((_change(user, None) for user in users.values() if user), at_once=True)
+
+    def _forget_password_hashes(self):
+        self._in_action().write({"password_issued_at": False, "previous_password_until": False})
+        # Nobody but administrators has rights to the hash; whoever may write the device may make it useless.
+        self.sudo().write(dict.fromkeys(PASSWORD_HASH_FIELDS, False))
 
     @api.model
     def _check_actions_only(self, names):
@@ -152,25 +176,42 @@ class IotDevice(models.Model):
     # ------------------------------------------------------------------ actions
 
     def action_provision(self):
-        """Let the device connect: make its user at the broker and show the password, once.
+        """Let the devices connect: make their users at the broker and show the passwords, once.
 
-        :returns: the action that opens the credentials, whose context holds them; True for a device without MQTT
+        :returns: the action that shows the credentials, which are nowhere else; for a device that identifies itself by a
+            certificate the action that issues one; True where there is nothing to show
         """
-        self.ensure_one()
+        for device in self:
+            if not device.farm_id:
+                raise UserError(_("%s belongs to no farm yet, and so has no topics: choose its farm.", device.name))
         self._change_state("active", allowed=("provisioning",))
-        if not self.uses_mqtt:
-            return True
-        credentials = self.env["iot.device.auth"].create_mqtt_user(self)
-        if self.config_json:
-            self._publish_configuration()
-        return self._credentials_action(credentials["password"])
+        over_mqtt = self.filtered("uses_mqtt")
+        by_password = over_mqtt.filtered(lambda device: device.auth_method == "password")
+        credentials = self.env["iot.device.auth"]._issue_passwords(by_password)
+        over_mqtt.filtered("config_json")._publish_configuration()
+        if credentials:
+            return self._credentials_action(credentials)
+        if len(over_mqtt) == 1 and not over_mqtt._has_certificate():
+            return over_mqtt.action_issue_certificate()
+        return True
 
     def action_rotate_password(self):
-        """Issue a new password. The old one is refused from now on."""
-        self.ensure_one()
-        if self.state not in CONNECTABLE_STATES or not self.active or not self.uses_mqtt:
-            raise UserError(_("Only a device that may connect over MQTT gets a new password."))
-        return self._credentials_action(self.env["iot.device.auth"].rotate_password(self))
+        """Issue new passwords. Where the broker can have two, the old ones stay good for the hours of grace."""
+        return self._new_passwords(grace=True)
+
+    def action_replace_password(self):
+        """Issue new passwords, as when one has become known. The old ones are refused from now on."""
+        return self._new_passwords(grace=False)
+
+    def _new_passwords(self, grace):
+        for device in self:
+            if device.state not in CONNECTABLE_STATES or not device.active or not device.uses_mqtt:
+                raise UserError(
+                    _("%s gets no new password: only a device that may connect over MQTT does.", device.name)
+                )
+            if device.auth_method != "password":
+                raise UserError(_("%s identifies itself by a certificate, and has no password.", device.name))
+        return self._credentials_action(self.env["iot.device.auth"]._issue_passwords(self, grace=grace))
 
     def action_deactivate(self):
         """Refuse the device and disconnect it at once."""
@@ -189,9 +230,9 @@ class IotDevice(models.Model):
         states = [state for state, _label in self._fields["state"].selection if state != "decommissioned"]
         self._clear_configuration()
         self._change_state("decommissioned", allowed=states)
-        self._in_action().write({"password_issued_at": False, "previous_config_topic": False})
-        # Nobody but administrators has rights to the hash; whoever may decommission makes it useless.
-        return self.sudo().write({"mqtt_password_hash": False, "mqtt_password_salt": False})
+        self._in_action().write({"previous_config_topic": False})
+        self._forget_password_hashes()
+        return True
 
     def _change_state(self, state, allowed):
         labels = dict(self._fields["state"]._description_selection(self.env))
@@ -210,19 +251,33 @@ class IotDevice(models.Model):
     def _in_action(self):
         return self.with_context(iot_device_action=IN_ACTION)
 
-    def _store_password(self, password):
-        salt = secrets.token_hex(16)
-        # With the user's own rights: who may not write the device may not issue its password.
-        self._in_action().write({"password_issued_at": fields.Datetime.now()})
-        # Hash and salt are for administrators to read; everybody who may provision makes new ones.
-        self.sudo().write(
-            {
-                "mqtt_password_hash": self.env["iot.device.auth"]._hash_password(password, salt),
-                "mqtt_password_salt": salt,
-            }
-        )
+    def _store_passwords(self, passwords, previous_until):
+        """Keep the salted hashes of new passwords.
 
-    def _credentials_action(self, password):
+        :param passwords: {device: password}
+        :param previous_until: until when the present passwords stay good; None: they are void
+        """
+        # With the user's own rights: who may not write the device may not issue its password.
+        self._in_action().write(
+            {"password_issued_at": fields.Datetime.now(), "previous_password_until": previous_until}
+        )
+        # Hash and salt are for administrators to read; everybody who may provision makes new ones.
+        for device in self.sudo():
+            password = PasswordHash.of(passwords[device])
+            device.write(
+                {
+                    "mqtt_previous_hash": device.mqtt_password_hash if previous_until else False,
+                    "mqtt_previous_salt": device.mqtt_password_salt if previous_until else False,
+                    "mqtt_password_hash": password.digest,
+                    "mqtt_password_salt": password.salt,
+                }
+            )
+
+    def _credentials_action(self, credentials):
+        """Show credentials that were just issued: one device's in a dialog, many in a sheet to download."""
+        if len(credentials) > 1:
+            return self._credentials_sheet_action(credentials)
+        (shown,) = credentials
         return {
             "type": "ir.actions.act_window",
             "name": _("Device Credentials"),
@@ -231,10 +286,10 @@ class IotDevice(models.Model):
             "views": [(False, "form")],
             "target": "new",
             "context": {
-                "default_iot_device_id": self.id,
-                "default_mqtt_username": self.mqtt_username,
-                "default_mqtt_client_id": self.mqtt_client_id,
-                "default_mqtt_password": password,
+                "default_iot_device_id": shown["device"].id,
+                "default_mqtt_username": shown["username"],
+                "default_mqtt_client_id": shown["client_id"],
+                "default_mqtt_password": shown["password"],
             },
         }
 
@@ -247,42 +302,58 @@ class IotDevice(models.Model):
 
     def _broker_users(self):
         """{id: BrokerUser or None}"""
-        manager = self.env["iot.acl.manager"]
-        users = {}
-        # The hash is no user's to read; here it is compared with itself, and leaves the server in no form.
-        for device in self.sudo():
-            users[device.id] = None
-            if device.uses_mqtt and device.mqtt_password_hash and device.state not in STATES_WITHOUT_USER:
-                users[device.id] = BrokerUser(
-                    access=manager._access(device),
-                    enabled=device.active and device.state in CONNECTABLE_STATES,
-                    password_hash=device.mqtt_password_hash,
-                )
+        # The hash is no user's to read; here it is compared with itself, and leaves the server for the broker alone.
+        with_user = self.sudo().filtered(lambda device: device._has_broker_user())
+        accesses = self.env["iot.acl.manager"]._accesses(with_user)
+        users = dict.fromkeys(self.ids)
+        for device in with_user:
+            by_password = device.auth_method == "password"
+            previous = by_password and device.mqtt_previous_hash
+            users[device.id] = BrokerUser(
+                access=accesses[device.id],
+                enabled=device.active and device.state in CONNECTABLE_STATES,
+                password=PasswordHash(device.mqtt_password_hash, device.mqtt_password_salt) if by_password else None,
+                previous_password=PasswordHash(previous, device.mqtt_previous_salt) if previous else None,
+                previous_until=device.previous_password_until if previous else None,
+            )
         return users
+
+    def _has_broker_user(self):
+        if not self.uses_mqtt or not self.farm_id or self.state in STATES_WITHOUT_USER:
+            return False
+        return bool(self.mqtt_password_hash) if self.auth_method == "password" else self._has_certificate()
+
+    @api.model
+    def _registered_users(self, usernames, with_users=True):
+        """{username: (device, BrokerUser or None)} of those that are registered, archived ones too."""
+        devices = self.with_context(active_test=False).search([("mqtt_username", "in", list(usernames))])
+        users = devices._broker_users() if with_users else {}
+        return {device.mqtt_username: (device, users.get(device.id)) for device in devices}
 
     def _follow(self, users_before, config_topics_before):
         """Carry a change of the register to the broker, to the devices that moved, and to the bridge."""
-        moved = self.filtered(lambda device: users_before[device.id] and device._broker_user()).filtered(
-            lambda device: config_topics_before[device.id] != device.config_topic
+        users = self._broker_users()
+        moved = self.filtered(
+            lambda device: (
+                users_before[device.id] and users[device.id] and config_topics_before[device.id] != device.config_topic
+            )
         )
         moved._leave_address(config_topics_before)
         self._tell_broker(users_before)
         self.env["iot.settings"]._notify_registry()
 
     def _tell_broker(self, users_before):
-        """Tell the broker of every user that is no longer as it was before; those who must be refused come first."""
+        """Tell the broker of every user that is no longer as it was before.
+
+        :param users_before: what `_broker_users` gave before the change
+        """
         users = self._broker_users()
-        changes = [
-            (before, users[device_id])
+        self.env["iot.device.auth"]._tell(
+            _change(before, users[device_id])
             for device_id, before in users_before.items()
-            # A device gets its user by being provisioned, which makes one with a password; not in passing.
-            if before and before != users[device_id]
-        ]
-        if changes:
-            changes.sort(key=lambda change: bool(change[1] and change[1].enabled))
-            with self.env["iot.device.auth"]._changing() as change:
-                for before, after in changes:
-                    change.follow(before, after)
+            if before != users[device_id] and (before or not users[device_id].password)
+            # A user with a password is made by issuing it; not in passing.
+        )
 
     def _note_lost_password(self):
         self.message_post(
@@ -324,3 +395,14 @@ class IotDevice(models.Model):
         self.ensure_one()
         # Publishing is the platform's alone; that the user may change this device was checked when he wrote it.
         self.env["iot.mqtt.service"].sudo().publish(topic, payload, qos=2, retain=True, device=self)
+
+
+def _change(before, after):
+    access = (before or after).access
+    return Change(
+        username=access.username,
+        client_id=access.client_id,
+        before=before,
+        after=after,
+        effect=effect_on_connection(before, after),
+    )
