@@ -14,6 +14,7 @@
     "data": [
         "security/ir.model.access.csv",
         "security/iot_rules.xml",
+        "security/iot_certificate_rules.xml",
         "security/iot_provisioning_rules.xml",
         "security/iot_certificate_rules.xml",
         "data/iot_topic_hierarchy.xml",

@@ -8,6 +8,7 @@ from . import iot_device_addresses
 from . import iot_device_liveness
 from . import iot_device_provisioning
 from . import iot_device_certificate
+from . import iot_device_certificate
 from . import iot_device_credentials
 from . import iot_acl_manager
 from . import iot_device_auth
