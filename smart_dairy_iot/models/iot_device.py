@@ -1,7 +1,7 @@
 """The devices of a farm: what they are and where they stand.
 
-What was last heard from them is in `iot_device_liveness`; how they get to the broker, and are kept away from it, in
-`iot_device_provisioning`.
+Their addresses are in `iot_device_addresses`, what was last heard from them in `iot_device_liveness`; how they get to
+the broker, and are kept away from it, in `iot_device_provisioning`.
 """
 
 import json
@@ -26,7 +26,6 @@ RESERVED_IDS = ("bridge", "admin")
 
 EXPIRING_DAYS = 30
 CALIBRATION_DUE_DAYS = 7
-MAC_ADDRESS = re.compile(r"([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 
 
 class IotDevice(models.Model):
@@ -75,16 +74,12 @@ class IotDevice(models.Model):
         "farm.pen", string="Pen/Location", domain="[('farm_id', '=', farm_id)]", tracking=True
     )
     location_description = fields.Char(string="Physical Location Description")
-    latitude = fields.Float(digits=(10, 7))
-    longitude = fields.Float(digits=(10, 7))
 
     manufacturer = fields.Char()
     model = fields.Char()
     serial_number = fields.Char(copy=False)
     firmware_version = fields.Char(tracking=True)
     hardware_version = fields.Char()
-    mac_address = fields.Char(string="MAC Address", copy=False)
-    ip_address = fields.Char(string="IP Address", copy=False)
 
     data_topic = fields.Char(compute="_compute_topics", store=True)
     status_topic = fields.Char(compute="_compute_topics", store=True)
@@ -114,9 +109,12 @@ class IotDevice(models.Model):
 
     _sql_constraints = [
         ("device_id_unique", "EXCLUDE USING btree (lower(device_id) WITH =)", "Device ID must be unique!"),
-        ("mac_address_unique", "EXCLUDE USING btree (lower(mac_address) WITH =)", "MAC Address must be unique!"),
-        ("latitude_range", "CHECK(latitude BETWEEN -90 AND 90)", "A latitude lies between -90 and 90 degrees."),
-        ("longitude_range", "CHECK(longitude BETWEEN -180 AND 180)", "A longitude lies between -180 and 180 degrees."),
+        (
+            "serial_number_unique",
+            "EXCLUDE USING btree (lower(manufacturer) WITH =, lower(serial_number) WITH =, device_type WITH =)"
+            " WHERE (state != 'decommissioned')",
+            "Another device of this type and manufacturer has this serial number.",
+        ),
     ]
 
     # ------------------------------------------------------------------ constraints
@@ -177,12 +175,6 @@ class IotDevice(models.Model):
                         farm=device.farm_id.name or _("none yet"),
                     )
                 )
-
-    @api.constrains("mac_address")
-    def _check_mac_address(self):
-        for device in self:
-            if device.mac_address and not MAC_ADDRESS.fullmatch(device.mac_address):
-                raise ValidationError(_("“%s” is no MAC address, like 00:1A:2B:3C:4D:5E.", device.mac_address))
 
     @api.constrains("config_json")
     def _check_config_json(self):

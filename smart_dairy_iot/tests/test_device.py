@@ -77,13 +77,6 @@ class TestDeviceIdentity(IotCase):
         with self.assertRaises(UserError):
             self.new_device("T-9", state="active")
 
-    def test_a_mac_address_is_one_and_belongs_to_one_device(self):
-        self.new_device("T-1", mac_address="00:1a:2b:3c:4d:5e")
-        with self.assertRaises(ValidationError):
-            self.new_device("T-2", mac_address="00-1a-2b")
-        with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            self.new_device("T-3", mac_address="00:1A:2B:3C:4D:5E")
-
     def test_a_configuration_is_a_json_object(self):
         device = self.new_device(config_json='{"interval_seconds": 60}')
         for text in ("[1]", "{", "true"):
@@ -198,6 +191,16 @@ class TestDeviceLiveness(IotCase):
         self.hear(device, 6)
         self.env["ir.config_parameter"].set_param("iot.offline_minutes", "10")
         self.assertTrue(device.is_online)
+
+    def test_a_type_can_have_a_time_of_its_own(self):
+        self.env["ir.config_parameter"].set_param("iot.offline_minutes_collar", "60")
+        collar, sensor = self.new_device("T-1", "collar"), self.new_device("T-2", "temperature")
+        for device in (collar, sensor):
+            self.hear(device, 30)
+        self.assertEqual([collar.is_online, sensor.is_online], [True, False])
+        mine = [("id", "in", (collar + sensor).ids)]
+        self.assertEqual(self.env["iot.device"].search([*mine, ("is_online", "=", True)]), collar)
+        self.assertEqual(self.env["iot.device"].search([*mine, ("is_online", "=", False)]), sensor)
 
     def test_online_and_offline_devices_can_be_searched_for(self):
         fresh, old, never = devices = [self.new_device(name) for name in ("T-1", "T-2", "T-3")]
