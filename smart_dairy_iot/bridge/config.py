@@ -58,6 +58,10 @@ class Config:
     telemetry_retention_days: int = 730
     metrics_port: int = 0
 
+    def offline_minutes_of(self, device_type):
+        """After how many minutes of silence a device of this type counts as offline."""
+        return getattr(self, f"offline_minutes_{device_type}") or self.offline_minutes
+
     def __repr__(self):
         # The passwords must not get into a log with the rest.
         shown = ((field.name, getattr(self, field.name)) for field in fields(self) if "password" not in field.name)

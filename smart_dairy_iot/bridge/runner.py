@@ -125,7 +125,7 @@ class _Shift:
         self._threads = [SupervisedThread(worker) for worker in make_workers(self.context)]
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
-        self._liveness = Liveness(config.offline_minutes)
+        self._liveness = Liveness(config)
         self._metrics = BridgeMetrics(db_name, self.pipeline)
         self._replaying = set()
         self._due = {}

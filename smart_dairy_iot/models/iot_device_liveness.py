@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from odoo import api, fields, models
 
+from ..bridge.topics import DEVICE_TYPE_PATHS
+
 LIVENESS_FIELDS = {
     "last_seen": "last_seen",
     "last_message_timestamp": "last_message_timestamp",
@@ -48,7 +50,7 @@ class IotDevice(models.Model):
     reported_error = fields.Char(compute="_compute_liveness", help="What the device's last status said was wrong.")
     reported_firmware_version = fields.Char(compute="_compute_liveness")
 
-    @api.depends("state")
+    @api.depends("state", "device_type")
     def _compute_liveness(self):
         # Read by SQL, as the bridge writes it by SQL: what the ORM has in its cache would be out of date.
         # No right is passed over: it reads the rows of just the devices in self.
@@ -65,7 +67,7 @@ class IotDevice(models.Model):
         for device in self:
             row = rows.get(device._origin.id, {})
             last_seen = row.get("last_seen")
-            heard = last_seen and last_seen >= since and row["reported_status"] != "offline"
+            heard = last_seen and last_seen >= since[device._origin.device_type] and row["reported_status"] != "offline"
             device.is_online = bool(heard and device.state not in STATES_OFF_THE_BROKER)
             device.connection = "never" if not last_seen else "online" if device.is_online else "offline"
             for name, column in LIVENESS_FIELDS.items():
@@ -77,10 +79,14 @@ class IotDevice(models.Model):
             wanted = {True, False} - wanted
         if len(wanted) != 1:
             return [(1, "=", 1)] if wanted else [(0, "=", 1)]
+        self.flush_model(["device_type"])
+        since = self._online_since()
         self.env.cr.execute(
-            "SELECT iot_device_id FROM iot_device_state"
-            " WHERE last_seen >= %s AND reported_status IS DISTINCT FROM 'offline'",
-            [self._online_since()],
+            "SELECT state.iot_device_id FROM iot_device_state state"
+            " JOIN iot_device device ON device.id = state.iot_device_id"
+            " JOIN unnest(%s, %s) AS threshold (device_type, since) ON threshold.device_type = device.device_type"
+            " WHERE state.last_seen >= threshold.since AND state.reported_status IS DISTINCT FROM 'offline'",
+            [list(since), list(since.values())],
         )
         heard = [device_id for (device_id,) in self.env.cr.fetchall()]
         if True in wanted:
@@ -89,5 +95,9 @@ class IotDevice(models.Model):
 
     @api.model
     def _online_since(self):
-        """A device last seen before this moment (naive UTC) is offline."""
-        return fields.Datetime.now() - timedelta(minutes=self.env["iot.settings"]._get_config().offline_minutes)
+        """{device type: moment (naive UTC)}; a device last seen before it is offline."""
+        config, now = self.env["iot.settings"]._get_config(), fields.Datetime.now()
+        return {
+            device_type: now - timedelta(minutes=config.offline_minutes_of(device_type))
+            for device_type in DEVICE_TYPE_PATHS
+        }

@@ -8,6 +8,7 @@ import psycopg2
 import pytest
 
 from bridge_bench import Bench
+from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.liveness import Liveness
 from smart_dairy_iot.bridge.timestamps import utc_now
 
@@ -153,9 +154,11 @@ def test_a_device_is_not_silent_while_nobody_could_hear_it(bench, device):
         connection.autocommit = True
         back = now + timedelta(minutes=20)
         for minutes in (21, 24):
-            Liveness(offline_minutes=5).check(connection, now + timedelta(minutes=minutes), listening_since=back)
+            Liveness(Config(offline_minutes=5)).check(
+                connection, now + timedelta(minutes=minutes), listening_since=back
+            )
         assert bench.count("iot_inbox") == 0
-        Liveness(offline_minutes=5).check(connection, now + timedelta(minutes=26), listening_since=back)
+        Liveness(Config(offline_minutes=5)).check(connection, now + timedelta(minutes=26), listening_since=back)
         assert bench.query("SELECT kind FROM iot_inbox") == [("device_silent",)]
 
 
@@ -167,7 +170,7 @@ def test_a_device_that_falls_silent_and_comes_back_is_noticed_once_each(bench, d
     now = utc_now()
     with contextlib.closing(psycopg2.connect(**bench.dsn)) as connection:
         connection.autocommit = True
-        liveness = Liveness(offline_minutes=5)
+        liveness = Liveness(Config(offline_minutes=5))
         for minutes in (4, 6, 7):
             liveness.check(connection, now + timedelta(minutes=minutes), now)
         assert bench.query("SELECT kind FROM iot_inbox") == [("device_silent",)]
@@ -175,3 +178,25 @@ def test_a_device_that_falls_silent_and_comes_back_is_noticed_once_each(bench, d
         for minutes in (9, 10):
             liveness.check(connection, now + timedelta(minutes=minutes), now)
         assert sorted(bench.query("SELECT kind FROM iot_inbox")) == [("device_back",), ("device_silent",)]
+
+
+def test_each_type_of_device_is_silent_after_its_own_time(bench, device):
+    device("CO-1", "collar")
+    device("TS-1", "temperature")
+    now = utc_now()
+    bench.query("INSERT INTO iot_device_state (iot_device_id, last_seen) SELECT id, %s FROM iot_device", now)
+    config = Config(offline_minutes=5, offline_minutes_collar=60)
+
+    def silent_after(minutes):
+        with contextlib.closing(psycopg2.connect(**bench.dsn)) as connection:
+            connection.autocommit = True
+            Liveness(config).check(
+                connection, now + timedelta(minutes=minutes), listening_since=now - timedelta(days=1)
+            )
+        return bench.query(
+            "SELECT device.device_id FROM iot_inbox JOIN iot_device device ON device.id = iot_device_id"
+            " ORDER BY iot_inbox.id"
+        )
+
+    assert silent_after(30) == [("TS-1",)]
+    assert silent_after(61) == [("TS-1",), ("CO-1",)]

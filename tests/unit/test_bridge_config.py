@@ -3,6 +3,7 @@
 import pytest
 
 from smart_dairy_iot.bridge.config import Config, ConfigError, load_config, read_file_section
+from smart_dairy_iot.bridge.topics import DEVICE_TYPE_PATHS
 
 
 def test_without_any_setting_the_defaults_hold():
@@ -43,3 +44,12 @@ def test_a_file_without_the_section_or_no_file_gives_nothing(tmp_path):
     path = tmp_path / "odoo.conf"
     path.write_text("[options]\n")
     assert read_file_section(path) == read_file_section(tmp_path / "missing.conf") == {}
+
+
+def test_a_type_without_a_time_of_its_own_is_offline_after_the_general_one():
+    config = Config(offline_minutes=5, offline_minutes_collar=60)
+    assert (config.offline_minutes_of("collar"), config.offline_minutes_of("gate")) == (60, 5)
+
+
+def test_every_type_of_device_can_have_a_time_of_its_own():
+    assert {Config().offline_minutes_of(device_type) for device_type in DEVICE_TYPE_PATHS} == {5}
