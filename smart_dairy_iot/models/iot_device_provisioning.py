@@ -70,7 +70,6 @@ class IotDevice(models.Model):
     mqtt_previous_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
     password_issued_at = fields.Datetime(string="Password Issued", copy=False, readonly=True, tracking=True)
     previous_password_until = fields.Datetime(
-        string="Previous Password Until",
         copy=False,
         readonly=True,
         help="Until then the password before this one is good, too, so that the device can be given the new one.",
@@ -178,8 +177,8 @@ class IotDevice(models.Model):
     def action_provision(self):
         """Let the devices connect: make their users at the broker and show the passwords, once.
 
-        :returns: the action that shows the credentials, which are nowhere else; for a device that identifies itself by a
-            certificate the action that issues one; True where there is nothing to show
+        :returns: the action that shows the credentials, which are nowhere else; for a device that identifies itself by
+            a certificate the action that issues one; True where there is nothing to show
         """
         for device in self:
             if not device.farm_id:

@@ -5,6 +5,7 @@ it is told what a device may do and carries that to the broker, every command co
 """
 
 from .base import (
+    CONNECTION_EFFECTS,
     Broker,
     BrokerError,
     BrokerUnreachable,
