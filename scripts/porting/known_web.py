@@ -30,7 +30,7 @@ JAVASCRIPT_IMPORTS: dict[str, set[str]] = {
     | {"formatDuration", "parseDate", "parseDateTime", "serializeDate", "serializeDateTime", "today"},
     "@web/core/l10n/localization": {"localization"},
     "@web/core/l10n/translation": {"_t"},
-    "@web/core/network/download": {"download"},
+    "@web/core/network/download": {"download", "downloadFile"},
     "@web/core/registry": {"registry"},
     "@web/core/utils/arrays": {"groupBy", "sortBy", "unique", "zip"},
     "@web/core/utils/concurrency": {"Deferred", "KeepLast", "Mutex", "Race", "delay"},

@@ -29,6 +29,13 @@ class IotSettings(models.AbstractModel):
         )
 
     @api.model
+    def _broker_address(self):
+        """Where devices connect, e.g. "mqtts://broker.farm.example:8883"."""
+        config = self._get_config()
+        scheme = "mqtts" if config.mqtt_use_tls else "mqtt"
+        return f"{scheme}://{config.mqtt_broker_host}:{config.mqtt_broker_port}"
+
+    @api.model
     def _telemetry_specs(self):
         """The `TelemetrySpec` of every telemetry model in this database, by table."""
         mixin = self.env.registry["iot.telemetry.mixin"]

@@ -1,5 +1,6 @@
 from . import test_access
 from . import test_credentials
+from . import test_credentials_sheet
 from . import test_device
 from . import test_events_alerts
 from . import test_host

@@ -22,6 +22,4 @@ class IotDeviceCredentialsWizard(models.TransientModel):
 
     @api.depends("iot_device_id")
     def _compute_broker_address(self):
-        config = self.env["iot.settings"]._get_config()
-        scheme = "mqtts" if config.mqtt_use_tls else "mqtt"
-        self.broker_address = f"{scheme}://{config.mqtt_broker_host}:{config.mqtt_broker_port}"
+        self.broker_address = self.env["iot.settings"]._broker_address()
