@@ -7,8 +7,25 @@ parameters `iot.mqtt_broker_host`.
 import configparser
 import os
 from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
 
 SECTION = "smart_dairy_iot"
+
+RANGES = {
+    "mqtt_broker_port": (1, 65535),
+    "mqtt_auth_db_port": (1, 65535),
+    "metrics_port": (0, 65535),
+    "password_grace_hours": (0, 24 * 30),
+    "bridge_batch_size": (1, 100_000),
+    "bridge_flush_ms": (1, 60_000),
+    # Packet ids have 16 bits, and those under way at once have to stay well below that.
+    "bridge_receive_maximum": (1, 65535),
+    "telemetry_retention_days": (1, 365 * 100),
+    "offline_minutes": (1, 60 * 24 * 365),
+}
+"""The least and the most that a number can be; where a type of device has a number of its own, 0 is good too."""
+
+URLS = ("emqx_api_url",)
 
 
 class ConfigError(ValueError):
@@ -86,17 +103,53 @@ def load_config(file_section, parameters, environ=os.environ):
     :param parameters: {key: text} of the system parameters, without their prefix `iot.`
     :raises ConfigError: naming the setting and what it must be
     """
+    texts = {name: text for name, (_source, text) in find_overrides(file_section, environ).items()}
     values = {}
     for field in fields(Config):
-        for source in (
-            environ.get(f"SMART_DAIRY_{field.name.upper()}"),
-            file_section.get(field.name),
-            parameters.get(field.name),
-        ):
-            if source not in (None, "", False):
-                values[field.name] = _convert(field, source)
-                break
+        text = texts.get(field.name) or parameters.get(field.name)
+        if text not in (None, "", False):
+            values[field.name] = _convert(field, text)
+            check_value(field.name, values[field.name])
     return Config(**values)
+
+
+def find_overrides(file_section, environ=os.environ):
+    """What wins over the settings page, {name: (source, text)} with the source "environment" or "file"."""
+    found = {}
+    for field in fields(Config):
+        for source, text in (
+            ("environment", environ.get(f"SMART_DAIRY_{field.name.upper()}")),
+            ("file", file_section.get(field.name)),
+        ):
+            if text:
+                found[field.name] = (source, text)
+                break
+    return found
+
+
+def value_range(name):
+    """(least, most) of a number, or None where it has no bounds."""
+    if name.startswith("offline_minutes_"):
+        return 0, RANGES["offline_minutes"][1]
+    return RANGES.get(name)
+
+
+def check_value(name, value):
+    """:raises ConfigError: where the setting cannot have this value, naming it and what it must be"""
+    bounds = value_range(name)
+    if bounds and not bounds[0] <= value <= bounds[1]:
+        raise ConfigError(f"the setting {name} must be from {bounds[0]} to {bounds[1]}, not {value}")
+    if name in URLS and not _is_web_address(value):
+        raise ConfigError(f"the setting {name} must be an address such as http://localhost:18083/api/v5")
+
+
+def _is_web_address(text):
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    # What stands before an @ is a password, and an address is shown to everybody.
+    return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
 
 
 def _convert(field, text):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from smart_dairy_iot.bridge.config import Config, ConfigError, load_config, read_file_section
+from smart_dairy_iot.bridge.config import Config, ConfigError, find_overrides, load_config, read_file_section
 from smart_dairy_iot.bridge.topics import DEVICE_TYPE_PATHS
 
 
@@ -24,10 +24,50 @@ def test_booleans_are_read_as_people_write_them(text, value):
     assert load_config({"mqtt_use_tls": text}, {}, environ={}).mqtt_use_tls is value
 
 
-@pytest.mark.parametrize(("key", "text"), [("mqtt_use_tls", "perhaps"), ("mqtt_broker_port", "mqtt")])
+def test_what_wins_over_the_settings_page_is_told_with_where_it_comes_from():
+    found = find_overrides(
+        {"mqtt_broker_host": "file", "mqtt_ca_file": "ca.crt", "mqtt_broker_port": "", "unknown": "x"},
+        environ={"SMART_DAIRY_MQTT_BROKER_HOST": "environment", "SMART_DAIRY_MQTT_USE_TLS": ""},
+    )
+    assert found == {"mqtt_broker_host": ("environment", "environment"), "mqtt_ca_file": ("file", "ca.crt")}
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("mqtt_use_tls", "perhaps"),
+        ("mqtt_broker_port", "mqtt"),
+        ("mqtt_broker_port", "0"),
+        ("mqtt_broker_port", "65536"),
+        ("mqtt_auth_db_port", "-1"),
+        ("metrics_port", "65536"),
+        ("password_grace_hours", "-1"),
+        ("bridge_batch_size", "0"),
+        ("offline_minutes", "0"),
+        ("offline_minutes_collar", "-1"),
+        ("emqx_api_url", "localhost:18083"),
+        ("emqx_api_url", "ftp://localhost/"),
+        ("emqx_api_url", "http://[::1"),
+        ("emqx_api_url", "http://key:secret@localhost/"),
+    ],
+)
 def test_a_value_that_cannot_be_is_an_error_that_names_the_setting(key, text):
     with pytest.raises(ConfigError, match=key):
         load_config({key: text}, {}, environ={})
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("metrics_port", "0", 0),
+        ("password_grace_hours", "0", 0),
+        ("offline_minutes_collar", "0", 0),
+        ("mqtt_broker_port", "65535", 65535),
+        ("emqx_api_url", "https://emqx.example/api/v5", "https://emqx.example/api/v5"),
+    ],
+)
+def test_values_at_the_edge_of_what_can_be_are_taken(key, text, value):
+    assert getattr(load_config({key: text}, {}, environ={}), key) == value
 
 
 def test_no_password_is_shown_when_a_config_is_printed():
