@@ -122,12 +122,13 @@ class IotDevice(models.Model):
     @api.constrains("device_id", "device_type")
     def _check_device_id(self):
         """An identity is a plain topic segment, fits its type's pattern and is not the platform's own."""
+        platform = self._platform_identities()
         for device in self:
             if not IDENTIFIER.fullmatch(device.device_id):
                 raise ValidationError(
                     _("“%s” cannot be a device ID: use up to 64 letters, digits, _ and -.", device.device_id)
                 )
-            if device.device_id.lower() in RESERVED_IDS or device._has_platform_identity():
+            if device.device_id.lower() in RESERVED_IDS or platform & {device.mqtt_client_id, device.mqtt_username}:
                 raise ValidationError(_("“%s” is reserved for the platform itself.", device.device_id))
             pattern = device._id_pattern()
             if not re.fullmatch(pattern, device.device_id):
@@ -139,12 +140,11 @@ class IotDevice(models.Model):
                     )
                 )
 
-    def _has_platform_identity(self):
+    @api.model
+    def _platform_identities(self):
+        """Client ids and user names at the broker that are the platform's own."""
         config = self.env["iot.settings"]._get_config()
-        return self.mqtt_client_id == config.mqtt_bridge_client_id or self.mqtt_username in (
-            config.mqtt_bridge_username,
-            config.mqtt_admin_username,
-        )
+        return {config.mqtt_bridge_client_id, config.mqtt_bridge_username, config.mqtt_admin_username}
 
     def _id_pattern(self):
         # Reading one setting, of no secrecy: whoever registers a device is bound by it.
@@ -184,14 +184,19 @@ class IotDevice(models.Model):
 
     def _configuration(self):
         """The configuration as a dict; raises ValidationError for anything but a JSON object."""
+        return self._parse_configuration(self.config_json or "{}", self.name)
+
+    @api.model
+    def _parse_configuration(self, text, owner):
+        """:param owner: whose configuration it is, for the error"""
         try:
-            configuration = json.loads(self.config_json or "{}")
+            configuration = json.loads(text)
         except ValueError as error:
             raise ValidationError(
-                _("The configuration of %(device)s is not JSON: %(error)s", device=self.name, error=error)
+                _("The configuration of %(owner)s is not JSON: %(error)s", owner=owner, error=error)
             ) from error
         if not isinstance(configuration, dict):
-            raise ValidationError(_("The configuration of %s must be a JSON object.", self.name))
+            raise ValidationError(_("The configuration of %s must be a JSON object.", owner))
         return configuration
 
     # ------------------------------------------------------------------ computed

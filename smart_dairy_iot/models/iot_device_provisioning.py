@@ -33,6 +33,9 @@ FOLLOWED = IDENTITY | {"state", "active", "farm_id", "uses_mqtt", "auth_method"}
 """Fields whose change concerns the broker or the bridge."""
 PASSWORD_HASH_FIELDS = ("mqtt_password_hash", "mqtt_password_salt", "mqtt_previous_hash", "mqtt_previous_salt")
 
+TRACKED_ONE_BY_ONE = 20
+"""Of more devices at a time the chatter gets its lines in one go: Odoo's own tracking takes 3 ms for each."""
+
 IN_ACTION = object()
 """Set in the context by the actions. A context that comes from outside holds JSON, and so never this object."""
 
@@ -68,7 +71,7 @@ class IotDevice(models.Model):
     mqtt_password_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
     mqtt_previous_hash = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
     mqtt_previous_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
-    password_issued_at = fields.Datetime(string="Password Issued", copy=False, readonly=True, tracking=True)
+    password_issued_at = fields.Datetime(string="Password Issued", copy=False, readonly=True)
     previous_password_until = fields.Datetime(
         copy=False,
         readonly=True,
@@ -245,7 +248,15 @@ class IotDevice(models.Model):
                         new_state=labels[state].lower(),
                     )
                 )
-        return self._in_action().write({"state": state})
+        if len(self) <= TRACKED_ONE_BY_ONE:
+            return self._in_action().write({"state": state})
+        self._message_log_batch(
+            bodies={
+                device.id: _("Status: %(before)s → %(after)s", before=labels[device.state], after=labels[state])
+                for device in self
+            }
+        )
+        return self.with_context(mail_notrack=True)._in_action().write({"state": state})
 
     def _in_action(self):
         return self.with_context(iot_device_action=IN_ACTION)
@@ -260,6 +271,7 @@ class IotDevice(models.Model):
         self._in_action().write(
             {"password_issued_at": fields.Datetime.now(), "previous_password_until": previous_until}
         )
+        self._message_log_batch(bodies=dict.fromkeys(self.ids, _("A new password was issued.")))
         # Hash and salt are for administrators to read; everybody who may provision makes new ones.
         for device in self.sudo():
             password = PasswordHash.of(passwords[device])
