@@ -2,6 +2,7 @@ from . import test_access
 from . import test_credentials
 from . import test_credentials_sheet
 from . import test_device
+from . import test_emqx_webhook
 from . import test_events_alerts
 from . import test_host
 from . import test_iot_live
@@ -13,3 +14,4 @@ from . import test_screens
 from . import test_settings
 from . import test_telemetry
 from . import test_topics
+from . import test_provisioning_outbox
