@@ -17,6 +17,7 @@
         "security/iot_certificate_rules.xml",
         "security/iot_provisioning_rules.xml",
         "security/iot_certificate_rules.xml",
+        "security/iot_device_connection_rules.xml",
         "data/iot_topic_hierarchy.xml",
         "data/iot_topic_schema.xml",
         "data/ir_cron.xml",

@@ -15,6 +15,7 @@ from . import iot_device_auth
 from . import iot_provisioning_entry
 from . import iot_device_broker_state
 from . import iot_device_state
+from . import iot_device_connection
 from . import iot_temperature_reading
 from . import milk_production_realtime
 from . import iot_activity_reading
