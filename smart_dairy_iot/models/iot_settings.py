@@ -1,8 +1,10 @@
 """The platform's settings and its seams: where the other addons, the bridge and the telemetry tables meet."""
 
+import os
+
 from odoo import api, models, tools
 
-from ..bridge.config import load_config, read_file_section
+from ..bridge.config import find_overrides, load_config, read_file_section
 
 
 def config_file():
@@ -23,10 +25,32 @@ class IotSettings(models.AbstractModel):
         """
         # System parameters are readable for administrators only, settings hold for everybody.
         parameters = self.env["ir.config_parameter"].sudo().search_read([("key", "=like", "iot.%")], ["key", "value"])
+        file_section, environ = self._server_settings()
         return load_config(
-            read_file_section(config_file()),
-            {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters},
+            file_section, {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters}, environ
         )
+
+    @api.model
+    def _server_settings(self):
+        """(section of Odoo's file, environment): what wins over the settings page.
+
+        Both speak of the original, and so do not hold for a neutralised copy of its database: that could change the
+        devices' users at the brokers. Whoever wants to try a copy on brokers of its own types them on its page.
+        """
+        if self._is_neutralized():
+            return {}, {}
+        return read_file_section(config_file()), os.environ
+
+    @api.model
+    def _overrides(self):
+        """What wins over the settings page, see `bridge.config.find_overrides`. It holds passwords, too."""
+        return find_overrides(*self._server_settings())
+
+    @api.model
+    def _is_neutralized(self):
+        """Whether this database is a copy for trying things out."""
+        # As above: no secret, and true for everybody.
+        return self.env["ir.config_parameter"].sudo().get_param("database.is_neutralized") == "true"
 
     @api.model
     def _broker_address(self):
