@@ -2,10 +2,10 @@
 # is enough: what else is needed, they fetch. Ports and the rest are settings: make demo SMART_DAIRY_HTTP_PORT=8070
 PYTHON ?= python3
 
-.PHONY: help setup demo test lint stop clean
+.PHONY: help setup demo test lint stop clean bench-provision
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Fetch and prepare all that the demo and the tests run on
 	@$(PYTHON) scripts/set_up.py
@@ -15,6 +15,9 @@ demo: ## Set up what is missing and run the product with a simulated farm; Ctrl-
 
 test: ## Set up what is missing and run every test, once per Odoo series; writes build/test-report.json
 	@$(PYTHON) scripts/test.py
+
+bench-provision: ## Measure registering and provisioning 10,000 devices on EMQX's tables; the last line is JSON
+	@$(PYTHON) scripts/bench_provision.py
 
 lint: ## Check the whole tree
 	@scripts/lint.sh

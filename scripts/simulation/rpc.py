@@ -17,10 +17,12 @@ class OdooClient:
     """A logged-in session.
 
     :param url: the server's address, such as `http://127.0.0.1:8069`
+    :param timeout: seconds to wait for an answer
     :raise RpcError: wrong login, or the server is out of reach
     """
 
-    def __init__(self, url, database, login, password):
+    def __init__(self, url, database, login, password, timeout=TIMEOUT_SECONDS):
+        self._timeout = timeout
         self._url = url.rstrip("/")
         self._numbers = itertools.count(1)
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
@@ -45,7 +47,7 @@ class OdooClient:
             self._url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            with self._opener.open(request, timeout=self._timeout) as response:
                 answer = json.load(response)
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             raise RpcError(f"{self._url} cannot be reached: {error}") from error
