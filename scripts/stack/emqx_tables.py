@@ -1,4 +1,4 @@
-"""EMQX's authentication database, as docker/emqx makes it, on a server of ours: for what needs the tables and no EMQX."""
+"""EMQX's authentication database as docker/emqx makes it, on a server of ours: for what needs the tables alone."""
 
 import os
 
