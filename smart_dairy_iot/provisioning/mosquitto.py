@@ -1,12 +1,11 @@
 """Mosquitto's dynamic security plugin, commanded over MQTT.
 
-A command is a JSON document published to `$CONTROL/dynamic-security/v1`; the plugin answers on `…/response`. Each
-device has a user and a role of its own, both named as its user name. The role allows literal topics; everything else
-falls under the plugin's defaults, which must deny (checked before a user is made).
+A command is a JSON document published to `$CONTROL/dynamic-security/v1`; the plugin answers on `…/response`. What the
+commands say is in `dynamic_security`; here they are carried to the broker.
 
-Size: a password costs the broker about 20 ms, and every change rewrites its whole JSON file, while it does nothing
-else. That is good for some hundreds of devices. Devices are therefore made one by one, each confirmed, and never many
-in one message.
+Size: every change rewrites the broker's whole file, twice for most, and it does nothing else meanwhile.
+
+More devices than that belong on EMQX.
 """
 
 import json
@@ -19,24 +18,46 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from .base import Broker, BrokerError
+from .base import Broker, BrokerError, BrokerUnreachable
+from .dynamic_security import LISTS, UNKNOWN, commands_for, found_users, takes_away
 
 CONTROL_TOPIC = "$CONTROL/dynamic-security/v1"
 RESPONSE_TOPIC = f"{CONTROL_TOPIC}/response"
 TIMEOUT_S = 10
 """Seconds for connecting, and for the answer to one message. A user waits for it in the web client."""
 
-MUST_BE_DENIED = ("publishClientSend", "subscribe")
-"""The plugin's defaults without which a device could use topics that are not its own. Receiving may stay allowed:
-nobody receives what he could not subscribe to."""
+MUST_BE_DENIED = ("publishClientSend", "publishClientReceive", "subscribe")
+"""The plugin's defaults without which a device could use topics that are not its own.
+
+Receiving is among them: a subscription outlives the right to it, and a client with a certificate, whose client id is
+bound to nothing, can take over the session of another with all its subscriptions.
+"""
+
+MOST_CHANGES = 500
+MOST_IN_ONE_MESSAGE = 50
+MESSAGE_S = 0.05
+"""Seconds that a message with several changes should take: for so long the broker does nothing else."""
 
 
-CLIENT_NOT_FOUND = "Client not found"
-ROLE_NOT_FOUND = "Role not found"
+class Pace:
+    """How many changes go into the next message, and how long the broker is left alone before it."""
+
+    def __init__(self):
+        self.changes = 1
+        self.pause = 0.0
+
+    def took(self, seconds):
+        """The last message took so long. The broker gets as much time for everybody else."""
+        fitting = int(self.changes * MESSAGE_S / max(seconds, 1e-6))
+        self.changes = min(max(fitting, 1), MOST_IN_ONE_MESSAGE)
+        self.pause = seconds
 
 
 class MosquittoBroker(Broker):
     """One short connection of the administrator to the broker of `config` (see `bridge.config.Config`)."""
+
+    takes_hashes = False
+    most_changes = MOST_CHANGES
 
     def __init__(self, config):
         self._config = config
@@ -66,7 +87,7 @@ class MosquittoBroker(Broker):
                 config.mqtt_broker_host, config.mqtt_broker_port, clean_start=True, properties=_expire_at_once()
             )
         except (OSError, ValueError, ssl.SSLError) as error:
-            raise BrokerError(f"The broker at {self._address()} cannot be reached: {error}.") from error
+            raise BrokerUnreachable(f"The broker at {self._address()} cannot be reached: {error}.") from error
         self._answers = queue.Queue()
         self._client = client
         client.loop_start()
@@ -99,56 +120,53 @@ class MosquittoBroker(Broker):
     def _expect_success(self, otherwise):
         reason_code = self._answer(time.monotonic() + TIMEOUT_S)
         if getattr(reason_code, "is_failure", True):
-            raise BrokerError(f"The broker at {self._address()} {otherwise}: {reason_code}.")
+            raise BrokerUnreachable(f"The broker at {self._address()} {otherwise}: {reason_code}.")
 
     def _address(self):
         return f"{self._config.mqtt_broker_host}:{self._config.mqtt_broker_port}"
 
-    # ------------------------------------------------------------------ commands
+    # ------------------------------------------------------------------ users
 
-    def create(self, access, password):
-        self._check_defaults()
-        # The old user goes first, errors and all: if it stays in the way, createRole and createClient will say so.
-        self._command(*_removal(access.username), ignore=("deleteClient", "deleteRole"))
-        self._command(
-            {"command": "createRole", "rolename": access.username, "acls": _acls(access)},
-            {
-                "command": "createClient",
-                "username": access.username,
-                "password": password,
-                "clientid": access.client_id,
-                "roles": [{"rolename": access.username}],
-            },
-        )
+    def apply(self, changes):
+        revocations = [change for change in changes if takes_away(change)]
+        others = [change for change in changes if not takes_away(change)]
+        yield from self._in_chunks(revocations)
+        if others:
+            self._check_defaults()
+            # Rights that are narrowed do not wait for passwords that are issued.
+            yield from self._in_chunks(sorted(others, key=lambda change: change.password is not None))
 
-    def enable(self, username):
-        self._command({"command": "enableClient", "username": username})
+    def users(self):
+        # Both lists in one message: nothing can change between them.
+        clients, roles = self._send(LISTS)
+        return found_users(clients["data"], roles["data"])
 
-    def disable(self, username):
-        # A user that the broker does not know is refused already.
-        self._command({"command": "disableClient", "username": username}, ignore_errors=(CLIENT_NOT_FOUND,))
+    def _in_chunks(self, changes):
+        pace = Pace()
+        while changes:
+            chunk, changes = changes[: pace.changes], changes[pace.changes :]
+            started = time.monotonic()
+            refusals = self._carry_out(chunk)
+            pace.took(time.monotonic() - started)
+            yield from (change for change in chunk if change.username not in refusals)
+            if refusals:
+                raise next(iter(refusals.values()))
+            if changes:
+                time.sleep(pace.pause)
 
-    def set_acl(self, access):
-        # A subscription outlives the right to it (the plugin looks only when it is made). Disabling the user ends
-        # its connection and with it the subscription; if it was disabled before, it has to stay so.
-        was_disabled = self._is_disabled(access.username)
-        commands = [
-            {"command": "disableClient", "username": access.username},
-            {"command": "modifyRole", "rolename": access.username, "acls": _acls(access)},
-        ]
-        if not was_disabled:
-            commands.append({"command": "enableClient", "username": access.username})
-        self._command(*commands)
-
-    def delete(self, username):
-        self._command(*_removal(username), ignore_errors=(CLIENT_NOT_FOUND, ROLE_NOT_FOUND))
-
-    def _is_disabled(self, username):
-        (response,) = self._command({"command": "getClient", "username": username})
-        return response["data"]["client"].get("disabled", False)
+    def _carry_out(self, chunk):
+        """Tell the broker of the changes in one message; returns what it refused, {username: BrokerError}."""
+        commands = [(change, *command) for change in chunk for command in commands_for(change)]
+        responses = self._send([command for _change, command, _tolerated in commands])
+        refusals = {}
+        for (change, command, tolerated), response in zip(commands, responses, strict=True):
+            error = response.get("error")
+            if error and error not in tolerated:
+                refusals.setdefault(change.username, BrokerError(self._refusal(change, command, error)))
+        return refusals
 
     def _check_defaults(self):
-        (response,) = self._command({"command": "getDefaultACLAccess"})
+        (response,) = self._send([{"command": "getDefaultACLAccess"}])
         allowed = [acl["acltype"] for acl in response["data"]["acls"] if acl["allow"]]
         wrong = [acl_type for acl_type in MUST_BE_DENIED if acl_type in allowed]
         if wrong:
@@ -157,27 +175,22 @@ class MosquittoBroker(Broker):
                 "any device could use the topics of any other. Set the defaults of its dynamic security plugin to deny."
             )
 
-    def _command(self, *commands, ignore=(), ignore_errors=()):
-        """Send the commands in one message, wait for its answers and return them.
+    # ------------------------------------------------------------------ messages
 
-        :param ignore: names of commands whose refusal does not matter
-        :param ignore_errors: reasons of a refusal that do not matter
-        :raises BrokerError: at the first refusal, or when no answer comes in time
+    def _send(self, commands):
+        """Send the commands in one message, wait for its answers and return them, refusals among them.
+
+        :raises BrokerError: when no answer comes in time
         """
         token = secrets.token_hex(8)
         message = {"commands": [{**command, "correlationData": token} for command in commands]}
         self._client.publish(CONTROL_TOPIC, json.dumps(message), qos=1)
-        responses = self._responses(token)
-        for command, response in zip(commands, responses, strict=True):
-            error = response.get("error")
-            if error and command["command"] not in ignore and error not in ignore_errors:
-                raise BrokerError(self._refusal(command, error))
-        return responses
+        return self._responses(token)
 
-    def _refusal(self, command, error):
-        if error == CLIENT_NOT_FOUND:
+    def _refusal(self, change, command, error):
+        if error in UNKNOWN:
             return (
-                f"The broker at {self._address()} does not know the user {command['username']} any more: "
+                f"The broker at {self._address()} does not know the user {change.username} any more: "
                 "give the device a new password, and it is made again."
             )
         # Only the command's name and the plugin's words: the command itself may hold a password.
@@ -197,24 +210,12 @@ class MosquittoBroker(Broker):
         try:
             answer = self._answers.get(timeout=max(0, deadline - time.monotonic()))
         except queue.Empty:
-            raise BrokerError(f"The broker at {self._address()} did not answer within {TIMEOUT_S} seconds.") from None
+            raise BrokerUnreachable(
+                f"The broker at {self._address()} did not answer within {TIMEOUT_S} seconds."
+            ) from None
         if isinstance(answer, ConnectionError):
-            raise BrokerError(f"The broker at {self._address()} closed the connection: {answer}.")
+            raise BrokerUnreachable(f"The broker at {self._address()} closed the connection: {answer}.")
         return answer
-
-
-def _acls(access):
-    allowed = [("publishClientSend", topic) for topic in access.publish]
-    for topic in access.subscribe:
-        allowed += [("subscribeLiteral", topic), ("publishClientReceive", topic)]
-    return [{"acltype": acl_type, "topic": topic, "priority": 0, "allow": True} for acl_type, topic in allowed]
-
-
-def _removal(username):
-    return (
-        {"command": "deleteClient", "username": username},
-        {"command": "deleteRole", "rolename": username},
-    )
 
 
 def _expire_at_once():

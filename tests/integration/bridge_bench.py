@@ -12,8 +12,7 @@ import psycopg2
 
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.bridge.runner import Bridge
-from smart_dairy_iot.provisioning import broker_for
-from smart_dairy_iot.provisioning.base import DeviceAccess
+from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, broker_for
 from smart_dairy_iot.telemetry.spec import Column, TelemetrySpec
 
 SPECS = (
@@ -81,8 +80,9 @@ class Bench:
             *(device_id, device_id, device_type, state, self.farm_id, username, client_id),
         )
         with broker_for(self.config) as administration:
-            access = DeviceAccess(username, client_id, [f"{topic}/data", f"{topic}/status"], [f"{topic}/config"])
-            administration.create(access, "test-password")
+            access = DeviceAccess(username, client_id, (f"{topic}/data", f"{topic}/status"), (f"{topic}/config",))
+            user = BrokerUser(access, enabled=True)
+            list(administration.apply([Change(username, client_id, user, password="test-password")]))
         return Publisher(self.config, username, client_id, "test-password", device_id, topic)
 
     def wait_for(self, condition, what):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from smart_dairy_iot.bridge.config import Config
-from smart_dairy_iot.provisioning import DeviceAccess, MosquittoBroker
+from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, MosquittoBroker
 from support import Connection, Farm, eventually, new_code, utc_now
 
 DEAD_LETTERS = """
@@ -34,7 +34,8 @@ def publisher(shared_broker, odoo):
         mqtt_admin_password=shared_broker.admin_password,
     )
     with MosquittoBroker(config) as administrator:
-        administrator.create(access, "only for this test")
+        user = BrokerUser(access, enabled=True)
+        list(administrator.apply([Change(access.username, access.client_id, user, password="only for this test")]))
     connection = Connection(shared_broker, access.username, access.client_id, "only for this test")
     assert connection.open()
     yield connection, device, topics
