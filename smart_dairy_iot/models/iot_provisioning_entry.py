@@ -139,13 +139,13 @@ class IotProvisioningEntry(models.Model):
 
     @api.model
     def _apply(self, broker):
-        """Apply what is due at the connected broker.
+        """Apply what is due at the connected broker; a failure is noted with the entries.
 
-        :raises BrokerUnreachable: never; the entries have the error
+        :returns: whether there was anything
         """
         due = self._due()
         if not due:
-            return
+            return False
         registered = self.env["iot.device"]._registered_users(set(due.mapped("username")))
         changes = []
         for username, entries in due.grouped("username").items():
@@ -163,11 +163,12 @@ class IotProvisioningEntry(models.Model):
             _carry_out(broker, changes, errors)
         except BrokerUnreachable as error:
             due._note_failure(str(error))
-            return
+            return True
         failed = due.filtered(lambda entry: entry.username in errors)
         (due - failed).write({"state": "done", "error": False, "applied_at": fields.Datetime.now()})
         for entry in failed:
             entry._note_failure(errors[entry.username])
+        return True
 
     def _note_failure(self, error):
         for attempts, entries in self.grouped("attempts").items():
@@ -205,6 +206,12 @@ def _carry_out(broker, changes, errors):
         _carry_out(broker, changes[half:], errors)
 
 
+def _apply_due(registry, broker):
+    with registry.cursor() as cr:
+        # Superuser, here and below: no user is behind the outbox; those who wrote to it had their rights checked.
+        return api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]._apply(broker)
+
+
 def apply_entries(db_name):
     """Apply the entries that are due, in a transaction of their own.
 
@@ -214,13 +221,14 @@ def apply_entries(db_name):
     registry = Registry(db_name)
     try:
         with registry.cursor() as cr:
-            # Superuser, here and below: no user is behind the outbox; those who wrote to it had their rights checked.
             env = api.Environment(cr, SUPERUSER_ID, {})
             if not env["iot.provisioning.entry"].search_count([("state", "=", "waiting")], limit=1):
                 return
             broker = broker_for(env["iot.settings"]._get_config())
-        with broker, registry.cursor() as cr:
-            api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]._apply(broker)
+        with broker:
+            # Who came by meanwhile could not enter: what he has written is carried out with the rest.
+            while _apply_due(registry, broker):
+                pass
     except BrokerError as error:
         with registry.cursor() as cr:
             entries = api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]
