@@ -8,12 +8,14 @@ import threading
 class Cable:
     """Forwards connections to a port of this machine; use it in a ``with`` statement.
 
-    ``port`` is where it listens. While it is unplugged every connection is dead, and a new one is cut at once.
+    ``port`` is where it listens. While it is unplugged every connection is dead, and a new one is cut at once. While it
+    is frozen, a new one is taken and nothing comes through it, as from a server that hangs.
     """
 
     def __init__(self, target_port):
         self._target_port = target_port
         self._is_plugged = True
+        self._is_frozen = False
         self._sockets = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -31,6 +33,13 @@ class Cable:
         """Let new connections through again."""
         with self._lock:
             self._is_plugged = True
+            self._is_frozen = False
+
+    def freeze(self):
+        """Cut all connections, and take every new one without answering."""
+        self.unplug()
+        with self._lock:
+            self._is_frozen = True
 
     def unplug(self):
         """Cut all connections, and every new one."""
@@ -47,6 +56,9 @@ class Cable:
             except OSError:
                 return  # the cable is gone
             with self._lock:
+                if self._is_frozen:
+                    self._sockets.add(near)
+                    continue
                 if not self._is_plugged:
                     near.close()
                     continue
