@@ -1,1 +1,3 @@
+from . import claim
 from . import emqx_webhook
+from . import labels

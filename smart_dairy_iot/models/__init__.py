@@ -10,6 +10,8 @@ from . import iot_device_provisioning
 from . import iot_device_certificate
 from . import iot_device_certificate
 from . import iot_device_credentials
+from . import iot_device_claim
+from . import iot_device_labels
 from . import iot_acl_manager
 from . import iot_device_auth
 from . import iot_provisioning_entry

@@ -1,4 +1,5 @@
 from . import test_access
+from . import test_claim
 from . import test_credentials
 from . import test_credentials_sheet
 from . import test_device
@@ -7,6 +8,7 @@ from . import test_emqx_webhook
 from . import test_events_alerts
 from . import test_host
 from . import test_iot_live
+from . import test_labels
 from . import test_mailboxes
 from . import test_provisioning
 from . import test_provisioning_undone

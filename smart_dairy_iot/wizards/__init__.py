@@ -1,1 +1,2 @@
 from . import iot_device_credentials_wizard
+from . import iot_device_claim_wizard
