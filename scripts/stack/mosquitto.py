@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from .paths import ROOT
@@ -15,16 +16,29 @@ BRIDGE = "sd_bridge"
 HASH_ITERATIONS = 101  # the plug-in's own default; the passwords are 256 random bits, which need no slow hash
 
 
+@dataclass(frozen=True)
+class CertificateListener:
+    """A second listener, for devices that identify themselves by a certificate; see docs/certificates.md.
+
+    ``ca_file`` has the device CAs with their chains, ``crl_file`` the revocation lists of all of them.
+    """
+
+    port: int
+    ca_file: Path
+    crl_file: Path
+
+
 class Mosquitto(Service):
     """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users."""
 
     name = "mosquitto"
 
-    def __init__(self, directory: Path, prefix: Path, port: int):
+    def __init__(self, directory: Path, prefix: Path, port: int, certificates: CertificateListener | None = None):
         super().__init__(directory)
         self.prefix = prefix
         self.host = "127.0.0.1"
         self.port = port
+        self.certificates = certificates
         secret_file = self.directory / "credentials.json"
         if not secret_file.exists():
             write_private(secret_file, json.dumps({ADMIN: new_secret(), BRIDGE: new_secret()}))
@@ -84,7 +98,6 @@ class Mosquitto(Service):
 
     def _configuration(self, security_file: Path) -> str:
         plugin = next(iter(self.prefix.glob("usr/lib/*/mosquitto_dynamic_security.so")))
-        certs = self.ca_file.parent
         return "\n".join(
             [
                 "allow_anonymous false",
@@ -103,13 +116,31 @@ class Mosquitto(Service):
                 "max_inflight_messages 20000",
                 "log_dest stderr",
                 "log_timestamp_format %Y-%m-%dT%H:%M:%S",
-                f"listener {self.port} 127.0.0.1",
-                f"certfile {certs / 'server.crt'}",
-                f"keyfile {certs / 'server.key'}",
-                "tls_version tlsv1.2",
+                *self._listener(self.port),
+                *(self._certificate_listener(self.certificates) if self.certificates else ()),
                 "",
             ]
         )
+
+    def _listener(self, port: int) -> list[str]:
+        certs = self.ca_file.parent
+        return [
+            f"listener {port} {self.host}",
+            f"certfile {certs / 'server.crt'}",
+            f"keyfile {certs / 'server.key'}",
+            "tls_version tlsv1.2",  # the least; 1.3 is what both sides take if they can
+        ]
+
+    def _certificate_listener(self, certificates: CertificateListener) -> list[str]:
+        return [
+            *self._listener(certificates.port),
+            f"cafile {certificates.ca_file}",
+            f"crlfile {certificates.crl_file}",
+            "require_certificate true",
+            "use_identity_as_username true",
+            # The plug-in does not check the client id of whom it has not let in itself.
+            "use_username_as_clientid true",
+        ]
 
     def _initial_security(self) -> dict:
         """Two users and nothing else allowed to anyone.
