@@ -75,7 +75,8 @@ class IotDevice(models.Model):
     def _compute_map_url(self):
         for device in self:
             known = device.latitude or device.longitude
-            device.map_url = known and MAP_URL.format(latitude=device.latitude, longitude=device.longitude)
+            position = MAP_URL.format(latitude=device.latitude, longitude=device.longitude)
+            device.map_url = position if known else False
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -20,7 +20,7 @@ LIVENESS_FIELDS = {
 }
 """Field of the device → column of `iot_device_state`, which the bridge alone writes."""
 
-STATES_OFF_THE_BROKER = ("inactive", "decommissioned")
+STATES_OFF_THE_BROKER = ("provisioning", "inactive", "decommissioned")
 """States in which the broker refuses a device: however lately it was heard, it is not online."""
 
 
@@ -32,10 +32,12 @@ class IotDevice(models.Model):
         search="_search_is_online",
         help="Heard from within the time that the settings give a device before it counts as offline, and neither "
         "reported offline by the broker, which speaks for a device that lost its connection (its last will), nor "
-        "inactive or decommissioned.",
+        "in a state in which the broker refuses it.",
     )
     connection = fields.Selection(
-        [("online", "Online"), ("offline", "Offline"), ("never", "Never Seen")], compute="_compute_liveness"
+        [("online", "Online"), ("offline", "Offline"), ("never", "Never Seen")],
+        compute="_compute_liveness",
+        search="_search_connection",
     )
     last_seen = fields.Datetime(compute="_compute_liveness")
     last_message_timestamp = fields.Datetime(
@@ -79,19 +81,37 @@ class IotDevice(models.Model):
             wanted = {True, False} - wanted
         if len(wanted) != 1:
             return [(1, "=", 1)] if wanted else [(0, "=", 1)]
-        self.flush_model(["device_type"])
+        return [("id", "in" if True in wanted else "not in", self._seen_devices()["online"])]
+
+    def _search_connection(self, operator, value):
+        wanted = set(value) if operator in ("in", "not in") else {value}
+        if operator in ("!=", "not in"):
+            wanted = {"online", "offline", "never"} - wanted
+        seen = self._seen_devices()
+        if "never" in wanted:
+            unwanted = [device_id for name, ids in seen.items() if name not in wanted for device_id in ids]
+            return [("id", "not in", unwanted)]
+        return [("id", "in", [device_id for name, ids in seen.items() if name in wanted for device_id in ids])]
+
+    @api.model
+    def _seen_devices(self):
+        """{"online": ids, "offline": ids} of the devices that have ever been heard."""
+        self.flush_model(["device_type", "state"])
         since = self._online_since()
         self.env.cr.execute(
-            "SELECT state.iot_device_id FROM iot_device_state state"
+            "SELECT state.iot_device_id,"
+            " state.last_seen >= threshold.since AND state.reported_status IS DISTINCT FROM 'offline'"
+            " AND device.state NOT IN %s"
+            " FROM iot_device_state state"
             " JOIN iot_device device ON device.id = state.iot_device_id"
             " JOIN unnest(%s, %s) AS threshold (device_type, since) ON threshold.device_type = device.device_type"
-            " WHERE state.last_seen >= threshold.since AND state.reported_status IS DISTINCT FROM 'offline'",
-            [list(since), list(since.values())],
+            " WHERE state.last_seen IS NOT NULL",
+            [STATES_OFF_THE_BROKER, list(since), list(since.values())],
         )
-        heard = [device_id for (device_id,) in self.env.cr.fetchall()]
-        if True in wanted:
-            return [("id", "in", heard), ("state", "not in", STATES_OFF_THE_BROKER)]
-        return ["|", ("id", "not in", heard), ("state", "in", STATES_OFF_THE_BROKER)]
+        seen = {"online": [], "offline": []}
+        for device_id, online in self.env.cr.fetchall():
+            seen["online" if online else "offline"].append(device_id)
+        return seen
 
     @api.model
     def _online_since(self):

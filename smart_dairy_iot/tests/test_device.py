@@ -156,7 +156,8 @@ class TestDeviceTopics(IotCase):
 @tagged("post_install", "-at_install")
 class TestDeviceLiveness(IotCase):
     def hear(self, device, minutes_ago, **values):
-        """What the bridge writes."""
+        """What the bridge writes of a device in service."""
+        device._in_action().write({"uses_mqtt": False, "state": "active"})
         seen = fields.Datetime.now() - timedelta(minutes=minutes_ago)
         self.env.cr.execute(
             "INSERT INTO iot_device_state (iot_device_id, last_seen, messages_received, battery_level)"
@@ -176,7 +177,7 @@ class TestDeviceLiveness(IotCase):
         self.assertFalse(never.last_seen)
 
     def test_a_device_that_the_broker_refuses_is_offline_however_lately_it_was_heard(self):
-        for number, state in enumerate(("inactive", "decommissioned")):
+        for number, state in enumerate(("provisioning", "inactive", "decommissioned")):
             device = self.new_device(f"T-{number}")
             self.hear(device, 1)
             self.assertTrue(device.is_online)
@@ -213,3 +214,16 @@ class TestDeviceLiveness(IotCase):
         self.assertEqual(found([*mine, ("is_online", "=", False)]), old + never)
         self.assertEqual(found([*mine, ("is_online", "!=", True)]), old + never)
         self.assertEqual(found([*mine, ("is_online", "in", [True, False])]), fresh + old + never)
+
+    def test_devices_can_be_searched_for_by_their_connection_those_never_seen_too(self):
+        fresh, old, never = devices = [self.new_device(name) for name in ("T-1", "T-2", "T-3")]
+        self.hear(fresh, 1)
+        self.hear(old, 60)
+        mine = [("id", "in", [device.id for device in devices])]
+        found = self.env["iot.device"].search
+        self.assertEqual(found([*mine, ("connection", "=", "online")]), fresh)
+        self.assertEqual(found([*mine, ("connection", "=", "offline")]), old)
+        self.assertEqual(found([*mine, ("connection", "=", "never")]), never)
+        self.assertEqual(found([*mine, ("connection", "!=", "online")]), old + never)
+        self.assertEqual(found([*mine, ("connection", "in", ["online", "never"])]), fresh + never)
+        self.assertEqual(found([*mine, ("connection", "not in", ["never"])]), fresh + old)

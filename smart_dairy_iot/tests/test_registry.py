@@ -2,7 +2,7 @@
 
 import psycopg2
 
-from odoo.exceptions import AccessError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 from odoo.tools import mute_logger
 
@@ -25,7 +25,7 @@ class TestDeviceFarm(IotCase):
     def test_a_device_without_a_farm_cannot_leave_the_state_in_which_it_waits_for_one(self):
         device = self.preregistered()
         for action in (device.action_provision, device.action_decommission):
-            with self.assertRaisesRegex(ValidationError, "Give Device T-1 a farm first"), self.env.cr.savepoint():
+            with self.assertRaisesRegex(UserError, "farm"), self.env.cr.savepoint():
                 action()
         device.invalidate_recordset()
         self.assertEqual((device.state, device._broker_user()), ("provisioning", None))

@@ -128,6 +128,8 @@ class TestTelemetry(TransactionCase):
         self.assertEqual(sorted(events.mapped("message")), ["hot", "wet"])
 
     def test_a_device_reported_offline_by_its_last_will_is_offline_until_it_speaks_again(self):
+        self.collar._in_action().write({"uses_mqtt": False, "state": "active"})
+
         def is_online():
             self.env.invalidate_all()
             self.assertEqual(
