@@ -110,9 +110,8 @@ class IotDevice(models.Model):
             result = super().write(vals)
         else:
             users, topics = self._broker_users(), self._config_topics()
-            if "auth_method" in vals:
-                # What a device identified itself by before is void.
-                self.filtered(lambda device: device.auth_method != vals["auth_method"])._forget_password_hashes()
+            # What a device identified itself by before is void.
+            self.filtered(lambda device: device._identifies_otherwise(vals))._forget_password_hashes()
             result = super().write(vals)
             if "farm_id" in vals:
                 self._check_farms_allowed()
@@ -142,6 +141,10 @@ class IotDevice(models.Model):
         self.env.cr.execute("UPDATE iot_device SET uses_mqtt = false WHERE id IN %s", [tuple(self.ids) or (0,)])
         self.invalidate_model(["uses_mqtt"])
         self.env["iot.device.auth"]._tell((_change(user, None) for user in users.values() if user), at_once=True)
+
+    def _identifies_otherwise(self, vals):
+        """Whether writing these values changes by what the device identifies itself."""
+        return any(name in vals and vals[name] != self[name] for name in ("auth_method", "uses_mqtt"))
 
     def _forget_password_hashes(self):
         self._in_action().write({"password_issued_at": False, "previous_password_until": False})

@@ -5,6 +5,7 @@ from unittest.mock import patch
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
+from ..provisioning import Change
 from .common import IotCase
 
 
@@ -125,10 +126,14 @@ class TestProvisioning(IotCase):
         with self.assertRaises(UserError):
             self.device.action_rotate_password()
 
+    def lose_user(self, device):
+        """Delete the device's user behind the register's back."""
+        with self.env["iot.device.auth"]._broker() as broker:
+            list(broker.apply([Change(device.mqtt_username, device.mqtt_client_id, None)]))
+
     def test_a_new_password_mends_a_broker_that_has_lost_its_users(self):
         self.provision(self.device)
-        with self.env["iot.device.auth"]._changing() as change:
-            change._broker.delete(self.device.mqtt_username)
+        self.lose_user(self.device)
         with self.assertRaisesRegex(UserError, "new password"):
             self.env["iot.acl.manager"].create_device_acl(self.device)
         password = self.device.action_rotate_password()["context"]["default_mqtt_password"]
@@ -136,8 +141,7 @@ class TestProvisioning(IotCase):
 
     def test_a_user_that_the_broker_has_lost_can_be_decommissioned_nevertheless(self):
         self.provision(self.device)
-        with self.env["iot.device.auth"]._changing() as change:
-            change._broker.delete(self.device.mqtt_username)
+        self.lose_user(self.device)
         self.device.action_decommission()
         self.assertEqual(self.device.state, "decommissioned")
 

@@ -14,11 +14,10 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..models import iot_device_auth
-from ..provisioning import BrokerError, MosquittoBroker
+from ..provisioning import BrokerUnreachable, MosquittoBroker
 from .common import IotCase
 
 FARM_CODE = "UNDONE"
-AUTH_LOGGER = "odoo.addons.smart_dairy_iot.models.iot_device_auth"
 
 
 class LaterStepFails(Exception):
@@ -28,14 +27,33 @@ class LaterStepFails(Exception):
 def acting_without_confirming(config):
     """The real broker, over a line that breaks after a command was carried out and before it is confirmed."""
     broker = MosquittoBroker(config)
-    create = broker.create
+    apply = broker.apply
 
-    def create_unconfirmed(access, password):
-        create(access, password)
-        raise BrokerError("The broker did not answer.")
+    def apply_unconfirmed(changes):
+        list(apply(changes))
+        raise BrokerUnreachable("The broker did not answer.")
 
-    broker.create = create_unconfirmed
+    broker.apply = apply_unconfirmed
     return broker
+
+
+def breaking_off_after(count):
+    """The real broker, over a line that breaks once so many users were confirmed."""
+
+    def broker_for(config):
+        broker = MosquittoBroker(config)
+        apply = broker.apply
+
+        def apply_some(changes):
+            for number, change in enumerate(apply(changes)):
+                if number == count:
+                    raise BrokerUnreachable("The broker closed the connection.")
+                yield change
+
+        broker.apply = apply_some
+        return broker
+
+    return broker_for
 
 
 @tagged("post_install", "-at_install")
@@ -83,11 +101,7 @@ class TestUndoneProvisioning(IotCase):
 
     def known_to_broker(self):
         with MosquittoBroker(self.env["iot.settings"]._get_config()) as broker:
-            try:
-                broker._is_disabled("TE_UNDONE-1")
-            except BrokerError:
-                return False
-        return True
+            return "TE_UNDONE-1" in broker.users()
 
     def check(self, accepted, password):
         with self.transaction() as env:
@@ -199,13 +213,55 @@ class TestUndoneProvisioning(IotCase):
             notes = self.device(env).message_ids.mapped("body")
         self.assertTrue(any("issue another password" in note for note in notes), notes)
 
-    def test_what_cannot_be_put_right_because_the_broker_is_gone_is_an_error_in_the_log(self):
+    def test_what_cannot_be_put_back_because_the_broker_is_gone_is_shown_and_put_back_once_it_is_there(self):
         password = self.provisioned()
-        gone = patch.object(MosquittoBroker, "__enter__", side_effect=BrokerError("The broker is gone."))
-        with self.assertLogs(AUTH_LOGGER, "ERROR") as logs, self.registry.cursor() as cr:
+        gone = patch.object(MosquittoBroker, "__enter__", side_effect=BrokerUnreachable("The broker is gone."))
+        with self.registry.cursor() as cr:
             self.device(api.Environment(cr, SUPERUSER_ID, {})).action_deactivate()
             with gone:
                 cr.rollback()
-        self.assertIn("TE_UNDONE-1", logs.output[0])
-        self.assertNotIn(password, logs.output[0])
         self.check(False, password)
+        with self.transaction() as env:
+            self.assertEqual(self.device(env).broker_state, "waiting")
+            self.assertEqual(self.device(env).broker_error, "The broker is gone.")
+            self.device(env).action_tell_broker()
+        self.check(True, password)
+        with self.transaction() as env:
+            self.assertEqual(self.device(env).broker_state, "up_to_date")
+
+    def test_a_user_that_could_not_be_deleted_because_the_broker_is_gone_is_deleted_once_it_is_there(self):
+        self.provisioned()
+        gone = patch.object(MosquittoBroker, "__enter__", side_effect=BrokerUnreachable("The broker is gone."))
+        with self.registry.cursor() as cr:
+            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_decommission()
+            with gone:
+                cr.commit()
+        self.assertTrue(self.known_to_broker())
+        with self.transaction() as env:
+            env["iot.provisioning.entry"].search([("state", "=", "waiting")]).action_apply()
+        self.assertFalse(self.known_to_broker())
+
+    def test_a_bulk_action_that_breaks_off_half_way_leaves_no_user_behind(self):
+        with self.transaction() as env:
+            others = env["iot.device"].create(
+                [
+                    {"name": f"Undone {n}", "device_id": f"UNDONE-X{n}", "device_type": "temperature", "farm_id": farm}
+                    for n, farm in enumerate([self.farm_id] * 120)
+                ]
+            )
+            self.addCleanup(self.forget_devices, others.ids)
+        with (
+            self.assertRaises(UserError),
+            patch.object(iot_device_auth, "broker_for", breaking_off_after(60)),
+            self.registry.cursor() as cr,
+        ):
+            api.Environment(cr, SUPERUSER_ID, {})["iot.device"].browse(others.ids).action_provision()
+        with self.transaction() as env:
+            self.assertEqual(set(env["iot.device"].browse(others.ids).mapped("state")), {"provisioning"})
+            config = env["iot.settings"]._get_config()
+        with MosquittoBroker(config) as broker:
+            self.assertFalse([username for username in broker.users() if username.startswith("TE_UNDONE-X")])
+
+    def forget_devices(self, ids):
+        with self.transaction() as env:
+            env["iot.device"].browse(ids).unlink()
