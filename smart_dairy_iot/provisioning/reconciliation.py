@@ -19,7 +19,7 @@ class Drift:
     details: tuple = ()
 
 
-def compare(expected, found, ours=frozenset()):
+def compare(expected, found, ours=frozenset(), tells_passwords=False):
     """The differences, by user name.
 
     A user that has to be disabled and is not there at all is no difference: it is refused as it should be.
@@ -27,6 +27,7 @@ def compare(expected, found, ours=frozenset()):
     :param expected: {username: BrokerUser} of the register
     :param found: {username: FoundUser} of the broker
     :param ours: user names of the platform itself, such as the bridge's, which are in no register
+    :param tells_passwords: whether the broker tells its hashes, so that a user without one has none
     :return: list of `Drift`
     """
     drifts = []
@@ -37,12 +38,12 @@ def compare(expected, found, ours=frozenset()):
         elif present is None:
             if wanted.enabled:
                 drifts.append(Drift("missing", username))
-        elif differences := _differences(wanted, present):
+        elif differences := _differences(wanted, present, tells_passwords):
             drifts.append(Drift("stale", username, differences))
     return drifts
 
 
-def _differences(wanted, present):
+def _differences(wanted, present, tells_passwords):
     sentences = []
     if present.client_id != wanted.access.client_id:
         sentences.append(f"It may connect as {present.client_id or 'any client'} instead of {wanted.access.client_id}.")
@@ -53,7 +54,8 @@ def _differences(wanted, present):
         ("subscribe", present.subscribe, wanted.access.subscribe),
     ):
         sentences += _topic_differences(verb, found, set(rights), complete=wanted.enabled)
-    sentences += _password_difference(wanted.password, present.password)
+    if tells_passwords:
+        sentences += _password_difference(wanted.password, present.password)
     return tuple(sentences + _others(present))
 
 
@@ -68,9 +70,10 @@ def _topic_differences(verb, found, wanted, complete):
 
 
 def _password_difference(wanted, present):
-    # None: a broker that does not tell its passwords, or a user without one.
-    if present is None or present == wanted:
+    if present == wanted:
         return []
+    if present is None:
+        return ["It has no password."]
     if wanted is None:
         return ["It has a password, though its device identifies itself by a certificate alone."]
     return ["Its password is not the one that was issued last."]
@@ -87,7 +90,7 @@ def _powers(present):
 
 
 def _others(present):
-    return [f"Besides: {other}." for other in present.others]
+    return [f"{other[:1].upper()}{other[1:]}." for other in present.others]
 
 
 def _topics(topics):

@@ -3,6 +3,7 @@ from . import test_claim
 from . import test_credentials
 from . import test_credentials_sheet
 from . import test_device
+from . import test_drift
 from . import test_emqx_webhook
 from . import test_emqx_webhook
 from . import test_events_alerts

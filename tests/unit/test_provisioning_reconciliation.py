@@ -25,7 +25,7 @@ FOUND = FoundUser(
 
 
 def differences(wanted=WANTED, found=FOUND):
-    return compare({"TE_T-1": wanted}, {"TE_T-1": found})
+    return compare({"TE_T-1": wanted}, {"TE_T-1": found}, tells_passwords=True)
 
 
 def test_a_user_that_is_as_the_register_says_is_no_difference_in_whatever_order_its_topics_come():
@@ -43,12 +43,12 @@ def test_a_disabled_user_that_is_not_there_is_refused_as_it_should_be():
 
 
 def test_a_user_of_no_device_is_foreign_with_what_it_may_do():
-    (drift,) = compare({}, {"dash": replace(FOUND, username="dash", others=("reads dairy/#",))})
+    (drift,) = compare({}, {"dash": replace(FOUND, username="dash", others=("it may receive dairy/#",))})
     assert (drift.kind, drift.username) == ("foreign", "dash")
     text = " ".join(drift.details)
     assert "may connect" in text
     assert f"{TOPIC}/commands" in text
-    assert "reads dairy/#" in text
+    assert "It may receive dairy/#." in text
 
 
 def test_the_platform_s_own_users_are_never_a_difference():
@@ -69,8 +69,9 @@ def test_the_platform_s_own_users_are_never_a_difference():
         ({"subscribe": FOUND.subscribe | {"dairy/#"}}, "subscribe to dairy/#, and must not"),
         ({"subscribe": frozenset()}, f"may not subscribe to {TOPIC}/commands"),
         ({"password": PasswordHash.of("another")}, "not the one that was issued last"),
+        ({"password": None}, "has no password"),
         ({"password": replace(PASSWORD, salt="another salt")}, "not the one that was issued last"),
-        ({"others": ("is a superuser",)}, "is a superuser"),
+        ({"others": ("it is a superuser",)}, "It is a superuser."),
     ],
 )
 def test_whatever_is_not_as_the_register_says_is_stale_and_named(change, said):
@@ -80,8 +81,8 @@ def test_whatever_is_not_as_the_register_says_is_stale_and_named(change, said):
     assert said in sentence
 
 
-def test_a_password_that_the_broker_does_not_tell_is_not_compared():
-    assert differences(found=replace(FOUND, password=None)) == []
+def test_where_the_broker_does_not_tell_its_passwords_they_are_not_compared():
+    assert compare({"TE_T-1": WANTED}, {"TE_T-1": replace(FOUND, password=None)}) == []
 
 
 def test_a_password_of_a_user_that_identifies_itself_by_certificate_is_a_difference():

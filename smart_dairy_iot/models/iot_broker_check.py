@@ -1,0 +1,106 @@
+"""The comparison of the broker's users with the register: when it was last made, and what came of it.
+
+What differs is in `iot.broker.drift`. The broker is asked first, and the register read afterwards in a transaction of
+its own: what has been provisioned in between is in both, or its entry in the outbox tells that it was under way.
+"""
+
+from functools import partial
+
+from odoo import SUPERUSER_ID, _, api, fields, models
+from odoo.exceptions import AccessError, UserError
+from odoo.modules.registry import Registry
+from odoo.tools.misc import format_datetime
+
+from ..provisioning import BrokerError, broker_for
+
+
+class IotBrokerCheck(models.Model):
+    """One row: the last check."""
+
+    _name = "iot.broker.check"
+    _description = "Broker Check"
+    _rec_name = "checked_at"
+
+    checked_at = fields.Datetime(required=True, readonly=True)
+    problem = fields.Char(readonly=True, help="Why the broker could not be asked; empty where it answered.")
+
+    @api.model
+    def _cron_check(self):
+        """Compare the broker with the register; a broker that cannot be asked is a result like any other."""
+        check_broker(self.env.cr.dbname)
+
+    @api.model
+    def action_check_now(self):
+        """Compare the broker with the register now.
+
+        :raises UserError: where the broker cannot be asked
+        """
+        self._check_administrator()
+        problem = check_broker(self.env.cr.dbname)
+        if problem:
+            raise UserError(problem)
+        return {"type": "ir.actions.client", "tag": "soft_reload"}
+
+    @api.model
+    def summary(self):
+        """What the screen says of the last check: {"text", "level": a class of alerts}."""
+        self._check_administrator()
+        last = self.search([], limit=1, order="id desc")
+        if not last:
+            return {"level": "info", "text": _("The broker has not been compared with the register yet.")}
+        checked_at = format_datetime(self.env, last.checked_at)
+        if last.problem:
+            text = _("The check of %(time)s failed: %(problem)s", time=checked_at, problem=last.problem)
+            return {"level": "danger", "text": text}
+        differing = self.env["iot.broker.drift"].search_count([("state", "=", "open")])
+        if not differing:
+            text = _("Checked %s: the broker's users are as the register says.", checked_at)
+            return {"level": "success", "text": text}
+        text = _("Checked %(time)s: users that differ: %(count)s.", time=checked_at, count=differing)
+        return {"level": "warning", "text": text}
+
+    @api.model
+    def _check_after_commit(self):
+        """Check once more when this transaction, and what it has to tell the broker, is through."""
+        self.env.cr.postcommit.add(partial(check_broker, self.env.cr.dbname))
+
+    @api.model
+    def _note(self, problem):
+        """Replace what was known of the last check."""
+        # A broker that is away is asked again and again; the latest answer is what counts.
+        self.search([]).unlink()
+        self.create({"checked_at": fields.Datetime.now(), "problem": problem})
+
+    @api.model
+    def _check_administrator(self):
+        if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_admin"):
+            raise AccessError(_("Only farm administrators may compare the broker with the register."))
+
+
+def check_broker(db_name):
+    """Compare, and note what differs, in transactions of its own.
+
+    :return: None, or a sentence on why the broker could not be asked
+    """
+    registry = Registry(db_name)
+    with registry.cursor() as cr:
+        # Superuser, here and below: the broker knows the users of every farm, whoever has it checked.
+        config = api.Environment(cr, SUPERUSER_ID, {})["iot.settings"]._get_config()
+        since = cr.now()
+    found, problem = None, None
+    try:
+        broker = broker_for(config)
+        with broker:
+            found = broker.users()
+    except BrokerError as error:
+        problem = str(error)
+    with registry.cursor() as cr:
+        # One check at a time notes what it found. A lock of a table, unlike others, can be had before the transaction
+        # has seen anything, so that it sees what the one before has noted.
+        cr.execute("LOCK TABLE iot_broker_check IN SHARE ROW EXCLUSIVE MODE")
+        env = api.Environment(cr, SUPERUSER_ID, {})
+        if found is not None:
+            ours = {config.mqtt_bridge_username, config.mqtt_admin_username}
+            env["iot.broker.drift"]._note(found, ours, broker.takes_hashes, since)
+        env["iot.broker.check"]._note(problem)
+    return problem
