@@ -10,7 +10,9 @@ MAC_ADDRESS = re.compile(
     r"[0-9A-F]{2}([-: .]?)(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}"  # 00-1A-2B-3C-4D-5E, 001A2B3C4D5E
     r"|[0-9A-F]{4}([-:.])[0-9A-F]{4}\2[0-9A-F]{4}"  # 001A.2B3C.4D5E
 )
-MAP_URL = "https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=18/{latitude}/{longitude}"
+MAP_URL = (
+    "https://www.openstreetmap.org/?mlat={latitude:.6f}&mlon={longitude:.6f}#map=18/{latitude:.6f}/{longitude:.6f}"
+)
 
 
 def normalised_mac_address(text):

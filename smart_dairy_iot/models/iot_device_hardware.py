@@ -31,7 +31,7 @@ class IotDeviceHardware(models.Model):
     installed_on = fields.Date(readonly=True)
     removed_on = fields.Date(required=True, readonly=True)
     reason = fields.Char(required=True, readonly=True)
-    replaced_by_id = fields.Many2one("res.users", string="Replaced By", required=True, readonly=True)
+    replaced_by_id = fields.Many2one("res.users", required=True, readonly=True)
 
 
 class IotDevice(models.Model):
@@ -67,9 +67,9 @@ class IotDevice(models.Model):
         self.ensure_one()
         old_id = self.device_id
         former = self._former_hardware(reason, removed_on)
+        self.certificate_ids._revoke("superseded")
         if self.state not in STATES_WITHOUT_USER:
             self.action_decommission()
-        self._revoke_certificates()
         self._in_action().write({"state": "provisioning", "active": True})
         self.write({**successor, "installed_on": removed_on})
         self._void_calibration()
@@ -100,9 +100,6 @@ class IotDevice(models.Model):
     def _void_calibration(self):
         """A calibration is that of the hardware; addons forget theirs, too."""
         self.write({"calibration_date": False, "next_calibration_date": False})
-
-    def _revoke_certificates(self):
-        """Make the certificates of the hardware void."""
 
 
 def _described(device_id, serial_number):

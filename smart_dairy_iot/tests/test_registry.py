@@ -135,5 +135,5 @@ class TestDeviceAddresses(IotCase):
         self.assertFalse(device.map_url)
         device.write({"latitude": 23.8103, "longitude": 90.4125})
         self.assertEqual(
-            device.map_url, "https://www.openstreetmap.org/?mlat=23.8103&mlon=90.4125#map=18/23.8103/90.4125"
+            device.map_url, "https://www.openstreetmap.org/?mlat=23.810300&mlon=90.412500#map=18/23.810300/90.412500"
         )
