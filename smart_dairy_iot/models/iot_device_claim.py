@@ -11,6 +11,10 @@ import secrets
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from .iot_device_provisioning import ACTIONS_ONLY
+
+ACTIONS_ONLY.update({"claim_code", "released_for_claiming", "claimed_at", "claimed_by_id"})
+
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: without letters that are easily taken for others."""
 
