@@ -24,8 +24,6 @@ from . import iot_device_auth
 from . import iot_provisioning_entry
 from . import iot_broker_check
 from . import iot_broker_drift
-from . import iot_broker_check
-from . import iot_broker_drift
 from . import iot_device_broker_state
 from . import iot_device_state
 from . import iot_device_connection
