@@ -24,7 +24,6 @@ TOPIC_FIELDS = {
 RESERVED_IDS = ("bridge", "admin")
 """Their client ids, sd_bridge and sd_admin, are the platform's own unless the settings say otherwise."""
 
-EXPIRING_DAYS = 30
 CALIBRATION_DUE_DAYS = 7
 
 
@@ -87,12 +86,6 @@ class IotDevice(models.Model):
     config_topic = fields.Char(string="Configuration Topic", compute="_compute_topics", store=True)
     alert_topic = fields.Char(compute="_compute_topics", store=True)
 
-    certificate_cn = fields.Char(string="Certificate CN", copy=False)
-    certificate_expiry = fields.Date(copy=False)
-    certificate_status = fields.Selection(
-        [("valid", "Valid"), ("expiring", "Expiring Soon"), ("expired", "Expired"), ("revoked", "Revoked")],
-        compute="_compute_certificate_status",
-    )
     calibration_date = fields.Date(string="Last Calibration Date", copy=False)
     next_calibration_date = fields.Date(copy=False)
     calibration_status = fields.Selection(
@@ -218,18 +211,6 @@ class IotDevice(models.Model):
         """Compute the topics anew after a change of their patterns, which no dependency can express."""
         for name in TOPIC_FIELDS.values():
             self.env.add_to_compute(self._fields[name], self)
-
-    @api.depends("certificate_expiry")
-    def _compute_certificate_status(self):
-        today = fields.Date.context_today(self)
-        for device in self:
-            expiry = device.certificate_expiry
-            if not expiry:
-                device.certificate_status = False
-            elif expiry < today:
-                device.certificate_status = "expired"
-            else:
-                device.certificate_status = "expiring" if expiry < today + timedelta(days=EXPIRING_DAYS) else "valid"
 
     @api.depends("next_calibration_date")
     def _compute_calibration_status(self):

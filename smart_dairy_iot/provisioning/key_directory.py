@@ -23,16 +23,15 @@ class KeyDirectory:
         return self.path / f"{fingerprint}.key"
 
     def write(self, fingerprint, key):
-        """Keep a key (bytes) under a certificate's fingerprint.
+        """Keep a key (bytes) under a certificate's fingerprint; one that is there already is the same, and stays.
 
+        :returns: whether it was not there
         :raises CertificateError: where it cannot be written, or others could read it there
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._check_private(self.path)
-            with suppress(FileExistsError):
-                # One that is there already is the same: the name is the certificate's own.
-                self._write_new(self.file_of(fingerprint), key)
+            return self._write_new(self.file_of(fingerprint), key)
         except OSError as error:
             raise CertificateError(
                 f"The key of the device CA cannot be written to {self.path}: {error.strerror}."
@@ -40,11 +39,15 @@ class KeyDirectory:
 
     @staticmethod
     def _write_new(path, content):
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            return False
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        return True
 
     def read(self, fingerprint):
         """The key of a certificate.

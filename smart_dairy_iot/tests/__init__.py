@@ -1,5 +1,7 @@
 from . import test_access
 from . import test_claim
+from . import test_certificate_authority
+from . import test_certificates
 from . import test_credentials
 from . import test_credentials_sheet
 from . import test_device

@@ -56,8 +56,8 @@ def test_a_directory_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_a_key_is_not_overwritten_and_can_be_removed_twice(keys):
-    keys.write("ab12", b"key")
-    keys.write("ab12", b"other")
+    assert keys.write("ab12", b"key") is True
+    assert keys.write("ab12", b"other") is False
     assert keys.read("ab12") == b"key"
     keys.remove("ab12")
     keys.remove("ab12")
