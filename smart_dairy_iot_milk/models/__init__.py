@@ -4,6 +4,7 @@ from . import iot_modbus_profile_line
 from . import iot_modbus_service
 from . import iot_milk_meter
 from . import iot_milk_meter_point
+from . import iot_device
 from . import iot_rfid_service
 from . import iot_settings
 from . import iot_inbox

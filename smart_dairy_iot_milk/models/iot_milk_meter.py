@@ -13,6 +13,8 @@ MANUFACTURERS = [
     ("boumatic", "BouMatic"),
     ("other", "Other"),
 ]
+MAKE = {"manufacturer", "model_number"}
+"""Fields of the meter's own in place of the device's."""
 
 
 class IotMilkMeter(models.Model):
@@ -158,6 +160,7 @@ class IotMilkMeter(models.Model):
             )
             vals.setdefault("uses_mqtt", not communication.startswith("modbus"))
         meters = super().create(vals_list)
+        meters._tell_make()
         meters._add_missing_points()
         return meters
 
@@ -165,6 +168,8 @@ class IotMilkMeter(models.Model):
         if vals.get("communication_type"):
             vals = {"uses_mqtt": not vals["communication_type"].startswith("modbus"), **vals}
         result = super().write(vals)
+        if MAKE & vals.keys():
+            self._tell_make()
         if "milking_point_count" in vals:
             self._add_missing_points()
         return result
@@ -174,6 +179,15 @@ class IotMilkMeter(models.Model):
         result = super().unlink()
         devices.unlink()
         return result
+
+    def _tell_make(self):
+        """Let the register of devices have the meter's make; one that is not in our list is in the register alone."""
+        for (maker, model), meters in self.grouped(lambda meter: (meter.manufacturer, meter.model_number)).items():
+            make = {"manufacturer": dict(MANUFACTURERS)[maker]} if maker != "other" else {}
+            if model:
+                make["model"] = model
+            if make:
+                meters.iot_device_id.write(make)
 
     def _add_missing_points(self):
         """Give each meter as many points as it is said to have, with the next free numbers; none is ever taken away."""
@@ -250,6 +264,9 @@ class IotMilkMeter(models.Model):
 
     def action_decommission(self):
         return self.iot_device_id.action_decommission()
+
+    def action_replace(self):
+        return self.iot_device_id.action_replace()
 
     # ------------------------------------------------------------------ for the platform
 

@@ -198,6 +198,39 @@ class TestMilkMeter(MilkCase):
             with self.assertRaises(AccessError):
                 session.write(values)
 
+    def test_a_meter_that_waits_for_its_farm_is_seen_by_administrators_alone(self):
+        admin = new_test_user(self.env, "milk_admin", "smart_dairy_farm.group_farm_admin")
+        manager = new_test_user(self.env, "milk_manager", "smart_dairy_farm.group_farm_manager")
+        values = {"name": "Meter", "device_id": "MM-8", "manufacturer": "delaval", "communication_type": "mqtt"}
+        meter = self.env["iot.milk_meter"].with_user(admin).create(values)
+        self.assertEqual(meter.milking_point_ids.mapped("point_number"), [1])
+        with self.assertRaises(AccessError):
+            meter.with_user(manager).read(["name"])
+        meter.farm_id = self.farm
+        self.assertEqual(meter.with_user(manager).data_topic, "dairy/milk-test/milk_meters/MM-8/data")
+
+    def test_the_register_of_devices_has_a_meters_make(self):
+        meter = self.make_meter("MM-4", model_number="MM27")
+        self.assertEqual((meter.iot_device_id.manufacturer, meter.iot_device_id.model), ("DeLaval", "MM27"))
+        meter.manufacturer = "gea"
+        self.assertEqual(meter.iot_device_id.manufacturer, "GEA")
+
+    def test_a_meter_is_replaced_in_its_place_and_its_milkings_stay(self):
+        meter = self.modbus_meter(model_number="MM27", serial_number="S-1", flow_calibration_factor=1.02)
+        meter.action_provision()
+        session = self.env["milk.session"].create({"meter_id": meter.id, "start_time": START})
+        action = meter.action_replace()
+        wizard = self.env[action["res_model"]].with_context(**action["context"])
+        wizard.create({"serial_number": "S-2", "manufacturer": "Afimilk", "reason": "Worn out"}).action_replace()
+        self.assertEqual(
+            (meter.state, meter.serial_number, meter.flow_calibration_factor), ("provisioning", "S-2", 1.0)
+        )
+        self.assertEqual((meter.manufacturer, meter.modbus_profile_id.manufacturer), ("afimilk", "afimilk"))
+        self.assertEqual(meter.session_ids, session)
+        former = meter.hardware_ids
+        self.assertEqual((former.manufacturer, former.model, former.serial_number), ("DeLaval", "MM27", "S-1"))
+        self.assertFalse(self.polled())
+
     def test_a_single_reading_is_judged_as_its_session_is(self):
         session = self.milk(quality={"somatic_cell_count": 500_000})
         self.store(self.meter, 0, session_id="s1", yield_liters=4.5, somatic_cell_count=500_000)
