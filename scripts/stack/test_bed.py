@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .environment import Environment, ensure_environment
-from .mosquitto import Mosquitto
+from .mosquitto import CertificateListener, Mosquitto
 from .odoo_instance import OdooInstance
 from .odoo_source import Odoo, fetch_19, find_17
 from .paths import LOCAL, ROOT, with_dependencies
@@ -76,9 +76,9 @@ class TestBed:
             bridge=self.bridge,
         )
 
-    def broker(self, name: str = "mosquitto") -> Mosquitto:
+    def broker(self, name: str = "mosquitto", certificates: CertificateListener | None = None) -> Mosquitto:
         """A broker of its own, not started."""
-        return Mosquitto(self.directory / name, self.prefix, free_port())
+        return Mosquitto(self.directory / name, self.prefix, free_port(), certificates)
 
     def copy_database(self, source: str, target: str) -> None:
         """Copy a database with its filestore; no session may be open on ``source``."""

@@ -4,13 +4,12 @@ The package is used as it is, without Odoo; each test has a broker of its own.
 """
 
 import json
-import threading
 from contextlib import contextmanager
 from dataclasses import replace
 
-import paho.mqtt.client as mqtt
 import pytest
 
+from mqtt_client import MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import (
     BrokerError,
@@ -35,7 +34,6 @@ ACCESS = DeviceAccess(
 PASSWORD = "a password of the device"  # not a secret: the broker lives as long as the test
 ACTIVE = BrokerUser(ACCESS, True, PasswordHash.of(PASSWORD))
 DISABLED = replace(ACTIVE, enabled=False)
-PATIENCE_SECONDS = 10
 
 
 @pytest.fixture
@@ -71,62 +69,9 @@ def command(config, *commands):
         return json.loads(client.message().payload)["responses"]
 
 
-class Client:
-    """A device at the broker, over MQTT 5, which says what it refuses."""
-
-    def __init__(self, config, username, client_id, password):
-        self.refused = None
-        self._lock = threading.Condition()
-        self._answers = {}
-        self.disconnected = threading.Event()
-        self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
-        )
-        self._client.username_pw_set(username, password)
-        self._client.tls_set(ca_certs=config.mqtt_ca_file)
-        self._client.on_connect = lambda _c, _d, _f, reason, _p: self._note("connect", reason)
-        self._client.on_publish = lambda _c, _d, mid, reason, _p: self._note(mid, reason)
-        self._client.on_subscribe = lambda _c, _d, mid, reasons, _p: self._note(mid, reasons[0])
-        self._client.on_message = lambda _c, _d, message: self._note("message", message)
-        self._client.on_disconnect = lambda *_arguments: self.disconnected.set()
-        self._client.connect(config.mqtt_broker_host, config.mqtt_broker_port)
-        self._client.loop_start()
-        self.refused = self._answer("connect").is_failure
-
-    def publish(self, topic, payload=b"{}", retain=False):
-        """Whether the broker took it."""
-        with self._lock:
-            mid = self._client.publish(topic, payload, qos=1, retain=retain).mid
-        return not self._answer(mid).is_failure
-
-    def subscribe(self, topic):
-        """Whether the broker granted it."""
-        with self._lock:
-            mid = self._client.subscribe(topic, qos=1)[1]
-        return not self._answer(mid).is_failure
-
-    def message(self):
-        """The next message that comes in."""
-        return self._answer("message")
-
-    def close(self):
-        self._client.disconnect()
-        self._client.loop_stop()
-
-    def _note(self, key, answer):
-        with self._lock:
-            self._answers.setdefault(key, []).append(answer)
-            self._lock.notify_all()
-
-    def _answer(self, key):
-        with self._lock:
-            assert self._lock.wait_for(lambda: self._answers.get(key), PATIENCE_SECONDS), f"no answer: {key}"
-            return self._answers[key].pop(0)
-
-
 @contextmanager
 def connected(config, username=ACCESS.username, client_id=ACCESS.client_id, password=PASSWORD):
-    client = Client(config, username, client_id, password)
+    client = MqttClient(config, client_id, username=username, password=password)
     try:
         yield client
     finally:
