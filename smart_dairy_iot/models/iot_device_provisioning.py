@@ -10,7 +10,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
 from ..provisioning import BrokerUser, Change, PasswordHash, effect_on_connection
-from .iot_device import TOPIC_FIELDS
+from .iot_device import TOPIC_FIELDS, mqtt_identity
 
 CONNECTABLE_STATES = ("active", "maintenance")
 STATES_WITHOUT_USER = ("provisioning", "decommissioned")
@@ -89,8 +89,7 @@ class IotDevice(models.Model):
     @api.depends("device_type", "device_id")
     def _compute_mqtt_identity(self):
         for device in self:
-            device.mqtt_username = f"{(device.device_type or '')[:2].upper()}_{device.device_id}"
-            device.mqtt_client_id = f"sd_{device.device_id}"
+            device.mqtt_username, device.mqtt_client_id = mqtt_identity(device.device_type, device.device_id)
 
     # ------------------------------------------------------------------ create, write, unlink
 
@@ -274,8 +273,9 @@ class IotDevice(models.Model):
         self._in_action().write(
             {"password_issued_at": fields.Datetime.now(), "previous_password_until": previous_until}
         )
-        self._message_log_batch(bodies=dict.fromkeys(self.ids, _("A new password was issued.")))
         # Hash and salt are for administrators to read; everybody who may provision makes new ones.
+        renewed = self.sudo().filtered("mqtt_password_hash")
+        renewed._message_log_batch(bodies=dict.fromkeys(renewed.ids, _("A new password was issued.")))
         for device in self.sudo():
             password = PasswordHash.of(passwords[device])
             device.write(
