@@ -16,9 +16,10 @@ from .base import (
     PasswordHash,
     effect_on_connection,
 )
+from .emqx import EmqxBroker
 from .mosquitto import MosquittoBroker
 
-BROKERS = {"mosquitto": MosquittoBroker}
+BROKERS = {"emqx": EmqxBroker, "mosquitto": MosquittoBroker}
 
 
 def broker_for(config):

@@ -1,7 +1,12 @@
 """One running product for all tests that only use it; those that break or rebuild one have one of their own."""
 
+import psycopg2
 import pytest
 
+from emqx_semantics import Emqx
+from emqx_stand_in import EmqxApiStandIn
+from smart_dairy_iot.bridge.config import load_config
+from stack.emqx_tables import EmqxTables
 from support import Database, Farm, log_in, new_code
 
 
@@ -40,3 +45,40 @@ def stored(product):
 def farm(odoo):
     """A farm of the test's own in `product`."""
     return Farm(odoo, new_code())
+
+
+@pytest.fixture(scope="session")
+def shared_emqx_tables(bed):
+    """EMQX's authentication database, one for all tests that only use it."""
+    with EmqxTables(bed.postgres) as tables:
+        yield tables
+
+
+@pytest.fixture
+def emqx_tables(shared_emqx_tables):
+    """EMQX's authentication database without a user in it."""
+    with psycopg2.connect(**shared_emqx_tables.dsn()) as connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM mqtt_user")
+    connection.close()
+    return shared_emqx_tables
+
+
+@pytest.fixture
+def emqx_api():
+    """A stand-in for EMQX's REST API."""
+    with EmqxApiStandIn() as api:
+        yield api
+
+
+@pytest.fixture
+def emqx_config(emqx_tables, emqx_api):
+    """The configuration that leads to both."""
+    return load_config(emqx_tables.settings() | emqx_api.settings(), {}, environ={})
+
+
+@pytest.fixture
+def emqx(emqx_tables):
+    """EMQX as its configuration makes it, on those tables."""
+    broker = Emqx(lambda: psycopg2.connect(**emqx_tables.dsn("emqx_broker")))
+    yield broker
+    broker.close()
