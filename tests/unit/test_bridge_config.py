@@ -1,9 +1,12 @@
 """Settings: environment over file over settings page over default."""
 
+from dataclasses import fields
+
 import pytest
 
 from smart_dairy_iot.bridge.config import Config, ConfigError, find_overrides, load_config, read_file_section
 from smart_dairy_iot.bridge.topics import DEVICE_TYPE_PATHS
+from stack.paths import ROOT
 
 
 def test_without_any_setting_the_defaults_hold():
@@ -93,3 +96,14 @@ def test_a_type_without_a_time_of_its_own_is_offline_after_the_general_one():
 
 def test_every_type_of_device_can_have_a_time_of_its_own():
     assert {Config().offline_minutes_of(device_type) for device_type in DEVICE_TYPE_PATHS} == {5}
+
+
+def test_the_example_file_documents_every_key_and_the_defaults_but_for_where_the_broker_s_ca_is():
+    section = read_file_section(ROOT / "odoo.conf")
+    assert section.keys() == {field.name for field in fields(Config)}
+    assert load_config({**section, "mqtt_ca_file": ""}, {}, environ={}) == Config()
+
+
+def test_the_example_file_holds_no_secret():
+    section = read_file_section(ROOT / "odoo.conf")
+    assert not any(section[name] for name in section if name.endswith("_password"))
