@@ -27,6 +27,11 @@ RESERVED_IDS = ("bridge", "admin")
 CALIBRATION_DUE_DAYS = 7
 
 
+def mqtt_identity(device_type, device_id):
+    """(user name, client id) of a device at the broker, e.g. ("MI_MM001", "sd_MM001")."""
+    return f"{(device_type or '')[:2].upper()}_{device_id}", f"sd_{device_id}"
+
+
 class IotDevice(models.Model):
     _name = "iot.device"
     _description = "IoT Device"
@@ -114,24 +119,32 @@ class IotDevice(models.Model):
 
     @api.constrains("device_id", "device_type")
     def _check_device_id(self):
-        """An identity is a plain topic segment, fits its type's pattern and is not the platform's own."""
         platform = self._platform_identities()
         for device in self:
-            if not IDENTIFIER.fullmatch(device.device_id):
-                raise ValidationError(
-                    _("“%s” cannot be a device ID: use up to 64 letters, digits, _ and -.", device.device_id)
-                )
-            if device.device_id.lower() in RESERVED_IDS or platform & {device.mqtt_client_id, device.mqtt_username}:
-                raise ValidationError(_("“%s” is reserved for the platform itself.", device.device_id))
-            pattern = device._id_pattern()
-            if not re.fullmatch(pattern, device.device_id):
-                raise ValidationError(
-                    _(
-                        "“%(device_id)s” does not fit the pattern %(pattern)s, which the settings ask of this type.",
-                        device_id=device.device_id,
-                        pattern=pattern,
-                    )
-                )
+            problem = self._identity_problem(device.device_id, device.device_type, platform)
+            if problem:
+                raise ValidationError(problem)
+
+    @api.model
+    def _identity_problem(self, device_id, device_type, platform):
+        """What is wrong with an identity, None for a good one.
+
+        It is a plain topic segment, fits its type's pattern and is not the platform's own.
+
+        :param platform: what `_platform_identities` gave
+        """
+        if not IDENTIFIER.fullmatch(device_id):
+            return _("“%s” cannot be a device ID: use up to 64 letters, digits, _ and -.", device_id)
+        if device_id.lower() in RESERVED_IDS or platform & set(mqtt_identity(device_type, device_id)):
+            return _("“%s” is reserved for the platform itself.", device_id)
+        pattern = self._id_pattern(device_type)
+        if not re.fullmatch(pattern, device_id):
+            return _(
+                "“%(device_id)s” does not fit the pattern %(pattern)s, which the settings ask of this type.",
+                device_id=device_id,
+                pattern=pattern,
+            )
+        return None
 
     @api.model
     def _platform_identities(self):
@@ -139,10 +152,11 @@ class IotDevice(models.Model):
         config = self.env["iot.settings"]._get_config()
         return {config.mqtt_bridge_client_id, config.mqtt_bridge_username, config.mqtt_admin_username}
 
-    def _id_pattern(self):
+    @api.model
+    def _id_pattern(self, device_type):
         # Reading one setting, of no secrecy: whoever registers a device is bound by it.
         parameters = self.env["ir.config_parameter"].sudo()
-        return parameters.get_param(f"iot.device_id_pattern_{self.device_type}") or IDENTIFIER.pattern
+        return parameters.get_param(f"iot.device_id_pattern_{device_type}") or IDENTIFIER.pattern
 
     @api.constrains("farm_id", "state")
     def _check_farm(self):

@@ -1,0 +1,1 @@
+"""Devices out of a file: its columns, how it is read, and what may be wrong in its rows."""
