@@ -14,6 +14,7 @@
     "data": [
         "security/ir.model.access.csv",
         "security/iot_rules.xml",
+        "security/iot_bulk_rules.xml",
         "security/iot_registry_rules.xml",
         "security/iot_provisioning_rules.xml",
         "security/iot_certificate_rules.xml",
@@ -26,6 +27,7 @@
         "data/iot_broker_check_cron.xml",
         "views/iot_device_credentials_wizard_views.xml",
         "views/iot_device_claim_views.xml",
+        "views/iot_device_import_views.xml",
         "views/iot_device_replace_wizard_views.xml",
         "views/iot_device_template_wizard_views.xml",
         "views/iot_device_views.xml",
