@@ -66,17 +66,25 @@ class MqttClient:
         """The protocol that was negotiated, such as TLSv1.3."""
         return self._client.socket().version()
 
-    def publish(self, topic, payload=b"{}", retain=False, qos=1):
+    def publish(self, topic, payload=b"{}"):
         """Whether the broker took it."""
-        with self._lock:
-            mid = self._client.publish(topic, payload, qos=qos, retain=retain).mid
-        return not self._answer_to(mid).is_failure
+        return self.granted(self.send(topic, payload))
 
     def subscribe(self, topic):
         """Whether the broker granted it."""
-        with self._lock:
-            mid = self._client.subscribe(topic, qos=1)[1]
-        return not self._answer_to(mid).is_failure
+        return self.granted(self.ask(topic))
+
+    def send(self, topic, payload):
+        """Publish without waiting; returns what `granted` wants."""
+        return self._client.publish(topic, payload, qos=1).mid
+
+    def ask(self, topic):
+        """Subscribe without waiting; returns what `granted` wants."""
+        return self._client.subscribe(topic, qos=1)[1]
+
+    def granted(self, request):
+        """The broker's answer to `send` or `ask`."""
+        return not self._answer_to(request).is_failure
 
     def message(self):
         """The next message that comes in."""
