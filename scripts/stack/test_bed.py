@@ -20,7 +20,7 @@ from .odoo_source import Odoo, fetch_19, find_17
 from .paths import LOCAL, ROOT, with_dependencies
 from .postgres import Postgres, PostgresCluster, open_postgres
 from .prefix import ensure_prefix
-from .shell import StackError, built_in_place, free_port, locked, run, say
+from .shell import StackError, built_in_place, free_port, free_ports, locked, run, say
 
 STANDARD_MODULES = ["base", "bus", "mail", "web"]  # what the addons stand on
 STANDARD_DATABASE = "standard"
@@ -76,9 +76,11 @@ class TestBed:
             bridge=self.bridge,
         )
 
-    def broker(self, name: str = "mosquitto", certificates: CertificateListener | None = None) -> Mosquitto:
-        """A broker of its own, not started."""
-        return Mosquitto(self.directory / name, self.prefix, free_port(), certificates)
+    def broker(self, name: str = "mosquitto", device_ca: tuple[Path, Path] | None = None) -> Mosquitto:
+        """A broker of its own, not started; with (CA file, CRL file) it also has a listener for certificates."""
+        port, other_port = free_ports(2)
+        certificates = CertificateListener(other_port, *device_ca) if device_ca else None
+        return Mosquitto(self.directory / name, self.prefix, port, certificates)
 
     def copy_database(self, source: str, target: str) -> None:
         """Copy a database with its filestore; no session may be open on ``source``."""

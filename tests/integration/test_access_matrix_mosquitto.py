@@ -14,8 +14,6 @@ from device_ca import DeviceCa
 from mqtt_client import MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import BrokerUser, Change, broker_for
-from stack.mosquitto import CertificateListener
-from stack.shell import free_port
 
 PASSWORD = "only for these tests"
 OFF_SECONDS = 5
@@ -30,7 +28,7 @@ def ca(tmp_path_factory):
 @pytest.fixture(scope="module")
 def broker(bed, ca):
     """One broker for all, with a listener for passwords and one for certificates."""
-    with bed.broker("access_matrix", CertificateListener(free_port(), ca.ca_file, ca.crl_file)) as running:
+    with bed.broker("access_matrix", (ca.ca_file, ca.crl_file)) as running:
         yield running
 
 

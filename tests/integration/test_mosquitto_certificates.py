@@ -18,9 +18,7 @@ from device_ca import DeviceCa, utc_now
 from mqtt_client import MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, PasswordHash, broker_for
-from stack.mosquitto import CertificateListener
 from stack.paths import ROOT
-from stack.shell import free_port
 from support import eventually
 
 INSTALL_CRL = ROOT / "scripts" / "install_mosquitto_crl.sh"
@@ -45,10 +43,9 @@ def ca(tmp_path):
 
 
 @pytest.fixture
-def broker(bed, ca, request):
+def broker(bed, ca, tmp_path):
     """A broker with a listener for certificates, in place of the one of all other tests."""
-    listener = CertificateListener(free_port(), ca.ca_file, ca.crl_file)
-    with bed.broker(f"certificates_{request.node.name[:40]}", listener) as running:
+    with bed.broker(f"certificates_{tmp_path.name}", (ca.ca_file, ca.crl_file)) as running:
         yield running
 
 
