@@ -1,11 +1,13 @@
 """Hardware that dies is replaced in its place: the history stays, the old hardware is shut out."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
-from odoo import fields
+from odoo import SUPERUSER_ID, api, fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 
+from ..provisioning import MosquittoBroker
 from .common import IotCase
 
 
@@ -141,3 +143,61 @@ class TestReplaceDevice(IotCase):
         self.replace(there, user=self.admin)
         seen = self.env["iot.device.hardware"].with_user(self.user).search([])
         self.assertEqual(seen.iot_device_id & (device | there), device)
+
+
+@tagged("post_install", "-at_install")
+class TestReplacedForGood(IotCase):
+    """What the broker is left with once the transaction has ended; these tests commit, and delete what they made."""
+
+    def setUp(self):
+        super().setUp()
+        with self.transaction() as env:
+            self.farm_id = env["farm.location"].create({"name": "Replaced", "code": "REPLACED", "tz": "UTC"}).id
+            values = {"name": "Old", "device_id": "OLD-1", "device_type": "temperature", "farm_id": self.farm_id}
+            device = env["iot.device"].create(values)
+            self.device_id = device.id
+            self.password = self.provision(device)
+        self.addCleanup(self.forget)
+
+    def forget(self):
+        with self.transaction() as env:
+            env["iot.device"].browse(self.device_id).unlink()
+            env["farm.location"].browse(self.farm_id).unlink()
+
+    @contextmanager
+    def transaction(self, committed=True):
+        with self.registry.cursor() as cr:
+            yield api.Environment(cr, SUPERUSER_ID, {})
+            if not committed:
+                cr.rollback()
+
+    def replace(self, env):
+        device = env["iot.device"].browse(self.device_id)
+        values = {"iot_device_id": device.id, "device_id": "NEW-1", "reason": "Worn out"}
+        env["iot.device.replace.wizard"].create(values).action_replace()
+        return device
+
+    def users_at_broker(self):
+        with MosquittoBroker(self.env["iot.settings"]._get_config()) as broker:
+            return {"TE_OLD-1", "TE_NEW-1"} & set(broker.users())
+
+    def test_the_user_of_the_old_id_is_gone_and_that_of_the_new_one_is_there_once_provisioned(self):
+        with self.transaction() as env:
+            self.replace(env)
+        self.assertFalse(self.users_at_broker())
+        with self.transaction() as env:
+            self.provision(env["iot.device"].browse(self.device_id))
+        self.assertEqual(self.users_at_broker(), {"TE_NEW-1"})
+
+    def test_both_in_one_transaction_come_to_the_same(self):
+        with self.transaction() as env:
+            self.provision(self.replace(env))
+        self.assertEqual(self.users_at_broker(), {"TE_NEW-1"})
+
+    def test_a_replacement_that_is_undone_leaves_the_old_hardware_its_password(self):
+        with self.transaction(committed=False) as env:
+            device = self.replace(env)
+            self.assertRefused(device, self.password, username="TE_OLD-1", client_id="sd_OLD-1")
+        with self.transaction() as env:
+            self.assertAccepted(env["iot.device"].browse(self.device_id), self.password)
+        self.assertEqual(self.users_at_broker(), {"TE_OLD-1"})
