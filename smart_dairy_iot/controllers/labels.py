@@ -10,7 +10,7 @@ from ..labels import draw_labels
 class LabelsController(Controller):
     @route("/iot/labels", type="http", auth="user", methods=["POST"])
     def labels(self, ids, **_token):
-        """A label for each device.
+        """A label for each device, in the order of registration: that of the box they came in.
 
         :param ids: database ids, separated by commas; sent as a form, since an address has no room for thousands
         """
@@ -20,7 +20,7 @@ class LabelsController(Controller):
             asked = [int(number) for number in ids.split(",")]
         except ValueError as error:
             raise BadRequest() from error
-        devices = request.env["iot.device"].with_context(active_test=False).search([("id", "in", asked)])
+        devices = request.env["iot.device"].with_context(active_test=False).search([("id", "in", asked)], order="id")
         if not devices:
             raise NotFound()
         return request.make_response(

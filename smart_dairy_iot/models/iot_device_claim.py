@@ -68,7 +68,7 @@ class IotDevice(models.Model):
 
     @api.depends("claim_code")
     def _compute_claim_url(self):
-        base_url = self.get_base_url()
+        base_url = self.browse().get_base_url()
         for device in self:
             device.claim_url = f"{base_url}/iot/claim/{device.claim_code}"
 

@@ -94,6 +94,12 @@ class TestLabelsOfDevices(IotCase):
         self.assertNotIn(password, str(label))
         self.assertNotIn(device.sudo().mqtt_password_hash, str(label))
 
+    def test_many_devices_have_labels_with_a_code_each(self):
+        devices = self.new_device("T-1") | self.new_device("T-2")
+        labels = devices.with_user(self.manager)._labels()
+        self.assertEqual([label.device_id for label in labels], ["T-1", "T-2"])
+        self.assertEqual(len({label.url for label in labels}), 2)
+
     def test_the_action_asks_for_the_labels_of_all_chosen_devices(self):
         devices = self.new_device("T-1") | self.new_device("T-2")
         self.assertEqual(devices.action_print_labels()["params"], {"device_ids": devices.ids})
