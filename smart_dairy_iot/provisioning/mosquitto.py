@@ -3,9 +3,20 @@
 A command is a JSON document published to `$CONTROL/dynamic-security/v1`; the plugin answers on `…/response`. What the
 commands say is in `dynamic_security`; here they are carried to the broker.
 
-Size: every change rewrites the broker's whole file, twice for most, and it does nothing else meanwhile.
+Size: every change rewrites the broker's whole file, most changes do so twice, one that makes a user anew four times,
+and meanwhile the broker does nothing else. With n devices of five topics one rewrite takes about n × 0.02 ms. Changes
+therefore go in messages of about 50 ms, each confirmed, and after each the broker is left alone for as long as it took.
+Measured on two cores with 2.0.21 (2.0.11 is the same), from publication to reception by another client meanwhile:
 
-More devices than that belong on EMQX.
+    300 devices made             3.7 s    median 0.3 ms    99 % 55 ms    longest 73 ms    (idle: 6 ms)
+    200 of 500 made anew          18 s    median 1.5 ms    99 % 72 ms    longest 96 ms
+    200 of 500 disabled          7.5 s    median 0.6 ms    99 % 51 ms    longest 83 ms
+    500 users listed            0.03 s                                   longest 29 ms
+    200 of 500 disabled, without the pauses:
+                                 2.9 s    median  25 ms    99 % 196 ms   longest 223 ms
+
+One action of 500 devices (`MOST_CHANGES`) thus takes some 10 to 45 s, which is what a request may last; with 1,000
+devices a single change holds the broker up for 30 to 80 ms. It is meant for up to 500; more belong on EMQX.
 """
 
 import json
@@ -29,8 +40,8 @@ TIMEOUT_S = 10
 MUST_BE_DENIED = ("publishClientSend", "publishClientReceive", "subscribe")
 """The plugin's defaults without which a device could use topics that are not its own.
 
-Receiving is among them: a subscription outlives the right to it, and a client with a certificate, whose client id is
-bound to nothing, can take over the session of another with all its subscriptions.
+Receiving is among them: a subscription outlives the right to it, and where the listener does not bind the client ids of
+certificates, one device can take over the session of another with all its subscriptions.
 """
 
 MOST_CHANGES = 500
