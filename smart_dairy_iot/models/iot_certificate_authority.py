@@ -301,12 +301,12 @@ class IotCertificateAuthority(models.Model):
 
     def _give_notice(self, now):
         days = self._whole_days_left(now)
-        if days:
+        if days > 1:
             text = _("The device CA %(name)s expires in %(days)s days: set up a new one.", name=self.name, days=days)
+        elif days:
+            text = _("The device CA %s expires within a day: set up a new one.", self.name)
         else:
-            text = _(
-                "The device CA %(name)s has expired: no device with a certificate of its can connect.", name=self.name
-            )
+            text = _("The device CA %s has expired: whoever has a certificate of it is refused.", self.name)
         self.message_post(body=text)
         self.activity_unlink(["smart_dairy_iot.activity_authority_expiry"])
         if self.state == "issuing":

@@ -143,7 +143,7 @@ class IotDeviceCertificate(models.Model):
 
         :param reason: one of REVOCATION_REASONS
         """
-        certificates = self.filtered(lambda certificate: not certificate.revoked_at)
+        certificates = self.filtered(lambda certificate: certificate.state == "valid")
         devices = certificates.iot_device_id
         users = devices._broker_users()
         certificates._in_action().write(
@@ -154,6 +154,7 @@ class IotDeviceCertificate(models.Model):
                 "next_notice_at": False,
             }
         )
+        certificates._free_superseded()
         # Whose lists these are: the CA is for administrators to read.
         certificates.sudo().authority_id._renew_crl()
         reasons = dict(self._fields["revocation_reason"]._description_selection(self.env))
@@ -173,6 +174,27 @@ class IotDeviceCertificate(models.Model):
         if connected:
             self.env["iot.provisioning.entry"]._request(connected.mapped("mqtt_username"))
 
+    def _free_superseded(self):
+        """What a revoked certificate had superseded is the device's own again, or that of the next one that is good."""
+        superseded = [("superseded_by_id", "in", self.ids), ("revoked_at", "=", False)]
+        now = fields.Datetime.now()
+        for certificate in self.search(superseded):
+            successor = certificate.superseded_by_id
+            while successor.revoked_at:
+                successor = successor.superseded_by_id
+            certificate._in_action().write(
+                {
+                    "superseded_by_id": successor.id,
+                    "next_notice_at": not successor and self._next_notice(certificate.not_after, now),
+                }
+            )
+
+    def action_download(self):
+        """Download the certificate."""
+        self.ensure_one()
+        path = f"/web/content/{self._name}/{self.id}/certificate_file/{self.certificate_filename}"
+        return {"type": "ir.actions.act_url", "url": f"{path}?download=true", "target": "download"}
+
     # ------------------------------------------------------------------ the end
 
     def _give_notice(self, now):
@@ -180,14 +202,12 @@ class IotDeviceCertificate(models.Model):
         if not device or device.state == "decommissioned":
             return
         days = self._whole_days_left(now)
-        if days:
-            text = _(
-                "The certificate of %(device)s expires in %(days)s days: renew it, or it cannot connect.",
-                device=device.name,
-                days=days,
-            )
+        if days > 1:
+            text = _("The certificate of %(device)s expires in %(days)s days: renew it.", device=device.name, days=days)
+        elif days:
+            text = _("The certificate of %s expires within a day: renew it.", device.name)
         else:
-            text = _("The certificate of %(device)s has expired.", device=device.name)
+            text = _("The certificate of %s has expired.", device.name)
         device.message_post(body=text)
         device._schedule_renewal(text, self.not_after.date())
         if not days and device.auth_method == "certificate" and not device._has_certificate():

@@ -96,9 +96,8 @@ class IotDevice(models.Model):
         """Ask for the device's request, or for a key to be made, and issue a certificate."""
         self.ensure_one()
         self._check_may_have_certificate()
-        return self._certificate_window(
-            _("Issue a Certificate"), "iot.device.certificate.wizard", {"default_iot_device_id": self.id}
-        )
+        name = _("Renew the Certificate") if self._has_certificate() else _("Issue a Certificate")
+        return self._certificate_window(name, "iot.device.certificate.wizard", {"default_iot_device_id": self.id})
 
     def _certificate_window(self, name, model, context):
         return {
@@ -151,12 +150,13 @@ class IotDevice(models.Model):
                 crl_url=authority.crl_url,
                 now=now,
             )
-        previous = self.certificate_ids.filtered(lambda certificate: not certificate.revoked_at)
+        previous = self.certificate_ids.filtered(lambda certificate: certificate.state == "valid")
         # With the user's own rights, as for all that is written here: who may not change the device issues nothing.
         certificate = self.env["iot.device.certificate"]._enter(
             self, authority, getattr(signed, "certificate", signed), now
         )
-        previous._in_action().write({"superseded_by_id": certificate.id, "next_notice_at": False})
+        newest = previous.filtered(lambda former: not former.superseded_by_id)
+        newest._in_action().write({"superseded_by_id": certificate.id, "next_notice_at": False})
         if revoke_previous:
             previous._revoke("superseded")
         self._message_log(body=_("The certificate %(serial)s was issued.", serial=certificate.serial_number))

@@ -193,7 +193,7 @@ class TestCertificateAuthority(CertificateCase):
             (180, "in 180 days"),
             (30, "in 30 days"),
             (7, "in 7 days"),
-            (1, "in 1 days"),
+            (1, "within a day"),
             (0, "expired"),
         ):
             for moment, count in ((end - timedelta(days=days), 1), (end - timedelta(days=days - 0.1), 0)):

@@ -11,10 +11,11 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, tagged
+from odoo.tests import Form, HttpCase, tagged
 
 from ..provisioning import broker_for
 from .certificates import CertificateCase, request
+from .test_screens import HELPERS
 
 
 @tagged("post_install", "-at_install")
@@ -192,6 +193,16 @@ class TestCertificates(CertificateCase):
         self.assertEqual(self.revoked_serials(), [])
         new._revoke("unspecified")
         self.assertTrue(self.device._has_certificate(), "the old one is good until its own end")
+        self.assertEqual(self.device.certificate_id, old)
+
+    def test_a_certificate_whose_successor_is_revoked_belongs_to_the_next_good_one_or_is_the_device_s_own_again(self):
+        first, second, third = (self.issue(self.device, days=days) for days in (365, 366, 367))
+        self.assertEqual((first.superseded_by_id, second.superseded_by_id), (second, third))
+        second._revoke("unspecified")
+        self.assertEqual(first.superseded_by_id, third)
+        third._revoke("unspecified")
+        self.assertFalse(first.superseded_by_id)
+        self.assertTrue(self.notices(first.not_after - timedelta(days=30)), "its end is to be told again")
 
     def test_a_renewal_revokes_the_present_one_where_that_is_asked(self):
         old = self.issue(self.device)
@@ -226,7 +237,9 @@ class TestCertificates(CertificateCase):
         self.revoke(certificate)
         moment, number = certificate.revoked_at, self.authority.crl_number
         with freeze_time(fields.Datetime.now() + timedelta(days=1)):
-            self.revoke(certificate, reason="unspecified")
+            certificate._revoke("unspecified")
+            with self.assertRaisesRegex(UserError, "Only a valid certificate"):
+                self.revoke(certificate)
         self.assertEqual((certificate.revoked_at, certificate.revocation_reason), (moment, "key_compromise"))
         self.assertEqual(self.authority.crl_number, number)
 
@@ -356,7 +369,7 @@ class TestCertificates(CertificateCase):
     def test_whoever_is_responsible_is_reminded_30_7_and_1_days_before_the_end_once_each_and_at_the_end(self):
         end = self.issue(self.device, days=365).not_after
         hour = timedelta(hours=1)
-        for days, text in ((30, "in 30 days"), (7, "in 7 days"), (1, "in 1 days"), (0, "has expired")):
+        for days, text in ((30, "in 30 days"), (7, "in 7 days"), (1, "within a day"), (0, "has expired")):
             moment = end - timedelta(days=days)
             self.assertEqual(self.notices(moment - hour), [])
             (body,) = self.notices(moment)
@@ -383,7 +396,7 @@ class TestCertificates(CertificateCase):
         new = self.issue(self.device)
         self.assertFalse(self.reminders(), "what was asked for is done")
         self.assertEqual(self.notices(old.not_after), [])
-        new._revoke("unspecified")
+        (old | new)._revoke("unspecified")
         self.assertEqual(self.notices(new.not_after), [])
 
     def test_when_the_last_certificate_expires_the_broker_is_told(self):
@@ -395,3 +408,42 @@ class TestCertificates(CertificateCase):
             self.assertFalse(device._has_certificate())
         new = self.env["iot.provisioning.entry"].search([("username", "=", device.mqtt_username)]) - entries
         self.assertEqual((new.state, new.effect), ("waiting", "disconnect"))
+
+
+@tagged("post_install", "-at_install")
+class TestCertificatesInTheBrowser(CertificateCase, HttpCase):
+    def test_a_key_made_here_is_saved_by_the_browser_which_keeps_neither_it_nor_the_passphrase(self):
+        device = self.new_device("SCREEN-2")
+        script = """
+            (await shown(".o_form_view .o_notebook .nav-link", "Certificates")).click();
+            (await shown("button[name=action_issue_certificate]", "Issue Certificate")).click();
+            (await shown(".modal label", "Make a key for the device")).click();
+            (await shown(".modal footer button", "Issue")).click();
+            const field = await shown(".modal [name=passphrase]");
+            const [passphrase] = field.innerText.trim().split(/\\s/); // behind it may be the text of the copy button
+            const saved = [];
+            const createObjectURL = URL.createObjectURL;
+            URL.createObjectURL = (file) => {
+                saved.push(file);
+                return createObjectURL.call(URL, file);
+            };
+            (await shown(".modal [name=pkcs12] button", "TE_SCREEN-2.p12")).click();
+            await until(() => saved.length, "the file is saved");
+            const bytes = new Uint8Array(await saved[0].arrayBuffer());
+            if (bytes[0] !== 0x30 || bytes.length < 1000) {
+                throw new Error(`this is no PKCS#12: ${bytes}`); // it begins as every ASN.1 sequence
+            }
+            const kept = [...Object.values(sessionStorage), ...Object.values(localStorage), location.href];
+            if (passphrase.length !== 22 || kept.some((text) => text.includes(passphrase))) {
+                throw new Error(`no passphrase, or the browser keeps it: ${passphrase.length}`);
+            }
+            (await shown(".modal footer button", "Done")).click();
+            await shown("button[name=action_issue_certificate]", "Renew Certificate");
+        """
+        self.browser_js(
+            f"/web#action=smart_dairy_iot.iot_device_action&view_type=form&id={device.id}",
+            f'(async () => {{ {HELPERS} {script} console.log("test successful"); }})();',
+            login="admin",
+            timeout=120,
+        )
+        self.assertEqual(device.certificate_ids.mapped("state"), ["valid"])

@@ -106,5 +106,7 @@ class IotDeviceCertificateRevokeWizard(models.TransientModel):
 
     def action_revoke(self):
         """Revoke, for good."""
+        if all(certificate.state != "valid" for certificate in self.certificate_ids):
+            raise UserError(_("Only a valid certificate can be revoked: these are revoked or expired already."))
         self.certificate_ids._revoke(self.reason)
         return {"type": "ir.actions.act_window_close"}
