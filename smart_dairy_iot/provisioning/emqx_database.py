@@ -159,8 +159,13 @@ class AuthDatabase:
         watch.daemon = True
         watch.start()
         try:
-            with self._connection, self._connection.cursor() as cursor:
+            with self._connection.cursor() as cursor:
                 yield cursor
+            self._connection.commit()
+        except BaseException:
+            if not self._connection.closed:
+                self._connection.rollback()
+            raise
         finally:
             watch.cancel()
 

@@ -26,7 +26,7 @@ from smart_dairy_iot.provisioning import (
 
 MANY = 10_000
 MANY_SECONDS = 20
-"""What 10,000 users may take at most, on a machine that does much else; 3 seconds is what they take alone."""
+"""What 10,000 users may take at most, on a machine that does much else: 4 seconds were measured on one."""
 
 PATIENCE_SECONDS = 20
 
@@ -169,7 +169,7 @@ def test_ten_thousand_users_are_written_and_rotated_and_read_in_seconds(emqx_con
         started = time.monotonic()
         act()
         seconds[name] = time.monotonic() - started
-    print(seconds)
+    print(seconds)  # seen with pytest's -s
     assert max(seconds.values()) < MANY_SECONDS
     assert rows("SELECT count(*) FROM mqtt_user") == rows("SELECT count(*) FROM mqtt_acl") == [(0,)]
 
@@ -380,7 +380,7 @@ def test_a_server_that_falls_silent_between_two_uses_is_connected_to_anew(emqx_c
 
 
 def test_a_server_that_falls_silent_in_use_is_given_up_and_nothing_is_written(emqx_config, rows, monkeypatch):
-    monkeypatch.setattr(emqx_database, "SILENCE_TIMEOUT_S", 1)
+    monkeypatch.setattr(emqx_database, "SILENCE_TIMEOUT_S", 2)
     monkeypatch.setattr(emqx_database, "LOCK_TIMEOUT_S", 1)
     with broker_for(emqx_config) as broker:
         with frozen(rows), pytest.raises(BrokerUnreachable, match="more than 1 seconds"):

@@ -5,6 +5,8 @@ every state that a user can be in. The queries are those of docker/emqx/config/e
 rows.
 """
 
+import os
+import subprocess
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
@@ -12,7 +14,8 @@ import psycopg2
 import pytest
 
 from smart_dairy_iot.bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, TopicPattern
-from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, PasswordHash, broker_for
+from smart_dairy_iot.provisioning import BrokerError, BrokerUser, Change, DeviceAccess, PasswordHash, broker_for
+from stack.emqx_tables import INIT_SCRIPTS
 
 PATTERN = "dairy/{farm_id}/{device_type}/{device_id}/{message_type}"
 MESSAGE_TYPES = ("data", "status", "commands", "config", "alerts", "events", "aggregated", "health", "acks")
@@ -358,6 +361,47 @@ def test_a_database_that_cannot_answer_lets_nobody_in_and_gives_no_rights(emqx, 
     finally:
         superuser.query(emqx_tables.database, "ALTER ROLE emqx_broker LOGIN")
     assert emqx.may(client, "publish", device.topic("data"))
+
+
+# ---------------------------------------------------------------------- the platform's own users
+
+
+@pytest.fixture
+def make_bridge_user(bed, emqx_tables):
+    """Runs the script that makes the bridge's user, as the container of the database does."""
+    superuser = bed.postgres.superuser()
+    environ = os.environ | superuser.environ()
+    environ |= {"POSTGRES_USER": superuser.user, "POSTGRES_DB": emqx_tables.database}
+    environ["PATH"] = f"{superuser.bin_dir}{os.pathsep}{environ['PATH']}"
+
+    def make(password):
+        environ["SMART_DAIRY_MQTT_BRIDGE_PASSWORD"] = password
+        subprocess.run(["sh", INIT_SCRIPTS / "03-bridge-user.sh"], env=environ, check=True, timeout=30)
+
+    return make
+
+
+def test_the_bridge_may_use_all_topics_of_devices_and_none_of_the_broker_s_and_is_no_superuser(emqx, make_bridge_user):
+    make_bridge_user("first password")
+    make_bridge_user('it\'s "new" $(now)')
+    assert emqx.connect("sd_bridge", "sd_bridge", "first password") is None
+    assert emqx.connect("sd_bridge", "sd_T-1", 'it\'s "new" $(now)') is None
+    bridge = emqx.connect("sd_bridge", "sd_bridge", 'it\'s "new" $(now)')
+    assert not bridge.is_superuser
+    for topic in ("dairy/HILL/temperature/T-1/commands", "dairy/system/health"):
+        assert emqx.may(bridge, "publish", topic, qos=2, retain=True)
+    for topic in ("dairy/+/temperature/+/data", "$share/bridges/dairy/+/collars/+/status"):
+        assert emqx.may(bridge, "subscribe", topic)
+    for topic in ("#", "$SYS/#", "other/topic"):
+        assert not emqx.may(bridge, "subscribe", topic)
+
+
+def test_a_device_cannot_be_given_the_bridge_s_client_id(emqx, make_bridge_user, provision):
+    make_bridge_user("password of the bridge")
+    impostor = Device("milk_meter", "bridge")
+    with pytest.raises(BrokerError, match="sd_bridge"):
+        provision(impostor.change(impostor.user()))
+    assert emqx.connect("sd_bridge", "sd_bridge", "password of the bridge")
 
 
 # ---------------------------------------------------------------------- the roles
