@@ -9,7 +9,6 @@ from functools import partial
 from odoo import SUPERUSER_ID, _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.modules.registry import Registry
-from odoo.tools.misc import format_datetime
 
 from ..provisioning import BrokerError, broker_for
 
@@ -43,21 +42,16 @@ class IotBrokerCheck(models.Model):
 
     @api.model
     def summary(self):
-        """What the screen says of the last check: {"text", "level": a class of alerts}."""
+        """What the screen tells of the last check: {"checked_at" (naive UTC), "problem", "differing"}, or {}."""
         self._check_administrator()
-        last = self.search([], limit=1, order="id desc")
+        last = self.search([], limit=1)
         if not last:
-            return {"level": "info", "text": _("The broker has not been compared with the register yet.")}
-        checked_at = format_datetime(self.env, last.checked_at)
-        if last.problem:
-            text = _("The check of %(time)s failed: %(problem)s", time=checked_at, problem=last.problem)
-            return {"level": "danger", "text": text}
-        differing = self.env["iot.broker.drift"].search_count([("state", "=", "open")])
-        if not differing:
-            text = _("Checked %s: the broker's users are as the register says.", checked_at)
-            return {"level": "success", "text": text}
-        text = _("Checked %(time)s: users that differ: %(count)s.", time=checked_at, count=differing)
-        return {"level": "warning", "text": text}
+            return {}
+        return {
+            "checked_at": fields.Datetime.to_string(last.checked_at),
+            "problem": last.problem,
+            "differing": self.env["iot.broker.drift"].search_count([("state", "=", "open")]),
+        }
 
     @api.model
     def _check_after_commit(self):

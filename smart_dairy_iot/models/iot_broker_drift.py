@@ -150,9 +150,8 @@ class IotBrokerDrift(models.Model):
 
     # ------------------------------------------------------------------ acting
 
-    @api.model
     def action_check_now(self):
-        """Compare the broker with the register now."""
+        """Compare the broker with the register now, whatever is selected."""
         return self.env["iot.broker.check"].action_check_now()
 
     def action_mend(self):

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import tagged
+from odoo.tests import HttpCase, tagged
 
 from ..provisioning import BrokerUser, Change, DeviceAccess, FoundUser, MosquittoBroker
 from .common import IotCase
+from .test_screens import HELPERS
 
 FARM_CODE = "DRIFT"
 USERNAME = "TE_DRIFT-1"
@@ -189,9 +190,7 @@ class TestDriftAtTheBroker(IotCase):
             with self.assertRaisesRegex(UserError, "cannot be reached"), self.transaction() as env:
                 env["iot.broker.drift"].action_check_now()
             with self.transaction() as env:
-                summary = env["iot.broker.check"].summary()
-            self.assertEqual(summary["level"], "danger")
-            self.assertIn(problem, summary["text"])
+                self.assertEqual(env["iot.broker.check"].summary()["problem"], problem)
         self.assertEqual(self.found(FOREIGN)[0], "foreign")
         self.assertFalse(self.check(), "the next check that gets an answer says so")
 
@@ -287,3 +286,22 @@ class TestDriftRows(IotCase):
         for action in ("action_ignore", "action_remove"):
             with self.assertRaisesRegex(UserError, "mend them instead"):
                 getattr(row, action)()
+
+
+@tagged("post_install", "-at_install")
+class TestDriftScreen(HttpCase):
+    def test_the_list_tells_of_the_last_check_and_checks_now(self):
+        self.env["iot.broker.check"].create({"checked_at": "2026-03-01 06:30:00", "problem": "It was away."})
+        self.browser_js(
+            "/web#action=smart_dairy_iot.iot_broker_drift_action",
+            "(async () => {"
+            + HELPERS
+            + """
+                await shown(".o_broker_last_check.alert-danger", "failed: It was away.");
+                (await shown("button[name=action_check_now]")).click();
+                await shown(".o_broker_last_check:not(.alert-danger)", "Checked");
+                console.log("test successful");
+            })();""",
+            login="admin",
+            timeout=120,
+        )
