@@ -19,18 +19,21 @@ class Column:
     explanation: str
     example: str = ""
     required: bool = False
+    needs: frozenset = frozenset()
+    """Columns without which this one cannot be judged."""
 
 
+OF_TYPE = frozenset({"device_type"})
 COLUMNS = (
     Column("device_type", "Code or name of the type, e.g. milk_meter or Milk Meter.", "milk_meter", required=True),
-    Column("device_id", "Its identity on the wire, e.g. MM001: letters, digits, _ and -.", "MM001", required=True),
+    Column("device_id", "Its identity on the wire, e.g. MM001: letters, digits, _ and -.", "MM001", True, OF_TYPE),
     Column("name", "What people call it.", "Parlour meter 1", required=True),
     Column("farm", "The farm's code. Empty: the device is claimed later (administrators only).", "HILL"),
-    Column("pen", "Code or name of a pen of that farm.", "PARLOUR"),
+    Column("pen", "Code or name of a pen of that farm.", "PARLOUR", needs=frozenset({"farm"})),
     Column("location_description", "Where exactly.", "Stall 1, left"),
     Column("manufacturer", "Who made it.", "DeLaval"),
     Column("model", "The maker's name for it.", "MM27BC"),
-    Column("serial_number", "Unique for a manufacturer and type.", "SN-10001"),
+    Column("serial_number", "Unique for a manufacturer and type.", "SN-10001", needs=OF_TYPE),
     Column("mac_address", "In any printed form, e.g. 00:1A:2B:3C:4D:5E.", "00:1A:2B:3C:4D:5E"),
     Column("ip_address", "IPv4 or IPv6."),
     Column("firmware_version", "", "2.1.0"),
@@ -39,9 +42,9 @@ COLUMNS = (
     Column("longitude", "Degrees, east positive, -180 to 180.", "90.4125000"),
     Column("calibration_date", "Last calibration, as 2026-01-31.", "2026-01-31"),
     Column("next_calibration_date", "Next calibration, as 2027-01-31.", "2027-01-31"),
-    Column("tags", "Names of tags, separated by ;", ""),
-    Column("groups", "Names of device groups, separated by ;", ""),
-    Column("notes", "", ""),
+    Column("tags", "Names of tags, separated by ;"),
+    Column("groups", "Names of device groups, separated by ;", needs=frozenset({"farm"})),
+    Column("notes", ""),
 )
 
 

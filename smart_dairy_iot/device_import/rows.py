@@ -46,7 +46,7 @@ class DeviceRows:
         self._platform = env["iot.device"]._platform_identities()
         self._types = self._known_types()
         self._farms = {farm.code: farm.id for farm in env["farm.location"].search([])}
-        self._pens = self._known_pens()
+        self._pens, self._pen_codes = self._known_pens()
         self._tags = {tag.name.lower(): tag.id for tag in env["iot.device.tag"].search([])}
         self._groups = self._known_groups()
         self._registered = self._registered_of(table.rows)
@@ -61,12 +61,13 @@ class DeviceRows:
         return {name.lower(): code for code, label in labels for name in (code, label)}
 
     def _known_pens(self):
-        """{(farm id, code or name in lower case): ids of pens}"""
-        pens = {}
+        """{(farm id, code or name in lower case): ids of pens}, {farm id: codes of its pens}"""
+        pens, codes = {}, {}
         for pen in self.env["farm.pen"].search([]):
+            codes.setdefault(pen.farm_id.id, []).append(pen.code)
             for name in {pen.code.lower(), pen.name.lower()}:
                 pens.setdefault((pen.farm_id.id, name), []).append(pen.id)
-        return pens
+        return pens, codes
 
     def _known_groups(self):
         """{name in lower case: [(id, farm id or False)]}"""
@@ -120,15 +121,16 @@ class DeviceRows:
     # ------------------------------------------------------------------ a row
 
     def _read_row(self, number, texts):
-        values = {}
-        wrong = False
+        values, wrong = {}, set()
         for column in COLUMNS:
+            if column.needs & wrong:
+                continue  # it cannot be judged, and an error of its own would mislead
             text = texts.get(column.name, "")
             try:
                 value = self._read_cell(number, column, text, values)
             except _Wrong as error:
                 self.errors.append(RowError(number, column.name, text, str(error)))
-                wrong = True
+                wrong.add(column.name)
                 continue
             if value is not None:
                 values[FIELDS.get(column.name, column.name)] = value
@@ -158,14 +160,14 @@ class DeviceRows:
         return self._types[text.lower()]
 
     def _read_device_id(self, number, text, values):
-        problem = self.env["iot.device"]._identity_problem(text, values.get("device_type"), self._platform)
-        if problem and "device_type" in values:
+        problem = self.env["iot.device"]._identity_problem(text, values["device_type"], self._platform)
+        if problem:
             raise _Wrong(problem)
         self._check_new("device_id", number, (text.lower(),))
         return text
 
     def _read_serial_number(self, number, text, values):
-        if "manufacturer" in values and "device_type" in values:
+        if "manufacturer" in values:
             key = (values["manufacturer"].lower(), text.lower(), values["device_type"])
             self._check_new("serial_number", number, key)
         return text
@@ -209,8 +211,7 @@ class DeviceRows:
             raise _Wrong(_("A pen needs a farm: give the farm's code in the same row."))
         found = self._pens.get((farm, text.lower()), [])
         if not found:
-            pens = [name for pen_farm, name in self._pens if pen_farm == farm]
-            raise _Wrong(_("This farm has no such pen. It has: %s", _some(pens)))
+            raise _Wrong(_("This farm has no such pen. Its pens are: %s", _some(self._pen_codes.get(farm, []))))
         if len(found) > 1:
             raise _Wrong(_("This farm has several pens of this name: give the pen's code."))
         return found[0]

@@ -218,7 +218,7 @@ class TestRowErrors(ImportCase):
     def test_farm_and_pen(self):
         self.assertWrong({"farm": "VALLEY"}, "farm", "no farm with this code. Your farms' codes are: .*HILL")
         self.assertWrong({"farm": ""}, "farm", "Only a farm administrator")
-        self.assertWrong({"pen": "P9"}, "pen", "no such pen. It has: p1, parlour")
+        self.assertWrong({"pen": "P9"}, "pen", "no such pen. Its pens are: P1")
         self.assertWrong({"farm": "", "pen": "P1"}, "pen", "needs a farm", user=self.admin)
         self.env["farm.pen"].create({"name": "Parlour", "code": "P2", "farm_id": self.hill.id})
         self.assertWrong({"pen": "Parlour"}, "pen", "several pens")
@@ -241,6 +241,10 @@ class TestRowErrors(ImportCase):
     def test_all_errors_of_a_row_are_told_at_once(self):
         errors = self.errors({"device_id": "a b", "mac_address": "x", "pen": "P9", "name": ""})
         self.assertEqual({error[1] for error in errors}, {"device_id", "mac_address", "pen", "name"})
+
+    def test_what_cannot_be_judged_for_another_error_has_none_of_its_own(self):
+        self.assertWrong({"farm": "NOWHERE", "pen": "P1", "groups": "Barn"}, "farm", "no farm with this code")
+        self.assertWrong({"device_type": "toaster", "device_id": "a b"}, "device_type", "no such type")
 
 
 class TestRights(ImportCase):

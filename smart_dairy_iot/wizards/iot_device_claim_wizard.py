@@ -11,7 +11,6 @@ class IotDeviceClaimWizard(models.TransientModel):
 
     _name = "iot.device.claim.wizard"
     _description = "Claim a Device"
-    _rec_name = "claim_code"
 
     claim_code = fields.Char(required=True, readonly=True)
     iot_device_id = fields.Many2one("iot.device", string="Device", readonly=True, ondelete="cascade")
@@ -47,6 +46,10 @@ class IotDeviceClaimWizard(models.TransientModel):
     def _onchange_farm_id(self):
         if self.location_id.farm_id != self.farm_id:
             self.location_id = False
+
+    def _compute_display_name(self):
+        for wizard in self:
+            wizard.display_name = _("Claim a Device")
 
     def action_claim(self):
         """Attach the device to the chosen farm; the form then offers to provision it."""
