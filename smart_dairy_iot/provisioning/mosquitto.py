@@ -168,6 +168,8 @@ class MosquittoBroker(Broker):
     def _carry_out(self, chunk):
         """Tell the broker of the changes in one message; returns what it refused, {username: BrokerError}."""
         commands = [(change, *command) for change in chunk for command in commands_for(change)]
+        if not commands:
+            return {}
         responses = self._send([command for _change, command, _tolerated in commands])
         refusals = {}
         for (change, command, tolerated), response in zip(commands, responses, strict=True):

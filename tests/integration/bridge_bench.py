@@ -75,8 +75,8 @@ class Bench:
         username, client_id = f"{device_type[:2].upper()}_{device_id}", f"sd_{device_id}"
         self.query(
             "INSERT INTO iot_device"
-            " (name, device_id, device_type, state, farm_id, mqtt_username, mqtt_client_id, active)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, true)",
+            " (name, device_id, device_type, state, farm_id, mqtt_username, mqtt_client_id, auth_method, active)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, 'password', true)",
             *(device_id, device_id, device_type, state, self.farm_id, username, client_id),
         )
         with broker_for(self.config) as administration:

@@ -406,9 +406,12 @@ def test_what_the_broker_took_before_it_refused_something_is_told_exactly(config
     assert set(confirmed) == taken
 
 
-def test_nothing_to_change_asks_the_broker_nothing(config):
-    with broker_for(config) as users:
-        assert list(users.apply([])) == []
+def test_what_changes_nothing_is_confirmed_without_a_word_to_the_broker(config, users):
+    assert list(users.apply([])) == []
+    with connected(config) as device:
+        tell(users, ACTIVE, ACTIVE, effect="none")
+        tell(users, DISABLED, DISABLED, effect="none")
+        assert device.publish(f"{OWN}/data")
 
 
 @pytest.mark.parametrize(
