@@ -8,6 +8,8 @@ from . import iot_device
 from . import iot_device_addresses
 from . import iot_device_liveness
 from . import iot_device_provisioning
+from . import iot_device_password
+from . import iot_device_configuration
 from . import iot_device_hardware
 from . import iot_device_tag
 from . import iot_device_group

@@ -1,4 +1,4 @@
-"""New passwords of many devices, handed to the browser once.
+"""New passwords, handed to the browser once: of one device in a dialog, of many on a sheet.
 
 They are in the answer to the very request that issued them, and nowhere else: no table has them, and the client action
 that shows them is a function of the web client, which unlike a screen leaves nothing in the browser's storage or
@@ -12,6 +12,26 @@ from .iot_device import TOPIC_FIELDS
 
 class IotDevice(models.Model):
     _inherit = "iot.device"
+
+    def _credentials_action(self, credentials):
+        """Show credentials that were just issued: one device's in a dialog, many in a sheet to download."""
+        if len(credentials) > 1:
+            return self._credentials_sheet_action(credentials)
+        (shown,) = credentials
+        return {
+            "type": "ir.actions.act_window",
+            "name": _("Device Credentials"),
+            "res_model": "iot.device.credentials.wizard",
+            "view_mode": "form",
+            "views": [(False, "form")],
+            "target": "new",
+            "context": {
+                "default_iot_device_id": shown["device"].id,
+                "default_mqtt_username": shown["username"],
+                "default_mqtt_client_id": shown["client_id"],
+                "default_mqtt_password": shown["password"],
+            },
+        }
 
     @api.model
     def _credentials_sheet_action(self, credentials):

@@ -19,19 +19,11 @@ ACTIONS_ONLY = {
     "state",
     "mqtt_username",
     "mqtt_client_id",
-    "mqtt_password_hash",
-    "mqtt_password_salt",
-    "mqtt_previous_hash",
-    "mqtt_previous_salt",
-    "previous_password_until",
-    "password_issued_at",
-    "previous_config_topic",
     *TOPIC_FIELDS.values(),
 }
 IDENTITY = {"device_id", "device_type"}
 FOLLOWED = IDENTITY | {"state", "active", "farm_id", "uses_mqtt", "auth_method"}
 """Fields whose change concerns the broker or the bridge."""
-PASSWORD_HASH_FIELDS = ("mqtt_password_hash", "mqtt_password_salt", "mqtt_previous_hash", "mqtt_previous_salt")
 
 TRACKED_ONE_BY_ONE = 20
 """Of more devices at a time the chatter gets its lines in one go: Odoo's own tracking takes 3 ms for each."""
@@ -61,26 +53,6 @@ class IotDevice(models.Model):
     mqtt_client_id = fields.Char(
         string="MQTT Client ID", compute="_compute_mqtt_identity", store=True, precompute=True, required=True
     )
-    mqtt_password_hash = fields.Char(
-        string="MQTT Password (Hashed)",
-        copy=False,
-        readonly=True,
-        groups="smart_dairy_farm.group_farm_admin",
-        help="SHA-256 of salt and password, in hex.",
-    )
-    mqtt_password_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
-    mqtt_previous_hash = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
-    mqtt_previous_salt = fields.Char(copy=False, readonly=True, groups="smart_dairy_farm.group_farm_admin")
-    password_issued_at = fields.Datetime(string="Password Issued", copy=False, readonly=True)
-    previous_password_until = fields.Datetime(
-        copy=False,
-        readonly=True,
-        help="Until then the password before this one is good, too, so that the device can be given the new one.",
-    )
-    previous_config_topic = fields.Char(
-        copy=False, readonly=True, help="Where a device that was moved may still read where it belongs now."
-    )
-
     _sql_constraints = [
         ("mqtt_username_unique", "UNIQUE(mqtt_username)", "Two devices cannot share an MQTT user name."),
         ("mqtt_client_id_unique", "UNIQUE(mqtt_client_id)", "Two devices cannot share an MQTT client ID."),
@@ -115,22 +87,15 @@ class IotDevice(models.Model):
             if "farm_id" in vals:
                 self._check_farms_allowed()
             self._follow(users, topics)
-        if "config_json" in vals:
-            self._publish_configuration()
         return result
 
     def unlink(self):
         users = self._broker_users()
         self._clear_configuration()
         result = super().unlink()
-        self._remove_users(users)
+        self.env["iot.device.auth"]._tell(_change(user, None) for user in users.values() if user)
         self.env["iot.settings"]._notify_registry()
         return result
-
-    @api.model
-    def _remove_users(self, users):
-        """Remove the users `_broker_users` gave, for devices that are no longer to have one."""
-        self.env["iot.device.auth"]._tell(_change(user, None) for user in users.values() if user)
 
     def _leave_broker(self):
         """Take these devices' users from the broker at once, as when the addon, and its outbox, are uninstalled."""
@@ -144,11 +109,6 @@ class IotDevice(models.Model):
     def _identifies_otherwise(self, vals):
         """Whether writing these values changes by what the device identifies itself."""
         return any(name in vals and vals[name] != self[name] for name in ("auth_method", "uses_mqtt"))
-
-    def _forget_password_hashes(self):
-        self._in_action().write({"password_issued_at": False, "previous_password_until": False})
-        # Nobody but administrators has rights to the hash; whoever may write the device may make it useless.
-        self.sudo().write(dict.fromkeys(PASSWORD_HASH_FIELDS, False))
 
     @api.model
     def _check_actions_only(self, names):
@@ -199,24 +159,6 @@ class IotDevice(models.Model):
             return over_mqtt.action_issue_certificate()
         return True
 
-    def action_rotate_password(self):
-        """Issue new passwords. Where the broker can have two, the old ones stay good for the hours of grace."""
-        return self._new_passwords(grace=True)
-
-    def action_replace_password(self):
-        """Issue new passwords, as when one has become known. The old ones are refused from now on."""
-        return self._new_passwords(grace=False)
-
-    def _new_passwords(self, grace):
-        for device in self:
-            if device.state not in CONNECTABLE_STATES or not device.active or not device.uses_mqtt:
-                raise UserError(
-                    _("%s gets no new password: only a device that may connect over MQTT does.", device.name)
-                )
-            if device.auth_method != "password":
-                raise UserError(_("%s identifies itself by a certificate, and has no password.", device.name))
-        return self._credentials_action(self.env["iot.device.auth"]._issue_passwords(self, grace=grace))
-
     def action_deactivate(self):
         """Refuse the device and disconnect it at once."""
         return self._change_state("inactive", allowed=("active",))
@@ -262,50 +204,6 @@ class IotDevice(models.Model):
 
     def _in_action(self):
         return self.with_context(iot_device_action=IN_ACTION)
-
-    def _store_passwords(self, passwords, previous_until):
-        """Keep the salted hashes of new passwords.
-
-        :param passwords: {device: password}
-        :param previous_until: until when the present passwords stay good; None: they are void
-        """
-        # With the user's own rights: who may not write the device may not issue its password.
-        self._in_action().write(
-            {"password_issued_at": fields.Datetime.now(), "previous_password_until": previous_until}
-        )
-        # Hash and salt are for administrators to read; everybody who may provision makes new ones.
-        renewed = self.sudo().filtered("mqtt_password_hash")
-        renewed._message_log_batch(bodies=dict.fromkeys(renewed.ids, _("A new password was issued.")))
-        for device in self.sudo():
-            password = PasswordHash.of(passwords[device])
-            device.write(
-                {
-                    "mqtt_previous_hash": device.mqtt_password_hash if previous_until else False,
-                    "mqtt_previous_salt": device.mqtt_password_salt if previous_until else False,
-                    "mqtt_password_hash": password.digest,
-                    "mqtt_password_salt": password.salt,
-                }
-            )
-
-    def _credentials_action(self, credentials):
-        """Show credentials that were just issued: one device's in a dialog, many in a sheet to download."""
-        if len(credentials) > 1:
-            return self._credentials_sheet_action(credentials)
-        (shown,) = credentials
-        return {
-            "type": "ir.actions.act_window",
-            "name": _("Device Credentials"),
-            "res_model": "iot.device.credentials.wizard",
-            "view_mode": "form",
-            "views": [(False, "form")],
-            "target": "new",
-            "context": {
-                "default_iot_device_id": shown["device"].id,
-                "default_mqtt_username": shown["username"],
-                "default_mqtt_client_id": shown["client_id"],
-                "default_mqtt_password": shown["password"],
-            },
-        }
 
     # ------------------------------------------------------------------ the broker follows the register
 
@@ -368,47 +266,6 @@ class IotDevice(models.Model):
             if before != users[device_id] and (before or not users[device_id].password)
             # A user with a password is made by issuing it; not in passing.
         )
-
-    def _note_lost_password(self):
-        self.message_post(
-            body=_(
-                "An action that issued a new password was undone after the broker had taken it. The device's old"
-                " password may be refused, and nobody has the new one: issue another password."
-            )
-        )
-
-    # ------------------------------------------------------------------ configuration
-
-    def _config_topics(self):
-        """{id: configuration topic}"""
-        return {device.id: device.config_topic for device in self}
-
-    def _publish_configuration(self):
-        """Send the configuration to the devices that may have a user, retained; none clears what is retained."""
-        for device in self.filtered(lambda device: device.state not in STATES_WITHOUT_USER and device.uses_mqtt):
-            device._publish_retained(device.config_topic, device._configuration() if device.config_json else "")
-
-    def _clear_configuration(self):
-        for device in self.filtered(lambda device: device.state not in STATES_WITHOUT_USER and device.uses_mqtt):
-            for topic in filter(None, (device.config_topic, device.previous_config_topic)):
-                # Not on the device's account: the entry has to outlive the device. Superuser: as below.
-                self.env["iot.mqtt.service"].sudo().publish(topic, "", qos=2, retain=True)
-
-    def _leave_address(self, config_topics_before):
-        """Tell moved devices on their old configuration topic, the only one they know, where they belong now."""
-        for device in self:
-            if device.previous_config_topic and device.previous_config_topic != device.config_topic:
-                device._publish_retained(device.previous_config_topic, "")
-            old_topic = config_topics_before[device.id]
-            device._in_action().write({"previous_config_topic": old_topic})
-            topics = {message_type: device[name] for message_type, name in TOPIC_FIELDS.items()}
-            device._publish_retained(old_topic, {"device_id": device.device_id, "topics": topics})
-        self._publish_configuration()
-
-    def _publish_retained(self, topic, payload):
-        self.ensure_one()
-        # Publishing is the platform's alone; that the user may change this device was checked when he wrote it.
-        self.env["iot.mqtt.service"].sudo().publish(topic, payload, qos=2, retain=True, device=self)
 
 
 def _change(before, after):
