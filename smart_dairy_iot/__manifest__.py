@@ -9,7 +9,7 @@
     # Odoo Enterprise's and OCA's IoT addons both own a model named iot.device.
     "excludes": ["iot", "iot_oca"],
     "external_dependencies": {
-        "python": ["cryptography", "jsonschema-rs", "orjson", "paho-mqtt", "prometheus-client"],
+        "python": ["cryptography", "jsonschema-rs", "openpyxl", "orjson", "paho-mqtt", "prometheus-client"],
     },
     "data": [
         "security/ir.model.access.csv",

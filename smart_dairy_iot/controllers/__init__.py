@@ -1,5 +1,5 @@
 from . import claim
-from . import device_import
 from . import crl
+from . import device_import
 from . import emqx_webhook
 from . import labels
