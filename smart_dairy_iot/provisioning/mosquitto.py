@@ -24,6 +24,7 @@ import queue
 import secrets
 import ssl
 import time
+from dataclasses import replace
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
@@ -171,12 +172,19 @@ class MosquittoBroker(Broker):
         if not commands:
             return {}
         responses = self._send([command for _change, command, _tolerated in commands])
-        refusals = {}
+        refused = {}
         for (change, command, tolerated), response in zip(commands, responses, strict=True):
             error = response.get("error")
             if error and error not in tolerated:
-                refusals.setdefault(change.username, BrokerError(self._refusal(change, command, error)))
-        return refusals
+                refused.setdefault(change.username, (change, command, error))
+        # Without a password there is nothing that only the device knows: a user that the broker has lost is made again.
+        lost = [replace(change, before=None) for change, _command, error in refused.values() if _is_lost(change, error)]
+        refusals = {
+            username: BrokerError(self._refusal(*refusal))
+            for username, refusal in refused.items()
+            if username not in {change.username for change in lost}
+        }
+        return refusals | (self._carry_out(lost) if lost else {})
 
     def _check_defaults(self):
         (response,) = self._send([{"command": "getDefaultACLAccess"}])
@@ -229,6 +237,10 @@ class MosquittoBroker(Broker):
         if isinstance(answer, ConnectionError):
             raise BrokerUnreachable(f"The broker at {self._address()} closed the connection: {answer}.")
         return answer
+
+
+def _is_lost(change, error):
+    return error in UNKNOWN and change.before is not None and change.after.password is None
 
 
 def _expire_at_once():

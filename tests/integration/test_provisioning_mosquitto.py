@@ -262,6 +262,17 @@ def test_a_user_without_a_password_stays_without_through_all_changes(config, use
     assert is_refused(config, password="")
 
 
+def test_a_user_without_a_password_that_the_broker_has_lost_is_made_again(config, users):
+    disabled = replace(BY_CERTIFICATE, enabled=False)
+    tell(users, None, BY_CERTIFICATE)
+    tell(users, replace(BY_CERTIFICATE, access=MOVED.access), BY_CERTIFICATE)
+    assert users.users()[ACCESS.username].subscribe == set(MOVED.access.subscribe)
+    tell(users, None, BY_CERTIFICATE)
+    tell(users, BY_CERTIFICATE, disabled)
+    assert users.users()[ACCESS.username].enabled
+    assert is_refused(config, password="")
+
+
 # ---------------------------------------------------------------------- what is asked and what is refused
 
 
