@@ -160,15 +160,10 @@ class IotDevice(models.Model):
 
     @api.constrains("farm_id", "state")
     def _check_farm(self):
-        """A device has no farm only before it is provisioned, and then it is the administrators' to give away."""
-        homeless = self.filtered(lambda device: not device.farm_id)
-        if not homeless:
-            return
-        for device in homeless:
-            if device.state != "provisioning":
+        """A device has no farm only before it is provisioned."""
+        for device in self:
+            if not device.farm_id and device.state != "provisioning":
                 raise ValidationError(_("Give %s a farm first: its topics and its users follow from it.", device.name))
-        if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_admin"):
-            raise AccessError(_("Give %s a farm: only a farm administrator has devices without one.", homeless[0].name))
 
     @api.constrains("farm_id", "location_id")
     def _check_location(self):
@@ -205,6 +200,26 @@ class IotDevice(models.Model):
         if not isinstance(configuration, dict):
             raise ValidationError(_("The configuration of %s must be a JSON object.", owner))
         return configuration
+
+    # ------------------------------------------------------------------ create, write
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        default = self.default_get(["farm_id"]).get("farm_id")
+        if not all(vals.get("farm_id", default) for vals in vals_list):
+            self._check_may_be_without_farm()
+        return super().create(vals_list)
+
+    def write(self, vals):
+        if "farm_id" in vals and not vals["farm_id"]:
+            self._check_may_be_without_farm()
+        return super().write(vals)
+
+    @api.model
+    def _check_may_be_without_farm(self):
+        """Not a constraint: those are checked with all rights on some series."""
+        if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_admin"):
+            raise AccessError(_("Choose a farm: only a farm administrator registers devices that have none yet."))
 
     # ------------------------------------------------------------------ computed
 
