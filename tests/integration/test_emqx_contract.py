@@ -207,7 +207,18 @@ def test_only_the_very_password_and_client_id_get_in(emqx, provision, device, ne
         assert emqx.connect(username, client_id, password) is None, (username, client_id, password)
 
 
-def test_the_stored_hash_is_not_a_password(emqx, provision, emqx_tables, device):
+def test_a_topic_of_the_register_is_never_a_filter_or_a_template(emqx, provision):
+    device = Device("temperature", "T-1")
+    topics = ("dairy/+/temperature/T-1/data", "dairy/HILL/${username}/data", "dairy/HILL/#")
+    access = DeviceAccess(device.username, device.client_id, publish=topics, subscribe=topics)
+    provision(device.change(replace(device.user(), access=access)))
+    client = emqx.connect(device.username, device.client_id, device.password)
+    for topic in ("dairy/HILL/temperature/T-1/data", "dairy/HILL/TE_T-1/data", "dairy/HILL/collars/C-1/data"):
+        assert not emqx.may(client, "publish", topic)
+        assert not emqx.may(client, "subscribe", topic)
+
+
+def test_the_stored_hash_is_not_a_password(emqx, provision, device):
     user = device.user()
     provision(device.change(user))
     for secret in (user.password.digest, user.password.salt, user.password.salt + device.password):
