@@ -8,9 +8,10 @@
 # that Mosquitto reads (its `crlfile`). The process is sent SIGHUP: on that alone Mosquitto reads the file again.
 #
 # A file that is empty, broken or missing at a SIGHUP makes Mosquitto accept every revoked certificate. CRL_FILE is
-# therefore replaced in one step, and only by lists that are each signed by one of the CAs, valid now, and not older than
-# what is there. Otherwise everything stays as it is and the exit code is 1: let cron mail it. With nothing new it does
-# nothing, so that it may run every minute:
+# therefore replaced in one step, and only lists get into it that are signed by one of the CAs, valid now, and not older
+# than what is there. Where that is not so the list that is there stays and the exit code is 1: let cron mail it. A list
+# that is published no more, since its CA has no certificates left, stays until it expires. With nothing new the script
+# does nothing, so that it may run every minute:
 #
 #   * * * * * root /usr/local/sbin/install_mosquitto_crl.sh --pid-file /run/mosquitto/mosquitto.pid \
 #       http://odoo.farm/iot/crl/devices.pem /etc/mosquitto/devices-ca.pem /etc/mosquitto/devices-crl.pem
@@ -101,19 +102,27 @@ is_older() {
     fi
 }
 
-# accept LIST: checks one fetched list and files it under the CA that signed it.
-accept() {
+# complaint LIST: prints what is wrong with a fetched list, or files it under the CA that signed it.
+complaint() {
     local ca issuer now next
-    issuer="$(field issuer "$1")" || fail "what was fetched from $source cannot be read as a revocation list"
-    ca="$(signer "$1")" || fail "the list of '$issuer' is not signed by any CA in $ca_file"
+    issuer="$(field issuer "$1" 2>/dev/null)" || {
+        echo "a part of what was fetched from $source cannot be read as a revocation list"
+        return
+    }
     now="$(date +%s)"
-    (("$(seconds lastupdate "$1")" <= now)) || fail "the list of '$issuer' is not valid yet: is the clock right?"
-    next="$(seconds nextupdate "$1")" || fail "the list of '$issuer' does not say until when it is valid"
-    ((next > now)) || fail "the list of '$issuer' has expired on $(date -d "@$next"): renew it"
-    if [[ -e "$work/installed-by/$ca" ]] && is_older "$1" "$work/installed-by/$ca"; then
-        fail "the list of '$issuer' is older than the one that is installed"
+    if ! ca="$(signer "$1")"; then
+        echo "the list of '$issuer' is not signed by any CA in $ca_file"
+    elif (("$(seconds lastupdate "$1")" > now)); then
+        echo "the list of '$issuer' is not valid yet: is the clock right?"
+    elif ! next="$(seconds nextupdate "$1")"; then
+        echo "the list of '$issuer' does not say until when it is valid"
+    elif ((next <= now)); then
+        echo "the list of '$issuer' has expired on $(date -d "@$next"): renew it"
+    elif [[ -e "$work/installed-by/$ca" ]] && is_older "$1" "$work/installed-by/$ca"; then
+        echo "the list of '$issuer' is older than the one that is installed"
+    else
+        cp "$1" "$work/fetched-by/$ca"
     fi
-    cp "$1" "$work/fetched-by/$ca"
 }
 
 tell_broker() {
@@ -142,15 +151,20 @@ done
 
 fetch "$work/fetched.pem"
 split "X509 CRL" "$work/fetched.pem" "$work/fetched"
-lists=("$work"/fetched/*)
-((${#lists[@]})) || fail "$source has no revocation list in PEM; $crl_file stays as it is"
-for list in "${lists[@]}"; do
-    accept "$list"
+fetched=("$work"/fetched/*)
+((${#fetched[@]})) || fail "$source has no revocation list in PEM; $crl_file stays as it is"
+complaints=()
+for list in "${fetched[@]}"; do
+    said="$(complaint "$list")"
+    [[ -z "$said" ]] || complaints+=("$said")
 done
 for installed in "$work"/installed-by/*; do
-    [[ -e "$work/fetched-by/${installed##*/}" ]] ||
-        fail "$source lacks the list of '$(field issuer "$installed")', without which all its certificates are refused"
+    if [[ ! -e "$work/fetched-by/${installed##*/}" ]] && (("$(seconds nextupdate "$installed")" > "$(date +%s)")); then
+        cp "$installed" "$work/fetched-by"
+    fi
 done
+lists=("$work"/fetched-by/*)
+((${#lists[@]})) || fail "${complaints[0]}; $crl_file stays as it is"
 
 cat "${lists[@]}" >"$work/new.pem"
 if ! cmp --silent "$work/new.pem" "$crl_file"; then
@@ -166,3 +180,7 @@ if [[ -e "$pending" ]]; then
     tell_broker
     echo "$crl_file: ${#lists[@]} list(s) installed, process $pid told"
 fi
+for said in ${complaints+"${complaints[@]}"}; do
+    echo "$0: $said" >&2
+done
+((!${#complaints[@]}))

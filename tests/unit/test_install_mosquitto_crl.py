@@ -143,9 +143,57 @@ def test_all_lists_of_one_file_are_installed_and_two_cas_may_have_one_name(tmp_p
     assert place.install(text).returncode == 0
     assert place.crl_file.read_text() == text
     place.was_told()
-    assert_refused(place, crl(cas[0], 2) + crl(cas[2], 2), "lacks the list of 'CN = Device CA'")
-    one_older = crl(cas[0], 2) + crl(cas[1], 2) + crl(authority("Another CA"), 2)
-    assert_refused(place, one_older, "is not signed by any CA")
+    place.stop()
+
+
+@pytest.mark.parametrize(
+    ("make_bad", "reason"),
+    [
+        (lambda _ca: crl(authority("Another CA")), "is not signed by any CA"),
+        (lambda ca: crl(ca, 5, EARLIER), "is older than the one that is installed"),
+        (lambda ca: crl(ca, 30, NOW - timedelta(days=8)), "has expired"),
+        (lambda ca: crl(ca, 30)[:300], "cannot be read"),
+    ],
+    ids=["stranger", "older", "expired", "broken"],
+)
+def test_a_bad_list_of_one_ca_does_not_hold_up_that_of_another(tmp_path, make_bad, reason):
+    one, other = authority(), authority("Another CA")
+    place = Installation(tmp_path, one, other)
+    kept, newer = crl(other, 20), crl(one, 2)
+    place.install(crl(one) + kept)
+    place.was_told()
+    done = place.install(newer + make_bad(other))
+    assert done.returncode == 1
+    assert reason in done.stderr
+    assert place.crl_file.read_text() == newer + kept
+    assert place.was_told()
+    place.stop()
+
+
+def test_a_list_that_is_published_no_more_is_kept_while_it_is_valid_and_does_not_hold_up_the_others(tmp_path):
+    living, ended = authority(), authority("Ended CA")
+    place = Installation(tmp_path, living, ended)
+    kept, newer = crl(ended), crl(living, 2)
+    place.install(crl(living) + kept)
+    assert place.was_told()
+    for told in (True, False):
+        assert place.install(newer).returncode == 0
+        assert place.crl_file.read_text() == newer + kept
+        assert place.was_told() == told
+    place.crl_file.write_text(newer + crl(ended, at=NOW - timedelta(days=8)))
+    assert place.install(newer).returncode == 0
+    assert place.crl_file.read_text() == newer
+    place.stop()
+
+
+def test_a_ca_that_is_trusted_no_more_takes_its_list_with_it(tmp_path):
+    trusted, dropped = authority(), authority("Dropped CA")
+    place = Installation(tmp_path, trusted, dropped)
+    place.install(crl(trusted) + crl(dropped))
+    place.ca_file.write_text(trusted.facts.pem)
+    newer = crl(trusted, 2)
+    assert place.install(newer).returncode == 0
+    assert place.crl_file.read_text() == newer
     place.stop()
 
 
