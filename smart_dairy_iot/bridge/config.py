@@ -13,6 +13,8 @@ SECTION = "smart_dairy_iot"
 
 RANGES = {
     "mqtt_broker_port": (1, 65535),
+    "mqtt_device_port": (0, 65535),
+    "mqtt_certificate_port": (0, 65535),
     "mqtt_auth_db_port": (1, 65535),
     "metrics_port": (0, 65535),
     "password_grace_hours": (0, 24 * 30),
@@ -43,6 +45,9 @@ class Config:
     mqtt_broker_host: str = "localhost"
     mqtt_broker_port: int = 8883
     mqtt_use_tls: bool = True
+    mqtt_device_host: str = ""
+    mqtt_device_port: int = 0
+    mqtt_certificate_port: int = 0
     mqtt_ca_file: str = ""
     mqtt_bridge_username: str = "sd_bridge"
     mqtt_bridge_password: str = ""

@@ -53,11 +53,15 @@ class IotSettings(models.AbstractModel):
         return self.env["ir.config_parameter"].sudo().get_param("database.is_neutralized") == "true"
 
     @api.model
-    def _broker_address(self):
+    def _broker_address(self, auth_method="password"):
         """Where devices connect, e.g. "mqtts://broker.farm.example:8883"."""
         config = self._get_config()
+        host = config.mqtt_device_host or config.mqtt_broker_host
+        port = config.mqtt_device_port or config.mqtt_broker_port
+        if auth_method == "certificate":
+            port = config.mqtt_certificate_port or port
         scheme = "mqtts" if config.mqtt_use_tls else "mqtt"
-        return f"{scheme}://{config.mqtt_broker_host}:{config.mqtt_broker_port}"
+        return f"{scheme}://{host}:{port}"
 
     @api.model
     def _telemetry_specs(self):

@@ -24,6 +24,8 @@ PASSWORDS = (
 DEVICE_ID_PATTERNS = tuple(f"device_id_pattern_{device_type}" for device_type in DEVICE_TYPE_PATHS)
 NUMBERS = (
     "mqtt_broker_port",
+    "mqtt_device_port",
+    "mqtt_certificate_port",
     "mqtt_auth_db_port",
     "password_grace_hours",
     "bridge_batch_size",
@@ -68,6 +70,9 @@ class ResConfigSettings(models.TransientModel):
     mqtt_broker_type_in_force = fields.Char(compute="_compute_iot_overrides")
     mqtt_broker_host = _text("mqtt_broker_host", string="Broker Host")
     mqtt_broker_port = _number("mqtt_broker_port", string="Broker Port")
+    mqtt_device_host = _text("mqtt_device_host", string="Broker Host for Devices")
+    mqtt_device_port = _number("mqtt_device_port", string="Broker Port for Devices")
+    mqtt_certificate_port = _number("mqtt_certificate_port", string="Broker Port for Certificates")
     mqtt_use_tls = fields.Boolean(string="Use TLS")
     mqtt_ca_file = _text("mqtt_ca_file", string="CA File")
     mqtt_admin_username = _text("mqtt_admin_username", string="Administrator")

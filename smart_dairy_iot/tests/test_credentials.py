@@ -2,6 +2,8 @@
 
 import hashlib
 import logging
+import os
+from unittest.mock import patch
 
 from odoo.tests import Form, tagged
 
@@ -27,6 +29,16 @@ class TestCredentials(IotCase):
         self.assertEqual(form.mqtt_client_id, "sd_T-1")
         self.assertRegex(form.broker_address, r"^mqtts://.+:\d+$")
         self.assertEqual(form.data_topic, "dairy/HILL/temperature/T-1/data")
+
+    def test_a_device_is_told_the_broker_s_address_for_devices(self):
+        settings = self.env["iot.settings"]
+        self.assertRegex(settings._broker_address(), r"^mqtts://(localhost|127.0.0.1):\d+$")
+        of_devices = {"HOST": "mqtt.farm.example", "PORT": "18883"}
+        with patch.dict(os.environ, {f"SMART_DAIRY_MQTT_DEVICE_{key}": value for key, value in of_devices.items()}):
+            self.assertEqual(settings._broker_address(), "mqtts://mqtt.farm.example:18883")
+            self.assertEqual(settings._broker_address("certificate"), "mqtts://mqtt.farm.example:18883")
+            with patch.dict(os.environ, {"SMART_DAIRY_MQTT_CERTIFICATE_PORT": "18884"}):
+                self.assertEqual(settings._broker_address("certificate"), "mqtts://mqtt.farm.example:18884")
 
     def test_a_password_has_256_random_bits(self):
         passwords = {self.provision(self.new_device(f"T-1{number}")) for number in range(3)}
