@@ -8,6 +8,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
 
 from ..provisioning import MosquittoBroker
+from .certificates import CertificateCase
 from .common import IotCase
 
 
@@ -143,6 +144,22 @@ class TestReplaceDevice(IotCase):
         self.replace(there, user=self.admin)
         seen = self.env["iot.device.hardware"].with_user(self.user).search([])
         self.assertEqual(seen.iot_device_id & (device | there), device)
+
+
+@tagged("post_install", "-at_install")
+class TestReplacedDevicesCertificate(CertificateCase):
+    def test_the_certificate_of_the_old_hardware_is_revoked_whatever_id_the_new_has(self):
+        for old_id, new_id in (("C-1", "C-1"), ("C-2", "C-3")):
+            device = self.new_device(old_id, auth_method="certificate")
+            device.action_provision()
+            certificate = self.issue(device)
+            self.assertTrue(device._broker_user().enabled)
+            values = {"iot_device_id": device.id, "device_id": new_id, "reason": "Stolen"}
+            self.env["iot.device.replace.wizard"].with_user(self.manager).create(values).action_replace()
+            self.assertEqual(certificate.revocation_reason, "superseded")
+            self.assertIn(certificate.serial_number, self.revoked_serials())
+            device.action_provision()
+            self.assertIsNone(device._broker_user(), "nobody comes in before the successor has a certificate")
 
 
 @tagged("post_install", "-at_install")

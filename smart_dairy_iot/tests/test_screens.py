@@ -4,7 +4,7 @@ import json
 
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
-from ..provisioning import MosquittoBroker
+from ..provisioning import Change, MosquittoBroker
 
 HELPERS = """
     const until = async (probe, what) => {
@@ -124,4 +124,4 @@ class TestScreensInTheBrowser(HttpCase):
 
     def forget_at_broker(self):
         with MosquittoBroker(self.env["iot.settings"]._get_config()) as broker:
-            broker.delete(self.device.mqtt_username)
+            list(broker.apply([Change(self.device.mqtt_username, self.device.mqtt_client_id, after=None)]))
