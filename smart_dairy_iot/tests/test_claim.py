@@ -7,6 +7,7 @@ from odoo.tests import Form, HttpCase, TransactionCase, new_test_user, tagged
 
 from ..models.iot_device_claim import ALPHABET, new_claim_code, normalised_claim_code
 from .common import IotCase
+from .test_screens import HELPERS
 
 
 class ClaimCase(IotCase):
@@ -225,6 +226,32 @@ class TestLabelAddress(HttpCase):
         device = self.device("LABEL-1", self.farm)
         answer = self.url_open(f"/iot/claim?code={device.claim_code}", allow_redirects=False)
         self.assertIn(f"&id={device.id}&", answer.headers["Location"])
+
+
+@tagged("post_install", "-at_install")
+class TestClaimOnAPhone(HttpCase):
+    browser_size = "390,844"
+
+    def test_a_device_is_claimed_by_its_label_s_address(self):
+        new_test_user(self.env, "claim_phone", "smart_dairy_farm.group_farm_manager", password="claim_phone")
+        self.env["farm.location"].search([]).active = False
+        farm = self.env["farm.location"].create({"name": "Phone Farm", "code": "PHONE", "tz": "UTC"})
+        device = self.env["iot.device"].create({"name": "Phoned", "device_id": "PHONE-1", "device_type": "gate"})
+        script = """
+            await shown(".o_form_view h1", "PHONE-1");
+            (await shown("button[name=action_claim]")).click();
+            await shown(".alert-success", "Phone Farm");
+            await shown("button[name=action_provision]");
+            (await shown("button[name=action_open_device]")).click();
+            await shown(".o_form_view [name=state]", "Provisioning");
+        """
+        self.browser_js(
+            f"/iot/claim/{device.claim_code}",
+            f'(async () => {{ {HELPERS} {script} console.log("test successful"); }})();',
+            login="claim_phone",
+            timeout=120,
+        )
+        self.assertEqual((device.farm_id, device.claimed_by_id.login), (farm, "claim_phone"))
 
 
 @tagged("post_install", "-at_install")

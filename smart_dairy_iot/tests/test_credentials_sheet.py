@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import secrets
+from unittest.mock import patch
 
 from lxml import html
 from psycopg2 import sql
 
 from odoo.tests import HttpCase, tagged
 
+from ..provisioning import Change, broker_for
 from .common import IotCase
 from .test_screens import HELPERS
 
@@ -48,14 +51,22 @@ class TestCredentialsSheet(HttpCase):
 
     def in_browser(self, action, script):
         """Open the sheet on the devices' screen, run the script, and see that the browser has kept nothing."""
+        self.run_in_browser(
+            f"""
+            await odoo.__WOWL_DEBUG__.root.env.services.action.doAction({json.dumps(action)});
+            await shown(".o_credentials_sheet");
+            expectNothingKept();
+            {script}
+            expectNothingKept();
+            """
+        )
+
+    def run_in_browser(self, script):
         self.browser_js(
             "/web#action=smart_dairy_iot.iot_device_action&view_type=list",
             f"""(async () => {{
                 {HELPERS} {CATCH_DOWNLOADS}
                 await shown(".o_list_view");
-                const action = {json.dumps(action)};
-                await odoo.__WOWL_DEBUG__.root.env.services.action.doAction(action);
-                await shown(".o_credentials_sheet");
                 const expectNothingKept = () => {{
                     const kept = [...Object.entries(sessionStorage), ...Object.entries(localStorage), location.href];
                     kept.push(JSON.stringify(history.state), document.cookie);
@@ -63,9 +74,7 @@ class TestCredentialsSheet(HttpCase):
                         throw new Error("the browser keeps a password");
                     }}
                 }};
-                expectNothingKept();
                 {script}
-                expectNothingKept();
                 console.log("test successful");
             }})();""",
             login="admin",
@@ -115,6 +124,33 @@ class TestCredentialsSheet(HttpCase):
             self.env.cr.execute(query, [f"%{text}%"])
             found += [table] if self.env.cr.fetchone() else []
         return found
+
+    def test_many_are_provisioned_by_one_button_and_their_passwords_are_kept_nowhere(self):
+        devices = self.new_device("SHEET-1") | self.new_device("SHEET-2")
+        self.addCleanup(self.forget_at_broker, devices)
+        passwords = iter(["secret-of_1", "secret-of_2"])
+        script = """
+            for (const id of ["SHEET-1", "SHEET-2"]) {
+                (await shown(".o_data_row", id)).querySelector("input[type=checkbox]").click();
+            }
+            (await shown(".o_control_panel button[name=action_provision]")).click();
+            await shown(".o_credentials_sheet td", "SHEET-2");
+            const shownPasswords = [...document.querySelectorAll(".o_password")].map((cell) => cell.textContent);
+            if (shownPasswords.join() !== "secret-of_1,secret-of_2") {
+                throw new Error(`other passwords: ${shownPasswords}`);
+            }
+            expectNothingKept();
+            await shown(".o_data_row", "Active"); // the list behind it is fresh
+        """
+        with patch.object(secrets, "token_urlsafe", lambda _size: next(passwords)):
+            self.run_in_browser(script)
+        self.assertEqual(set(devices.mapped("state")), {"active"})
+        self.assertEqual(self.tables_with("secret-of_"), [])
+
+    def forget_at_broker(self, devices):
+        with broker_for(self.env["iot.settings"]._get_config()) as broker:
+            changes = [Change(device.mqtt_username, device.mqtt_client_id, after=None) for device in devices]
+            self.assertEqual(len(list(broker.apply(changes))), len(devices))
 
     def test_many_devices_are_not_all_listed_but_all_in_the_file(self):
         devices = self.env["iot.device"].create(
