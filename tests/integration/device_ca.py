@@ -2,7 +2,11 @@
 
 from datetime import datetime, timedelta, timezone
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.x509.oid import NameOID
 
 from smart_dairy_iot.provisioning.certificates import Authority, Revoked
 
@@ -19,13 +23,14 @@ class DeviceCa:
     """One authority under `directory`: `ca_file`, `crl_file` (a list that revokes nothing yet) and certificates.
 
     :param name: its common name
+    :param root: a `Root` that is to have signed it
     """
 
-    def __init__(self, directory, name="Device CA"):
+    def __init__(self, directory, name="Device CA", root=None):
         self.directory = directory
-        self.authority = Authority.generate(name, 3650, utc_now() - YEAR)
+        self.authority = root.intermediate(name) if root else Authority.generate(name, 3650, utc_now() - YEAR)
         self.ca_file = directory / "ca.pem"
-        self.ca_file.write_text(self.authority.facts.pem)
+        self.ca_file.write_text(self.authority.facts.pem + self.authority.chain_pem)
         self.crl_file = directory / "crl.pem"
         self._revoked = []
         self._number = 0
@@ -39,6 +44,7 @@ class DeviceCa:
         path = self.directory / f"{bundle.certificate.serial_number}.pem"
         path.write_bytes(
             certificate.public_bytes(Encoding.PEM)
+            + self.authority.facts.pem.encode()
             + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         )
         return path, bundle.certificate
@@ -53,3 +59,41 @@ class DeviceCa:
         self._revoked += [Revoked(facts.serial_number, at) for facts in revoked]
         self._number = number or self._number + 1
         return self.authority.sign_crl(self._revoked, self._number, CRL_URL, at).pem
+
+
+class Root:
+    """A root as a company may have one, which signs intermediates."""
+
+    def __init__(self):
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = self._sign("Root", self._key.public_key(), 1)
+
+    def intermediate(self, name):
+        """An `Authority` that this root has signed, as it is imported."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._sign(name, key.public_key(), 0).public_bytes(Encoding.PEM)
+        key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        chain = self._certificate.public_bytes(Encoding.PEM)
+        return Authority.import_intermediate(certificate, key_pem, None, chain, utc_now())
+
+    def _sign(self, name, key, path_length):
+        usage = dict.fromkeys(
+            ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "digital_signature"), False
+        )
+        usage |= {"encipher_only": False, "decipher_only": False, "key_cert_sign": True, "crl_sign": True}
+        return (
+            x509.CertificateBuilder()
+            .subject_name(_name(name))
+            .issuer_name(_name("Root"))
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(utc_now() - YEAR)
+            .not_valid_after(utc_now() + YEAR)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+            .add_extension(x509.KeyUsage(**usage), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def _name(common_name):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

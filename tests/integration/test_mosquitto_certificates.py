@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import pytest
 
-from device_ca import DeviceCa, utc_now
+from device_ca import DeviceCa, Root, utc_now
 from mqtt_client import MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, PasswordHash, broker_for
@@ -167,8 +167,7 @@ def test_a_certificate_that_is_not_valid_yet_is_refused(connect, ca, users):
 
 
 def test_a_certificate_of_another_ca_is_refused_though_that_has_the_same_name(connect, users, tmp_path):
-    (tmp_path / "stranger").mkdir()
-    stranger = DeviceCa(tmp_path / "stranger")
+    stranger = _made(tmp_path / "stranger")
     assert connect(stranger.certificate("TE_T-1")[0]).refused
 
 
@@ -177,6 +176,24 @@ def test_a_certificate_for_servers_is_refused(connect, broker, users, tmp_path):
     path = tmp_path / "server.pem"
     path.write_text((server / "server.crt").read_text() + (server / "server.key").read_text())
     assert connect(path).refused
+
+
+def test_devices_of_an_imported_intermediate_are_let_in_and_those_of_its_siblings_are_not(
+    connect, broker, ca, users, tmp_path
+):
+    root = Root()
+    own, sibling = (_made(tmp_path / name, name, root) for name in ("Devices", "Staff"))
+    ca.ca_file.write_text(own.ca_file.read_text())
+    ca.crl_file.write_text(own.crl())
+    with reloaded(broker):
+        os.kill(broker.pid(), signal.SIGHUP)
+    assert not connect(own.certificate("TE_T-1")[0]).refused
+    assert connect(sibling.certificate("TE_T-1")[0]).refused, "the broker has no list of that CA"
+
+
+def _made(directory, *arguments):
+    directory.mkdir()
+    return DeviceCa(directory, *arguments)
 
 
 def test_on_the_listener_for_passwords_a_certificate_is_worth_nothing(config, ca, users):
