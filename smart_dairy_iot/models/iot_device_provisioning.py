@@ -126,7 +126,7 @@ class IotDevice(models.Model):
                 raise UserError(
                     _(
                         "%s has been provisioned: its ID and type are its identity and stay as they are."
-                        " Decommission it and register the device anew.",
+                        " Replace the device to give its place to other hardware.",
                         device.name,
                     )
                 )
