@@ -14,6 +14,7 @@ The broker's cache of rights is left out: it answers as the database did up to a
 """
 
 import ast
+import functools
 import hashlib
 import hmac
 import re
@@ -53,7 +54,7 @@ class Emqx:
     """
 
     def __init__(self, connect):
-        self.conf = ConfigFactory.parse_file(str(CONF))
+        self.conf = _configuration()
         self._connect = connect
         self._connection = None
         self._statements = {}
@@ -160,6 +161,11 @@ class Emqx:
         if self._connection is not None:
             self._connection.close()
         self._connection, self._statements = None, {}
+
+
+@functools.cache
+def _configuration():
+    return ConfigFactory.parse_file(str(CONF))
 
 
 def prepared(template, allowed, values):
