@@ -16,6 +16,7 @@ from . import iot_device_group
 from . import iot_device_template
 from . import iot_certificate_expiry_mixin
 from . import iot_certificate_authority
+from . import iot_certificate_revocation_list
 from . import iot_device_certificate
 from . import iot_device_certification
 from . import iot_device_credentials

@@ -1,4 +1,4 @@
-"""The device CA: what it is, where its key lies, and the list of the certificates it has revoked.
+"""The device CA: what it is, and where its key lies. What it has revoked is in `iot_certificate_revocation_list`.
 
 One authority issues at a time. Those before it are retired: the certificates they issued stay good until their own
 end, and so their lists are renewed until then, too.
@@ -14,15 +14,14 @@ from functools import partial
 from odoo import _, api, fields, models, tools
 from odoo.exceptions import UserError
 
-from ..provisioning.certificates import CRL_VALIDITY, Authority, CertificateError, Revoked, crl_der
+from ..provisioning.certificates import Authority, CertificateError
 from ..provisioning.key_directory import KeyDirectory
 
-CRL_FAILURE = "crl_not_renewed"
-PROTECTED = {
+SIGNED = {
     *("state", "certificate_pem", "chain_pem", "serial_number", "fingerprint", "not_before", "not_after"),
-    *("next_notice_at", "crl_url", "crl_pem", "crl_number", "crl_signed_at", "crl_next_update", "crl_error"),
+    "next_notice_at",
 }
-"""What a user cannot write: it is what the certificate says, or what has been signed."""
+"""What a user cannot write, nor what begins with `crl_`: it is what the certificate or the list says."""
 
 
 @contextmanager
@@ -53,18 +52,6 @@ class IotCertificateAuthority(models.Model):
         tracking=True,
     )
     chain_pem = fields.Text(string="Chain (PEM)", readonly=True, help="The certificates above it, up to the root.")
-    crl_url = fields.Char(
-        string="Revocation List",
-        readonly=True,
-        help="Where brokers find the list. It is written into every certificate, and so stays as it is.",
-    )
-    crl_pem = fields.Text(readonly=True)
-    crl_number = fields.Integer(string="List Number", readonly=True)
-    crl_signed_at = fields.Datetime(string="List Signed", readonly=True)
-    crl_next_update = fields.Datetime(
-        string="List Good Until", readonly=True, help="A broker that has only an older list refuses every certificate."
-    )
-    crl_error = fields.Char(string="Why the List Was Not Renewed", readonly=True)
     key_problem = fields.Char(compute="_compute_key_problem")
     expiry_status = fields.Selection(
         [("valid", "Valid"), ("expiring", "Expiring Soon"), ("expired", "Expired")], compute="_compute_expiry_status"
@@ -109,7 +96,7 @@ class IotCertificateAuthority(models.Model):
     # ------------------------------------------------------------------ write
 
     def write(self, vals):
-        refused = PROTECTED & vals.keys()
+        refused = {name for name in vals if name in SIGNED or name.startswith("crl_")}
         if refused and not self.env.su:
             raise UserError(_("%s of a device CA cannot be written.", ", ".join(sorted(refused))))
         return super().write(vals)
@@ -175,121 +162,6 @@ class IotCertificateAuthority(models.Model):
         key = self._keys().read(self.fingerprint)
         return Authority.load(self.certificate_pem.encode(), key, (self.chain_pem or "").encode())
 
-    # ------------------------------------------------------------------ the list of what is revoked
-
-    def _renew_crl(self):
-        """Sign the list anew. Where that fails the old one stays, and an alert says so."""
-        # Whoever may revoke a certificate renews the list, and need not know the CA.
-        for authority in self.sudo():
-            now = fields.Datetime.now()
-            number = authority.crl_number + 1
-            try:
-                crl = authority._load().sign_crl(authority._revoked(now), number, authority.crl_url, now)
-            except CertificateError as error:
-                authority._note_crl_failure(str(error))
-                continue
-            authority.write(
-                {
-                    "crl_pem": crl.pem,
-                    "crl_number": crl.number,
-                    "crl_signed_at": now,
-                    "crl_next_update": crl.next_update,
-                    "crl_error": False,
-                }
-            )
-            authority._open_crl_alerts().action_resolve()
-
-    def _revoked(self, now):
-        """What belongs into the list; a certificate leaves it some time after its own end."""
-        self.env["iot.device.certificate"].flush_model()
-        certificates = self.env["iot.device.certificate"].search(
-            [
-                ("authority_id", "=", self.id),
-                ("revoked_at", "!=", False),
-                ("not_after", ">", now - CRL_VALIDITY),
-            ],
-            order="revoked_at, id",
-        )
-        return [
-            Revoked(certificate.serial_number, certificate.revoked_at, certificate.revocation_reason)
-            for certificate in certificates
-        ]
-
-    def _note_crl_failure(self, problem):
-        self.crl_error = problem
-        if self._open_crl_alerts():
-            return
-        message = _(
-            "The revocation list of the device CA %(name)s could not be renewed. From %(moment)s UTC on, brokers that"
-            " check it refuse every device with a certificate. The CA's own form says what is wrong.",
-            name=self.name,
-            moment=self.crl_next_update or fields.Datetime.now(),
-        )
-        event = self.env["iot.event"].record(
-            CRL_FAILURE, timestamp=fields.Datetime.now(), severity="critical", message=message, data={"id": self.id}
-        )
-        self.env["iot.alert"].create(
-            {
-                "name": self._crl_alert_name(),
-                "alert_type": CRL_FAILURE,
-                "severity": "critical",
-                "message": message,
-                "event_id": event.id,
-            }
-        )
-
-    def _open_crl_alerts(self):
-        return self.env["iot.alert"].search(
-            [("alert_type", "=", CRL_FAILURE), ("name", "=", self._crl_alert_name()), ("state", "!=", "resolved")]
-        )
-
-    def _crl_alert_name(self):
-        return _("Revocation list of device CA %(name)s (%(id)s)", name=self.name, id=self.id)
-
-    @api.model
-    def _cron_renew_crls(self, now=None):
-        """Renew the lists of which half the time has passed, and those that could not be renewed before.
-
-        :param now: naive UTC; the present moment unless given
-        """
-        now = now or fields.Datetime.now()
-        self._with_live_certificates(now).filtered(
-            lambda authority: authority.crl_error or authority._crl_half_life() <= now
-        )._renew_crl()
-
-    @api.model
-    def _with_live_certificates(self, now):
-        """The authorities whose certificates a broker may still see."""
-        # What they publish is public, and for brokers, which are no users.
-        return self.sudo().search([("not_after", ">", now)])
-
-    @api.model
-    def _published(self, authority_id, what):
-        """What brokers fetch.
-
-        :param authority_id: of one authority; None for all with live certificates
-        :param what: "crl_pem", "crl_der" or "chain"
-        :returns: the content and for how many seconds it may be kept, 0 where it should have been renewed; None where
-            there is nothing
-        """
-        now = fields.Datetime.now()
-        authorities = self._with_live_certificates(now)
-        if authority_id:
-            authorities = authorities.filtered(lambda authority: authority.id == authority_id)
-        if what == "chain":
-            return "".join(a.certificate_pem + (a.chain_pem or "") for a in authorities), 0
-        signed = authorities.filtered("crl_pem")
-        if not signed:
-            return None
-        content = "".join(signed.mapped("crl_pem"))
-        seconds = min(int((authority._crl_half_life() - now).total_seconds()) for authority in signed)
-        return crl_der(content) if what == "crl_der" else content, max(seconds, 0)
-
-    def _crl_half_life(self):
-        if not self.crl_signed_at:
-            return fields.Datetime.from_string("1970-01-01 00:00:00")
-        return self.crl_signed_at + (self.crl_next_update - self.crl_signed_at) / 2
-
     # ------------------------------------------------------------------ the end
 
     @api.model
@@ -319,10 +191,6 @@ class IotCertificateAuthority(models.Model):
                 )
 
     # ------------------------------------------------------------------ actions
-
-    def action_renew_crl(self):
-        """Sign the revocation list anew now; after its end a CA signs nothing."""
-        self.filtered(lambda authority: authority.expiry_status != "expired")._renew_crl()
 
     def action_view_certificates(self):
         """Open the certificates that the CA has issued."""

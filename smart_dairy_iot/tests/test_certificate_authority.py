@@ -1,6 +1,7 @@
 """The device CA: set up by administrators, its key in a file alone, its list renewed in time and published."""
 
 import base64
+import json
 import logging
 import os
 import stat
@@ -14,6 +15,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, tagged
 
 from .certificates import CRL_ADDRESS, CertificateCase, own_authority
+from .test_screens import HELPERS
 
 
 @tagged("post_install", "-at_install")
@@ -159,6 +161,12 @@ class TestCertificateAuthority(CertificateCase):
         self.assertEqual(self.authority.crl_next_update, signed + timedelta(days=10.5))
         self.assertEqual(self.renewed_at(signed + timedelta(days=3.6)), 0)
 
+    def test_the_scheduled_actions_run(self):
+        for name in ("cron_renew_crls", "cron_certificate_notices"):
+            cron = self.env.ref(f"smart_dairy_iot.{name}")
+            self.assertTrue(cron.active)
+            cron.ir_actions_server_id.run()
+
     def test_a_retired_ca_s_list_is_renewed_until_its_end(self):
         self.set_up(name="Next CA")
         self.assertEqual(self.renewed_at(self.authority.not_after - timedelta(days=1)), 1)
@@ -169,7 +177,7 @@ class TestCertificateAuthority(CertificateCase):
         os.rename(path, path + ".away")
         self.assertEqual(self.renewed_at(moment), 0)
         self.assertEqual(self.renewed_at(moment + timedelta(hours=1)), 0)
-        alert = self.authority._open_crl_alerts()
+        alert = self.authority._open_crl_alert()
         self.assertEqual((len(alert), alert.severity, alert.event_id.kind), (1, "critical", "crl_not_renewed"))
         self.assertNotIn(self.keys, alert.message, "where the key lies is not everybody's to know")
         os.rename(path + ".away", path)
@@ -223,12 +231,7 @@ class TestPublishedLists(CertificateCase, HttpCase):
     def test_a_list_is_cached_for_a_minute_at_most_and_not_beyond_the_time_at_which_it_should_be_renewed(self):
         address = f"/iot/crl/{self.authority.id}.pem"
         self.assertEqual(self.url_open(address).headers["Cache-Control"], "public, max-age=60")
-        self.authority.write(
-            {
-                "crl_signed_at": self.authority.crl_signed_at - timedelta(days=4),
-                "crl_next_update": self.authority.crl_next_update - timedelta(days=4),
-            }
-        )
+        self.authority.crl_renewal_at = fields.Datetime.now() - timedelta(hours=1)
         self.assertEqual(self.url_open(address).headers["Cache-Control"], "public, max-age=0")
 
     def test_one_file_each_has_the_lists_and_the_certificates_of_all_cas_that_have_not_expired(self):
@@ -241,3 +244,42 @@ class TestPublishedLists(CertificateCase, HttpCase):
     def test_what_is_not_there_is_not_found(self):
         for address in ("/iot/crl/999999999.pem", "/iot/crl/999999999.crl", "/iot/crl/x.pem"):
             self.assertEqual(self.url_open(address).status_code, 404)
+
+    def test_a_ca_is_imported_in_the_browser_which_shows_the_name_of_the_key_s_file_and_not_the_key(self):
+        files = {name: content.decode() for name, content in own_authority(fields.Datetime.now()).items()}
+        script = """
+            const upload = async (field) => {
+                const input = await until(
+                    () => document.querySelector(`.modal [name=${field}] input[type=file]`), field
+                );
+                const content = Uint8Array.from(atob(files[field]), (char) => char.charCodeAt(0));
+                const chosen = new DataTransfer();
+                chosen.items.add(new File([content], `${field}.pem`));
+                input.files = chosen.files;
+                input.dispatchEvent(new Event("change", { bubbles: true }));
+                await until(
+                    () => [...document.querySelectorAll(`.modal [name=${field}] input`)].some(
+                        (shown) => shown.value === `${field}.pem`
+                    ),
+                    `the name of ${field}`
+                );
+            };
+            (await shown("button", "Set Up a Device CA")).click();
+            (await shown(".modal label", "Use a CA made elsewhere")).click();
+            await upload("certificate_file");
+            await upload("key_file");
+            if ([...document.querySelectorAll(".modal input")].some((input) => input.value.includes("LS0t"))) {
+                throw new Error("the key is on the screen");
+            }
+            (await shown(".modal footer button", "Set Up")).click();
+            await until(() => !document.querySelector(".modal"), "the window closed");
+            await shown(".o_form_view button[name=action_renew_crl]");
+        """
+        self.browser_js(
+            "/web#action=smart_dairy_iot.iot_certificate_authority_action",
+            f'(async () => {{ {HELPERS} const files = {json.dumps(files)}; {script} console.log("test successful"); }})();',
+            login="admin",
+            timeout=120,
+        )
+        issuing = self.env["iot.certificate.authority"]._issuing()
+        self.assertEqual(base64.b64encode(issuing.certificate_pem.encode()).decode(), files["certificate_file"])

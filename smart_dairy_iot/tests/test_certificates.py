@@ -249,7 +249,7 @@ class TestCertificates(CertificateCase):
         self.revoke(certificate)
         self.assertEqual(certificate.state, "revoked")
         self.assertIn("put the file back", self.authority.crl_error)
-        self.assertEqual(self.authority._open_crl_alerts().severity, "critical")
+        self.assertEqual(self.authority._open_crl_alert().severity, "critical")
 
     def test_a_device_that_is_called_otherwise_needs_a_new_certificate_and_the_old_one_is_revoked(self):
         certificate = self.issue(self.device)

@@ -38,6 +38,10 @@ class IotCertificateAuthorityWizard(models.TransientModel):
         string="Certificates Above It", attachment=False, help="PEM, up to the root; not needed for a root."
     )
     key_file = fields.Binary(string="Private Key", store=False, attachment=False, help="PEM.")
+    # Without a name the web client would show the key itself.
+    certificate_filename = fields.Char()
+    chain_filename = fields.Char()
+    key_filename = fields.Char()
     passphrase = fields.Char(store=False, help="Of the private key, if it has one.")
     authority_id = fields.Many2one("iot.certificate.authority", readonly=True, ondelete="cascade")
     replaced_id = fields.Many2one("iot.certificate.authority", compute="_compute_replaced_id")

@@ -21,6 +21,7 @@ class IotDeviceCertificateWizard(models.TransientModel):
         default="device",
     )
     csr_file = fields.Binary(string="Request (File)", attachment=False, help="The device's CSR, PEM or DER.")
+    csr_filename = fields.Char()
     csr_text = fields.Text(string="Request (Text)", help="The device's CSR, PEM.")
     days = fields.Integer(string="Valid for (Days)", required=True, default=365)
     previous_id = fields.Many2one("iot.device.certificate", compute="_compute_previous_id")
