@@ -1,6 +1,7 @@
 """The labels of devices."""
 
-from odoo import models
+from odoo import _, models
+from odoo.exceptions import AccessError
 
 from ..labels import Label
 
@@ -10,6 +11,8 @@ class IotDevice(models.Model):
 
     def action_print_labels(self):
         """Download the sheets of labels of these devices; see the controller `labels`."""
+        if not self.env.user.has_group("smart_dairy_farm.group_farm_manager"):
+            raise AccessError(_("Only farm managers print labels: claim codes are on them."))
         return {"type": "ir.actions.client", "tag": "iot_print_labels", "params": {"device_ids": self.ids}}
 
     def _labels(self):

@@ -6,6 +6,7 @@ import re
 import qrcode
 from PyPDF2 import PdfReader
 
+from odoo.exceptions import AccessError
 from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
 
 from ..labels import MASK, QUIET_MODULES, Label, draw_labels, qr_modules
@@ -103,6 +104,8 @@ class TestLabelsOfDevices(IotCase):
     def test_the_action_asks_for_the_labels_of_all_chosen_devices(self):
         devices = self.new_device("T-1") | self.new_device("T-2")
         self.assertEqual(devices.action_print_labels()["params"], {"device_ids": devices.ids})
+        with self.assertRaises(AccessError):
+            devices.with_user(self.user).action_print_labels()
 
 
 @tagged("post_install", "-at_install")
