@@ -277,7 +277,8 @@ class TestPublishedLists(CertificateCase, HttpCase):
         """
         self.browser_js(
             "/web#action=smart_dairy_iot.iot_certificate_authority_action",
-            f'(async () => {{ {HELPERS} const files = {json.dumps(files)}; {script} console.log("test successful"); }})();',
+            f"(async () => {{ {HELPERS} const files = {json.dumps(files)}; {script}"
+            'console.log("test successful"); })();',
             login="admin",
             timeout=120,
         )
