@@ -53,6 +53,11 @@ class TestDeviceFarm(IotCase):
         self.assertFalse(device.sudo().farm_id)
 
     def test_the_form_asks_for_a_farm_only_once_the_device_is_past_its_registration(self):
+        with (
+            self.assertRaisesRegex(AssertionError, "farm_id"),
+            Form(self.env["iot.device"].with_user(self.manager)) as form,
+        ):
+            form.name, form.device_id, form.device_type = "Managers have a farm", "T-9", "gate"
         device = self.new_device(uses_mqtt=False)
         with Form(device.with_user(self.admin)) as form:
             form.farm_id = self.env["farm.location"]
