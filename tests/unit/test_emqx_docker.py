@@ -154,9 +154,9 @@ def test_what_emqx_tells_odoo_is_signed_over_all_that_it_says(conf):
     rule = conf["rule_engine.rules.device_connections"]
     sql = " ".join(rule["sql"].split())
     said = re.search(r"SELECT (.*?), sha256\(", sql)[1].replace("coalesce(reason, '') as reason", "reason").split(", ")
-    signed = re.search(r"concat\(\[ (.*) \]\)\) as signature", sql)[1].replace("coalesce(reason, '')", "reason")
+    signed = re.search(r"sha256\( (.*) \) as signature", sql)[1].replace("coalesce(reason, '')", "reason")
     secret = "getenv('WEBHOOK_PASSWORD')"
-    assert signed.split(", ':', ") == [secret, *said, secret]
+    assert signed.split(" + ':' + ") == [secret, *said, secret]
     assert {"event", "clientid", "username", "timestamp", "peername", "reason"} == set(said)
     (action,) = rule["actions"]
     kind, name = action.split(":")
