@@ -308,6 +308,23 @@ class TestCertificates(CertificateCase):
         entry = self.env["iot.provisioning.entry"].search([("username", "=", self.device.mqtt_username)], limit=1)
         self.assertEqual((entry.state, entry.effect), ("waiting", "disconnect"))
 
+    def test_which_devices_may_connect_is_found_without_a_query_for_each(self):
+        devices = self.env["iot.device"]
+        for number in range(12):
+            devices |= self.certificate_device(f"T-4{number}")
+            self.issue(devices[-1:])
+
+        def queries(asked):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            users = asked._broker_users()
+            self.assertTrue(all(users.values()))
+            return self.env.cr.sql_log_count - before
+
+        queries(devices)  # what is looked up once
+        self.assertEqual(queries(devices), queries(devices[:2]))
+
     # ------------------------------------------------------------------ rights
 
     def test_users_see_certificates_of_their_farms_and_issue_and_revoke_none(self):
