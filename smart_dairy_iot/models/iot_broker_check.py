@@ -61,9 +61,12 @@ class IotBrokerCheck(models.Model):
     @api.model
     def _note(self, problem):
         """Replace what was known of the last check."""
-        # A broker that is away is asked again and again; the latest answer is what counts.
-        self.search([]).unlink()
-        self.create({"checked_at": fields.Datetime.now(), "problem": problem})
+        values = {"checked_at": fields.Datetime.now(), "problem": problem}
+        last = self.search([], limit=1)
+        if last:
+            last.write(values)
+        else:
+            self.create(values)
 
     @api.model
     def _check_administrator(self):
