@@ -173,8 +173,9 @@ class TestLabelAddress(HttpCase):
 
     def setUp(self):
         super().setUp()
-        for role in ("user", "manager"):
-            new_test_user(self.env, f"claim_{role}", f"smart_dairy_farm.group_farm_{role}", password=f"claim_{role}")
+        groups = {"user": "smart_dairy_farm.group_farm_user", "manager": "smart_dairy_farm.group_farm_manager"}
+        for role, group in {**groups, "stranger": "base.group_user", "portal": "base.group_portal"}.items():
+            new_test_user(self.env, f"claim_{role}", group, password=f"claim_{role}")
         self.farm = self.env["farm.location"].create({"name": "Label Farm", "code": "LABEL", "tz": "UTC"})
         self.closed = self.env["farm.location"].create(
             {"name": "Closed", "code": "CLOSED", "tz": "UTC", "user_ids": [(6, 0, self.env.ref("base.user_admin").ids)]}
@@ -219,6 +220,13 @@ class TestLabelAddress(HttpCase):
             self.assertEqual({answer.status_code for answer in answers}, {404})
             self.assertEqual(len({answer.text for answer in answers}), 1)
         self.assertIn("claimed by a farm manager", answers[0].text)
+
+    def test_who_has_no_dairy_group_gets_that_answer_for_every_code(self):
+        codes = (new_claim_code(), self.device("L-1", self.farm).claim_code, self.device("L-2").claim_code)
+        for login in ("claim_stranger", "claim_portal"):
+            answers = [self.answer(login, code) for code in codes]
+            self.assertEqual({answer.status_code for answer in answers}, {404})
+            self.assertEqual(len({answer.text for answer in answers}), 1)
 
     def test_a_code_is_also_typed_by_hand(self):
         self.authenticate("claim_manager", "claim_manager")
