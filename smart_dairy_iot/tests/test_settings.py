@@ -180,6 +180,11 @@ class TestSettings(TransactionCase):
 class TestConnectionTest(IotCase):
     """The button, with the settings that lead to the real broker."""
 
+    @classmethod
+    def _request_handler(cls, session, request, /, **options):
+        """Odoo's own guard of requests in tests, which on 19.0 takes no timeout of two numbers."""
+        return super()._request_handler(session, request, **{**options, "timeout": max(options["timeout"])})
+
     def press(self):
         """(type, message) of what the user is told."""
         params = self.env["res.config.settings"].create({}).action_test_iot_connections()["params"]
