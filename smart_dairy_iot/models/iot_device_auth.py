@@ -91,7 +91,7 @@ class IotDeviceAuth(models.AbstractModel):
         :returns: [{"device", "username", "client_id", "password"}]
         """
         before = devices._broker_users()
-        passwords = {device: secrets.token_urlsafe(PASSWORD_BYTES) for device in devices}
+        passwords = {device: _new_password() for device in devices}
         devices._store_passwords(passwords, self._previous_until() if grace else None)
         after = devices._broker_users()
         self._tell(
@@ -198,6 +198,13 @@ class IotDeviceAuth(models.AbstractModel):
             if user and user.password != said.password:
                 device._note_lost_password()
         return left
+
+
+def _new_password():
+    # Spreadsheet programs take a cell that begins with "-" for a formula; leaving those out costs 0.02 of 256 bits.
+    while (password := secrets.token_urlsafe(PASSWORD_BYTES)).startswith("-"):
+        pass
+    return password
 
 
 def _revocable(change):

@@ -45,6 +45,10 @@ class TestCredentials(IotCase):
         self.assertEqual(len(passwords), 3)
         self.assertEqual({len(password) for password in passwords}, {43})  # 32 bytes in base 64
 
+    def test_a_password_does_not_look_like_a_formula_to_a_spreadsheet(self):
+        with patch("secrets.token_urlsafe", side_effect=["-" + 42 * "a", 43 * "b"]):
+            self.assertEqual(self.provision(self.new_device("T-20")), 43 * "b")
+
     def test_the_register_keeps_a_salted_hash_that_only_administrators_read(self):
         first, second = self.device, self.new_device("T-2")
         password = self.provision(first)
