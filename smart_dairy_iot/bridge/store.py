@@ -92,7 +92,7 @@ _REFUSE_AGAIN = "UPDATE iot_dead_letter SET state = 'new', reason = %s, detail =
 _REPLAYED = "UPDATE iot_dead_letter SET state = 'replayed' WHERE id = ANY(%s)"
 
 #: Inbox kinds of the messages that are no readings.
-_MESSAGE_KINDS = {"status": "device_status", "alerts": "device_alert"}
+_MESSAGE_KINDS = {"status": "device_status", "alerts": "device_alert", "ack": "command_ack"}
 
 
 class Store:
@@ -194,7 +194,7 @@ class Store:
 
 
 def _business_messages(accepted):
-    """Statuses and alerts; a later delivery of the same one in this batch is left out."""
+    """Statuses, alerts and acknowledgements; a later delivery of the same one in this batch is left out."""
     entries = [(_MESSAGE_KINDS[item.message_type], item) for item in accepted if item.message_type in _MESSAGE_KINDS]
     return list({_mark(item): (kind, item) for kind, item in reversed(entries)}.values())[::-1]
 

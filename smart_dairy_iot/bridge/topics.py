@@ -19,7 +19,7 @@ DEVICE_TYPE_PATHS = {
 }
 
 #: Message types that a device publishes, hence what the bridge subscribes to.
-DEVICE_PUBLISHES = ("data", "status", "alerts")
+DEVICE_PUBLISHES = ("data", "status", "alerts", "ack")
 #: Message types that a device may receive.
 DEVICE_SUBSCRIBES = ("commands", "config")
 

@@ -20,6 +20,7 @@ TOPIC_FIELDS = {
     "commands": "command_topic",
     "config": "config_topic",
     "alerts": "alert_topic",
+    "ack": "ack_topic",
 }
 RESERVED_IDS = ("bridge", "admin")
 """Their client ids, sd_bridge and sd_admin, are the platform's own unless the settings say otherwise."""
@@ -90,6 +91,7 @@ class IotDevice(models.Model):
     command_topic = fields.Char(compute="_compute_topics", store=True)
     config_topic = fields.Char(string="Configuration Topic", compute="_compute_topics", store=True)
     alert_topic = fields.Char(compute="_compute_topics", store=True)
+    ack_topic = fields.Char(string="Acknowledgement Topic", compute="_compute_topics", store=True)
 
     calibration_date = fields.Date(string="Last Calibration Date", copy=False)
     next_calibration_date = fields.Date(copy=False)

@@ -25,6 +25,7 @@ MESSAGE_TYPES = [
     ("commands", "Commands"),
     ("config", "Configuration"),
     ("alerts", "Alerts"),
+    ("ack", "Acknowledgements"),
     ("events", "Events"),
     ("aggregated", "Aggregated Data"),
     ("health", "Platform Health"),

@@ -39,7 +39,7 @@ class TestProvisioning(IotCase):
         password = self.provision(self.device)
         self.provision(self.new_device("T-2"))
         with self.connected(self.device, password) as connection:
-            for last in ("data", "status", "alerts"):
+            for last in ("data", "status", "alerts", "acks"):
                 self.assertTrue(connection.may_publish(f"{self.base}/{last}"), last)
             for last in ("commands", "config"):
                 self.assertTrue(connection.may_subscribe(f"{self.base}/{last}"), last)

@@ -205,7 +205,8 @@ class TestProvisioningOutbox(IotCase, HttpCase):
         self.commit()
         for username, device in (("TE_OB-1", self.device), ("TE_OB-2", self.other)):
             access = self.broker.known[username].access
-            self.assertEqual(set(access.publish), {device.data_topic, device.status_topic, device.alert_topic})
+            own = {device.data_topic, device.status_topic, device.alert_topic, device.ack_topic}
+            self.assertEqual(set(access.publish), own)
             self.assertIn(device.config_topic, access.subscribe)
             self.assertIn(device.previous_config_topic, access.subscribe)
         self.assertIn("HILLTOP", self.device.data_topic)

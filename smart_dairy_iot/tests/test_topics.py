@@ -8,7 +8,7 @@ from odoo.exceptions import ValidationError
 from odoo.tests import TransactionCase, tagged
 from odoo.tools import mute_logger
 
-from ..bridge.topics import DEVICE_TYPE_PATHS
+from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_TYPE_PATHS
 from ..bridge.validation import PayloadValidator
 
 
@@ -26,6 +26,7 @@ class TestTopics(TransactionCase):
             "data": ("publish", "1", False),
             "status": ("publish", "1", True),
             "alerts": ("publish", "1", False),
+            "ack": ("publish", "1", False),
             "commands": ("subscribe", "2", False),
             "config": ("subscribe", "2", True),
         }
@@ -35,7 +36,7 @@ class TestTopics(TransactionCase):
                 self.assertEqual((topic.direction, topic.qos_level, topic.retain), values, topic.name)
                 self.assertEqual(
                     topic.generate_topic(farm_id="farm001", device_id="D-1"),
-                    f"dairy/farm001/{segment}/D-1/{message_type}",
+                    f"dairy/farm001/{segment}/D-1/{'acks' if message_type == 'ack' else message_type}",
                 )
 
     def test_the_platform_has_topics_of_its_own_that_no_device_may_use(self):
@@ -91,7 +92,7 @@ class TestSchemas(TransactionCase):
 
     def test_everything_a_device_publishes_has_an_active_schema_with_an_example(self):
         for device_type in DEVICE_TYPE_PATHS:
-            for message_type in ("data", "status", "alerts"):
+            for message_type in DEVICE_PUBLISHES:
                 schema = self.schema(f"{device_type}_{message_type}")
                 self.assertTrue(schema.is_active and schema.example_payload, schema.name)
                 self.assertIsNone(self.refusal(f"{device_type}_{message_type}"))
@@ -99,7 +100,7 @@ class TestSchemas(TransactionCase):
 
     def test_every_message_names_its_device_and_its_time(self):
         for device_type in DEVICE_TYPE_PATHS:
-            for message_type in ("data", "status", "alerts"):
+            for message_type in DEVICE_PUBLISHES:
                 name = f"{device_type}_{message_type}"
                 self.assertEqual(
                     set(json.loads(self.schema(name).json_schema)["required"]) & {"device_id", "timestamp"},
@@ -126,6 +127,9 @@ class TestSchemas(TransactionCase):
             ("gate_status", {"status": "fine"}),
             ("gate_alerts", {"severity": "warning"}),
             ("gate_alerts", {"message": ""}),
+            ("gate_ack", {"status": "maybe"}),
+            ("gate_ack", {"command_id": "17"}),
+            ("gate_ack", {"progress": 101}),
         ):
             self.assertTrue(self.refusal(name, **change), f"{name} accepts {change}")
 

@@ -19,6 +19,7 @@ class IotDeviceCredentialsWizard(models.TransientModel):
     alert_topic = fields.Char(related="iot_device_id.alert_topic")
     command_topic = fields.Char(related="iot_device_id.command_topic")
     config_topic = fields.Char(related="iot_device_id.config_topic")
+    ack_topic = fields.Char(related="iot_device_id.ack_topic")
 
     @api.depends("iot_device_id")
     def _compute_broker_address(self):
