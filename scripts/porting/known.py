@@ -20,7 +20,7 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     | {"ValidationError"},
     "odoo.fields": {"Binary", "Boolean", "Char", "Command", "Date", "Datetime", "Field", "Float", "Html", "Image"}
     | {"Integer", "Json", "Many2many", "Many2one", "One2many", "Reference", "Selection", "Text"},
-    "odoo.http": {"Controller", "Response", "Stream", "content_disposition", "request", "root", "route"},
+    "odoo.http": {"Controller", "Dispatcher", "Response", "Stream", "content_disposition", "request", "root", "route"},
     "odoo.models": {"AbstractModel", "BaseModel", "MAGIC_COLUMNS", "Model", "TransientModel"},
     "odoo.modules": {"module"},
     "odoo.modules.module": {"get_manifest", "get_module_path"},
@@ -131,6 +131,9 @@ ATTRIBUTES_GONE: dict[str, str] = {
 }
 
 #: Operators of a domain that one of the series does not have or warns about.
+ROUTE_TYPES = {"http", "iot_api"}
+"""Odoo's own that is the same on both, and the product's `ApiDispatcher`."""
+
 OPERATORS_GONE = {"<>", "==", "inselect", "not inselect", "any!", "not any!"}
 
 #: Methods whose signature or meaning differs, so that an override cannot be the same on both.

@@ -1,0 +1,218 @@
+"""What every endpoint of the REST API is made with: `endpoint`, which leaves to the handler only what is its own.
+
+    class DeviceApi(Controller):
+        @endpoint("GET", "/devices/{id}", Operation(summary="A device", answer={"device": DEVICE}))
+        def get_device(self, call):
+            return {"device": ...}
+
+Before the handler: who calls, how often, how much; body and query against the operation's schemas; the device of the
+path, with the caller's rights; a repetition by its idempotency key. After it: the answer as JSON, or the error as a
+code, a sentence and a status; the audit trail. What the handler changed is undone where it raises.
+"""
+
+import functools
+import hashlib
+import time
+from dataclasses import dataclass, field
+
+import orjson
+from werkzeug.exceptions import HTTPException
+
+from odoo import _
+from odoo.http import request, route
+
+from . import idempotency
+from .callers import check_rate, identify
+from .dispatcher import PREFIX, error_response, json_response
+from .errors import HANDLED, ApiError, as_api_error
+from .operations import ENDPOINTS, Endpoint, Operation, is_device_id
+
+__all__ = ["Answer", "ApiError", "Call", "Operation", "endpoint"]
+
+
+@dataclass
+class Call:
+    """A request that has been let in.
+
+    `caller` is a `CallerUser` or a `CallerDevice`; `device` the `iot.device` that the path names, with the caller's own
+    rights (a device's own record: the superuser's); `path` the other parameters of the path.
+    """
+
+    endpoint: Endpoint
+    caller: object
+    query: dict
+    body: object
+    raw: bytes
+    device: object = None
+    path: dict = field(default_factory=dict)
+
+    @property
+    def env(self):
+        """The caller's environment."""
+        return request.env
+
+
+@dataclass
+class Answer:
+    """A good answer with more to say than its body.
+
+    :param body: what is told beside `success`
+    """
+
+    body: dict
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+
+
+def endpoint(method, path, operation):
+    """Make a controller's method, handler(self, call), serve a method of a path.
+
+    The handler returns the good answer as a dict, an `Answer`, or where it is no JSON a `Response`; it raises
+    `ApiError` or what Odoo raises (UserError 409, ValidationError 422, AccessError 403, MissingError 404), or a
+    BrokerError (503).
+
+    :param path: relative to `/api/v1/iot`; `{id}` is a device's ID
+    :param operation: `Operation`
+    """
+
+    def decorate(handler):
+        declared = Endpoint.of(method, path, operation, handler.__name__)
+        ENDPOINTS.append(declared)
+        address = PREFIX + path.replace("{", "<string:").replace("}", ">")
+
+        def serve(self, **path_parameters):
+            return _serve(declared, functools.partial(handler, self), path_parameters)
+
+        # Not functools.wraps: Odoo looks for the parameters of what is wrapped.
+        functools.update_wrapper(serve, handler)
+        del serve.__wrapped__
+        # Who may call is decided in _serve, by the declaration; a session counts for nothing.
+        return route(address, type="iot_api", auth="none", methods=[method], csrf=False, save_session=False)(serve)
+
+    return decorate
+
+
+# ---------------------------------------------------------------------- one request
+
+
+def _serve(declared, handler, path_parameters):
+    """The response to the present request."""
+    began = time.monotonic()
+    caller = error = None
+    replayed = False
+    try:
+        config = request.env["iot.settings"]._get_config()
+        caller = identify(config)
+        check_rate(caller, config)
+        # What is done is undone where it fails; that it was tried stays in the audit trail.
+        with request.env.cr.savepoint():
+            call = _read(declared, caller, config, path_parameters)
+            response, replayed = _once(call, handler)
+    except (ApiError, HTTPException, *HANDLED) as raised:
+        error = as_api_error(request.env, raised)
+        response = error_response(error)
+    if caller and declared.writes and not (declared.operation.routine and caller.kind == "device" and not error):
+        # Superuser: nobody writes the audit trail, everybody who writes is in it.
+        request.env["iot.api.request"].sudo()._note(
+            caller=caller,
+            operation=declared.name,
+            status=response.status_code,
+            error_code=error and error.code,
+            replayed=replayed,
+            milliseconds=(time.monotonic() - began) * 1000,
+        )
+    return response
+
+
+def _read(declared, caller, config, path_parameters):
+    """The `Call` of the present request."""
+    if caller.kind not in declared.operation.callers:
+        raise ApiError(403, _("This is not for devices.") if caller.kind == "device" else _("This is for devices."))
+    raw = b"" if declared.operation.body is None else _read_raw(config)
+    parameters = dict(path_parameters)
+    call = Call(declared, caller, declared.read_query(request.httprequest.args), {}, raw)
+    if declared.concerns_device:
+        call.device = _device(caller, parameters.pop("id"))
+    call.path = parameters
+    if not declared.operation.raw_body:
+        call.body = _read_body(declared, raw)
+    return call
+
+
+def _read_raw(config):
+    """The body's bytes."""
+    http = request.httprequest
+    most = config.api_max_body_kb * 1024
+    if http.headers.get("Transfer-Encoding"):
+        raise ApiError(411, _("Send the body in one piece, with its Content-Length."))
+    if (http.content_length or 0) > most:
+        raise ApiError(413, _("The body may have up to %s KiB.", config.api_max_body_kb))
+    if http.content_length and http.mimetype != "application/json":
+        raise ApiError(415, _("Send the body as application/json."))
+    return http.get_data()
+
+
+def _read_body(declared, raw):
+    """The body, checked; {} where there is none."""
+    if declared.operation.body is None:
+        return {}
+    if not raw:
+        if declared.operation.body_required:
+            raise ApiError(400, _("A body is missing."))
+        return {}
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise ApiError(400, _("The body is not JSON: %s", error)) from error
+    if _has_nul(body):
+        raise ApiError(400, _("A text in the body has a character NUL."))
+    declared.check_body(body)
+    return body
+
+
+def _has_nul(value):
+    """Whether a text in it has the one character that no text in the database can have."""
+    waiting = [value]  # no recursion: a body may be nested deeper than Python's stack
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            return True
+        if isinstance(value, dict):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, list):
+            waiting += value
+    return False
+
+
+def _device(caller, device_id):
+    """The device of a path; one that is not the caller's to see is like none."""
+    if caller.kind == "device":
+        device = caller.device if device_id == caller.device.device_id else None
+    else:
+        devices = request.env["iot.device"].with_context(active_test=False)
+        device = is_device_id(device_id) and devices.search([("device_id", "=", device_id)])
+    if not device:
+        raise ApiError(404, _("There is no device %s that you may see.", device_id))
+    return device
+
+
+def _once(call, handler):
+    """(response, whether it is that of an earlier request with the same idempotency key)"""
+    key = call.endpoint.method == "POST" and request.httprequest.headers.get(idempotency.HEADER)
+    if not key:
+        return _response(call, handler(call)), False
+    return idempotency.once(request.env, call, key, _fingerprint(call.raw), lambda: _response(call, handler(call)))
+
+
+def _fingerprint(raw):
+    """What makes a request the same as another."""
+    asked = f"{request.httprequest.method} {request.httprequest.full_path}\n".encode()
+    return hashlib.sha256(asked + raw).hexdigest()
+
+
+def _response(call, result):
+    if isinstance(result, dict):
+        result = Answer(result, call.endpoint.operation.status)
+    if isinstance(result, Answer):
+        return json_response({"success": True, **result.body}, result.status, result.headers)
+    return result

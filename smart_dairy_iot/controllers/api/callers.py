@@ -1,0 +1,136 @@
+"""Who calls the API: a user by an API key of his, or a device by its own credentials."""
+
+import hmac
+import logging
+from dataclasses import dataclass
+
+from odoo import _, fields
+from odoo.http import request
+
+from ...models.iot_device_provisioning import CONNECTABLE_STATES
+from ...provisioning import PasswordHash
+from .errors import ApiError
+from .limits import RateLimiter
+
+_logger = logging.getLogger(__name__)
+
+SCOPE = "rpc"
+"""Of the API keys that Odoo's users make in their preferences."""
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Smart Dairy IoT"'}
+"""Not Basic, which would have a browser ask its user for a password."""
+
+LIMITER = RateLimiter()
+
+
+@dataclass(frozen=True)
+class CallerUser:
+    """A user of Odoo: the request's environment is his, with his rights and no more."""
+
+    user: object
+    kind: str = "user"
+
+    @property
+    def key(self):
+        """Which caller this is, among all."""
+        return f"user:{self.user.id}"
+
+    @property
+    def label(self):
+        """For the audit trail."""
+        return self.user.login
+
+
+@dataclass(frozen=True)
+class CallerDevice:
+    """A device. It has no user: the environment is the public one, which may nothing, and `device` is a superuser's
+    record, for the device decides by its path alone what it may: it is let to its own only."""
+
+    device: object
+    kind: str = "device"
+
+    @property
+    def key(self):
+        """Which caller this is, among all."""
+        return f"device:{self.device.id}"
+
+    @property
+    def label(self):
+        """For the audit trail."""
+        return self.device.mqtt_username
+
+
+def identify(config):
+    """The caller of the present request; its environment becomes the caller's.
+
+    :param config: `bridge.config.Config`
+    :raises ApiError: 401 without good credentials, 429 after too many bad ones
+    """
+    authorization = request.httprequest.headers.get("Authorization", "")
+    scheme, _blank, value = authorization.partition(" ")
+    given = request.httprequest.authorization
+    if scheme.lower() == "bearer":
+        name, find = "", lambda: _user_of(value.strip())
+    elif scheme.lower() == "basic" and given and given.username:
+        name, find = given.username, lambda: _device_of(given.username, given.password or "")
+    else:
+        raise _unauthorized(_("Give an API key (Authorization: Bearer …), or a device's user name and password."))
+    # A farm's devices share an address: one that was not told its new password must not keep out all others.
+    attempts = ("failed", request.db, request.httprequest.remote_addr, name)
+    if LIMITER.counted(attempts) >= config.api_failed_logins_per_minute:
+        raise rate_limited()
+    caller = find()
+    if caller is None:
+        LIMITER.count(attempts)
+        _logger.info("API: refused credentials from %s", request.httprequest.remote_addr)
+        raise _unauthorized(_("These credentials are not good, or no longer."))
+    return caller
+
+
+def check_rate(caller, config):
+    """:raises ApiError: 429 where the caller has made all the requests that he may make in this minute"""
+    if LIMITER.count(("requests", request.db, caller.key)) > config.api_requests_per_minute:
+        raise rate_limited()
+
+
+def rate_limited():
+    """The error of who calls too often."""
+    seconds = LIMITER.seconds_left()
+    message = _("Too many requests: try again in %s seconds.", seconds)
+    return ApiError(429, message, headers={"Retry-After": str(seconds)})
+
+
+def _unauthorized(message):
+    return ApiError(401, message, headers=CHALLENGE)
+
+
+def _user_of(api_key):
+    # Odoo compares with hashes in a table that nobody may read.
+    user_id = api_key and request.env["res.users.apikeys"]._check_credentials(scope=SCOPE, key=api_key)
+    if not user_id:
+        return None
+    request.update_env(user=user_id)
+    request.update_context(**request.env["res.users"].context_get())
+    return CallerUser(request.env.user)
+
+
+def _device_of(username, password):
+    if "\0" in username:
+        return None
+    # Superuser: nobody is known yet, and the hash is for this comparison alone.
+    devices = request.env["iot.device"].sudo()
+    device = devices.search([("mqtt_username", "=", username), ("state", "in", CONNECTABLE_STATES)])
+    if not device or not _has_password(device, password):
+        return None
+    request.update_env(user=request.env.ref("base.public_user").id)
+    # Superuser: see CallerDevice.
+    return CallerDevice(device.with_env(request.env).sudo())
+
+
+def _has_password(device, password):
+    good = [(device.mqtt_password_hash, device.mqtt_password_salt)]
+    if device.previous_password_until and device.previous_password_until > fields.Datetime.now():
+        good.append((device.mqtt_previous_hash, device.mqtt_previous_salt))
+    return device.auth_method == "password" and any(
+        digest and hmac.compare_digest(PasswordHash.of(password, salt).digest, digest) for digest, salt in good
+    )

@@ -1,0 +1,41 @@
+"""How Odoo gets a request to the REST API's endpoints, and its answer back: JSON, whatever happens."""
+
+import orjson
+
+from odoo.http import Dispatcher, Response
+
+from .errors import as_api_error
+
+PREFIX = "/api/v1/iot"
+JSON_TYPE = "application/json; charset=utf-8"
+_OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
+
+
+class ApiDispatcher(Dispatcher):
+    """Odoo's way to routes of this type: the query is no keyword argument of theirs, and errors are JSON."""
+
+    routing_type = "iot_api"
+
+    @classmethod
+    def is_compatible_with(cls, _request):
+        """Whatever a request claims to be: it is this module that says what is wrong with it."""
+        return True
+
+    def dispatch(self, endpoint, args):
+        """Call the endpoint with the parameters of its path."""
+        return endpoint(**args)
+
+    def handle_error(self, exc):
+        """The answer to what was no fault of the request, or did not get as far as an endpoint."""
+        return error_response(as_api_error(self.request.env, exc))
+
+
+def error_response(error):
+    """An `ApiError` as a response."""
+    return json_response(error.body(), error.status, error.headers)
+
+
+def json_response(body, status=200, headers=None):
+    """A response that nobody may keep."""
+    fixed = {"Content-Type": JSON_TYPE, "Cache-Control": "no-store"}
+    return Response(orjson.dumps(body, option=_OPTIONS), status=status, headers={**fixed, **(headers or {})})
