@@ -44,17 +44,21 @@ _STATE_COLUMNS = {
     "firmware_version": "text",
     "error_code": "text",
     "error_message": "text",
+    "config_version": "integer",
 }
 _UPSERT_STATE = """
     INSERT INTO iot_device_state AS state
            (iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent, error_count,
-            battery_level, signal_strength, reported_status, firmware_version, error_code, error_message, silent)
+            battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
+            config_version, silent)
     SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, 0, error_count,
-           battery_level, signal_strength, reported_status, firmware_version, error_code, error_message, false
+           battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
+           config_version, false
       FROM unnest(%s::integer[], %s::timestamp[], %s::timestamp[], %s::bigint[], %s::bigint[], %s::real[],
-                  %s::real[], %s::text[], %s::text[], %s::text[], %s::text[])
+                  %s::real[], %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[])
            AS input (iot_device_id, last_seen, last_message_timestamp, messages_received, error_count,
-                     battery_level, signal_strength, reported_status, firmware_version, error_code, error_message)
+                     battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
+                     config_version)
         ON CONFLICT (iot_device_id) DO UPDATE SET
            last_seen = greatest(state.last_seen, excluded.last_seen),
            last_message_timestamp = greatest(state.last_message_timestamp, excluded.last_message_timestamp),
@@ -67,6 +71,7 @@ _UPSERT_STATE = """
                                   WHEN excluded.last_seen IS NOT NULL THEN nullif(state.reported_status, 'offline')
                                   ELSE state.reported_status END,
            firmware_version = coalesce(excluded.firmware_version, state.firmware_version),
+           config_version = coalesce(excluded.config_version, state.config_version),
            error_code = CASE WHEN excluded.reported_status IS NULL THEN state.error_code
                              ELSE excluded.error_code END,
            error_message = CASE WHEN excluded.reported_status IS NULL THEN state.error_message
@@ -259,6 +264,7 @@ def _see(state, item):
     if item.message_type == "status":
         state["reported_status"] = item.payload["status"]
         state["firmware_version"] = item.payload.get("firmware_version", state["firmware_version"])
+        state["config_version"] = item.payload.get("config_version", state["config_version"])
         state["error_code"] = item.payload.get("error_code")
         state["error_message"] = item.payload.get("error_message")
 

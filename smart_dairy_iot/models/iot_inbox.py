@@ -68,6 +68,7 @@ class IotInbox(models.Model):
             "device_alert": ("iot.event", "_react_device_alert"),
             "device_silent": ("iot.event", "_react_device_silent"),
             "device_back": ("iot.event", "_react_device_back"),
+            "command_ack": ("iot.device.command", "_react_command_ack"),
         }
 
     @api.model

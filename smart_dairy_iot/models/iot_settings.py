@@ -5,6 +5,7 @@ import os
 from odoo import api, models, tools
 
 from ..bridge.config import find_overrides, load_config, read_file_section
+from ..reactors.commands import CommandLoop
 
 
 def config_file():
@@ -81,7 +82,7 @@ class IotSettings(models.AbstractModel):
         :param context: `bridge.runner.WorkerContext`
         :return: list of workers, see `bridge.supervisor.SupervisedThread`
         """
-        return []
+        return [CommandLoop(context.db_name)]
 
     @api.model
     def _notify_registry(self):

@@ -1,1 +1,3 @@
+from . import commands
+from . import config
 from . import devices

@@ -1,0 +1,181 @@
+"""Asking devices to do something: who may, of which devices, and how many commands may wait for one."""
+
+import json
+import re
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError, ValidationError
+
+from .iot_device_command import MOST_UNDER_WAY, OPEN_STATES, UNDER_WAY
+from .iot_device_provisioning import CONNECTABLE_STATES
+
+COMMAND_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+MOST_OPEN = 50
+"""So many commands may be waiting for, or be with, one device: what is offline for weeks must not get hundreds."""
+MOST_PARAMETER_BYTES = 16_384
+EXPIRES_AFTER = timedelta(days=1)
+"""Unless told otherwise. A gate that was to open yesterday is not to open today."""
+LONGEST_TIMEOUT = 24 * 3600
+MOST_ATTEMPTS = 20
+
+
+class IotDevice(models.Model):
+    _inherit = "iot.device"
+
+    command_ids = fields.One2many("iot.device.command", "iot_device_id", string="Commands", readonly=True)
+    open_command_count = fields.Integer(compute="_compute_open_command_count")
+
+    @api.depends("command_ids.state")
+    def _compute_open_command_count(self):
+        counts = self._open_command_counts()
+        for device in self:
+            device.open_command_count = counts.get(device._origin, 0)
+
+    def _open_command_counts(self):
+        """{device: number of its commands that have not ended}"""
+        is_open = [("iot_device_id", "in", self.ids), ("state", "in", OPEN_STATES)]
+        return dict(self.env["iot.device.command"]._read_group(is_open, ["iot_device_id"], ["__count"]))
+
+    def write(self, vals):
+        result = super().write(vals)
+        if vals.get("state") == "decommissioned":
+            # Nobody is there to do them any more; who may decommission a device ends its commands with it.
+            commands = self.sudo().command_ids.filtered(lambda command: command.state in OPEN_STATES)
+            commands._finish("cancelled", fields.Datetime.now(), error=_("The device was decommissioned."))
+        return result
+
+    # ------------------------------------------------------------------ actions
+
+    def action_send_command(self):
+        """Ask what these devices are to do."""
+        action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_device_command_wizard_action")
+        return {**action, "context": {"active_model": self._name, "active_ids": self.ids}}
+
+    def action_view_commands(self):
+        """Open the commands of this device."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_device_command_action")
+        return {**action, "domain": [("iot_device_id", "=", self.id)], "context": {}}
+
+    # ------------------------------------------------------------------ sending
+
+    def _send_command(
+        self,
+        command,
+        parameters=None,
+        priority="1",
+        timeout_seconds=60,
+        max_attempts=3,
+        expires_at=None,
+        source="form",
+    ):
+        """Have each of these devices do something. It is sent once this transaction is committed.
+
+        :param command: lower-case identifier, e.g. "restart"
+        :param parameters: dict that JSON can hold
+        :param priority: "0" to "3", see `PRIORITIES`
+        :param timeout_seconds: without a word from the device for so long it is sent again, `max_attempts` times in all
+        :param expires_at: naive UTC; by default in a day
+        :param source: form, group, api or rollout
+        :returns: `iot.device.command`, one for each device
+        :raises AccessError: for users who may not command these devices
+        :raises UserError: a device is not in service, or has too many commands waiting
+        :raises ValidationError: the command is none
+        """
+        now = fields.Datetime.now()
+        self._check_may_command()
+        expires_at = expires_at or now + EXPIRES_AFTER
+        self._check_command(command, parameters or {}, timeout_seconds, max_attempts, expires_at)
+        self._check_takes_commands()
+        # Commands are the platform's to write; that the user may give this one was checked above.
+        commands = self.env["iot.device.command"].sudo()
+        busy = self.sudo().filtered("open_command_count").ids
+        created = commands.create(
+            [
+                {
+                    "iot_device_id": device.id,
+                    "command": command,
+                    "parameters": parameters or {},
+                    "priority": str(priority),
+                    "timeout_seconds": timeout_seconds,
+                    "max_attempts": max_attempts,
+                    "issued_at": now,
+                    "expires_at": expires_at,
+                    "source": source,
+                }
+                for device in self
+            ]
+        )
+        self._message_log_batch(bodies=dict.fromkeys(self.ids, _("Command %s given.", command)))
+        # To a device that has nothing to do it goes at once, heard of lately or not: the broker keeps it for a device
+        # with a session. Behind others it takes its turn.
+        created.filtered(lambda record: record.iot_device_id.id not in busy)._transmit(now)
+        created.iot_device_id.browse(busy).filtered("is_online")._send_waiting_commands(now)
+        return created.with_env(self.env)
+
+    def _check_may_command(self):
+        if self.env.su:
+            return
+        if not self.env.user.has_group("smart_dairy_farm.group_farm_manager"):
+            raise AccessError(_("Only a manager may command devices."))
+        seen = self.with_context(active_test=False).search_count([("id", "in", self.ids)])
+        if seen < len(self):
+            raise AccessError(_("You may not command the devices of this farm."))
+
+    def _check_takes_commands(self):
+        counts = self._open_command_counts()
+        for device in self:
+            if not device._takes_commands():
+                raise UserError(
+                    _("%s takes no commands: it is not in service, or does not connect over MQTT.", device.name)
+                )
+            if counts.get(device, 0) >= MOST_OPEN:
+                raise UserError(
+                    _(
+                        "%(device)s has %(count)s commands waiting already, and is %(connection)s: cancel some, or wait"
+                        " until it has answered.",
+                        device=device.name,
+                        count=counts[device],
+                        connection=_("online") if device.is_online else _("offline"),
+                    )
+                )
+
+    def _takes_commands(self):
+        self.ensure_one()
+        return bool(self.active and self.uses_mqtt and self.state in CONNECTABLE_STATES and self.command_topic)
+
+    def _send_waiting_commands(self, now):
+        """Send queued commands, as many as each device may have at a time, those of higher priority first."""
+        commands = self.env["iot.device.command"]
+        for device in self.filtered(lambda device: device._takes_commands()):
+            of_device = [("iot_device_id", "=", device.id)]
+            room = MOST_UNDER_WAY - commands.search_count([*of_device, ("state", "in", UNDER_WAY)])
+            if room > 0:
+                queued = [*of_device, ("state", "=", "queued"), ("expires_at", ">", now)]
+                commands.search(queued, order="priority desc, id", limit=room)._transmit(now)
+
+    @api.model
+    def _check_command(self, command, parameters, timeout_seconds, max_attempts, expires_at):
+        if not COMMAND_NAME.fullmatch(command or ""):
+            raise ValidationError(
+                _("“%s” is no command: use up to 64 small letters, digits and _, a letter first.", command)
+            )
+        if not isinstance(parameters, dict):
+            raise ValidationError(_("The parameters of a command must be a JSON object."))
+        try:
+            size = len(json.dumps(parameters, allow_nan=False))
+        except (RecursionError, TypeError, ValueError) as error:
+            raise ValidationError(_("The parameters of a command must be such as JSON can hold.")) from error
+        if size > MOST_PARAMETER_BYTES:
+            raise ValidationError(_("The parameters of a command take up to %s bytes.", MOST_PARAMETER_BYTES))
+        if not 1 <= timeout_seconds <= LONGEST_TIMEOUT or not 1 <= max_attempts <= MOST_ATTEMPTS:
+            raise ValidationError(
+                _(
+                    "The time-out must be from 1 to %(seconds)s seconds, the attempts from 1 to %(attempts)s.",
+                    seconds=LONGEST_TIMEOUT,
+                    attempts=MOST_ATTEMPTS,
+                )
+            )
+        if expires_at <= fields.Datetime.now():
+            raise ValidationError(_("The command would have expired already."))
