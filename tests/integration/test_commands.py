@@ -10,7 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from support import connected, eventually, new_code
+from simulation import layout
+from simulation.devices import Broker, MqttDevice
+from support import connected, eventually, new_code, utc_now
 
 ROW = "SELECT * FROM iot_device_command WHERE id = %s"
 CONFIG = '{"interval_seconds": 30}'
@@ -183,3 +185,21 @@ def test_a_device_reports_by_which_version_of_its_configuration_it_works(odoo, s
     with commanded(shared_broker, device) as worker:
         eventually(lambda: worker.configs, "what is retained comes to a device that was away")
         assert worker.configs == [{"interval_seconds": 60, "config_version": 2}]
+
+
+def test_a_device_of_the_simulated_farm_answers_its_commands_and_takes_its_configuration(
+    odoo, farm, shared_broker, stored, device
+):
+    odoo.call("iot.device", "write", [device.record_id], {"config_json": CONFIG})
+    broker = Broker(shared_broker.host, shared_broker.port, str(shared_broker.ca_file))
+    simulated = MqttDevice(
+        layout.Device(device.device_id, "Sensor", "temperature", ""), farm.code, device.credentials, broker, utc_now
+    )
+    simulated.connect()
+    try:
+        eventually(lambda: device.read("config_status")["config_status"] == "up_to_date", "it works by it")
+        ended(stored, send(odoo, device, "restart"), "done")
+        assert ended(stored, send(odoo, device, "fly"), "failed")["error"] == "this device does not know fly"
+    finally:
+        simulated.close()
+    assert simulated.denied == 0
