@@ -16,6 +16,18 @@ def array_literal(values, pg_type):
     return "{" + ",".join(["NULL" if value is None else render(value) for value in values]) + "}"
 
 
+def column_arrays(rows, columns):
+    """The literals of a batch, one per column.
+
+    :param rows: tuples of values in the order of the columns; at least one
+    :param columns: {name: PostgreSQL type}
+    """
+    return [
+        array_literal(values, pg_type)
+        for values, pg_type in zip(zip(*rows, strict=True), columns.values(), strict=True)
+    ]
+
+
 def _text(value):
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

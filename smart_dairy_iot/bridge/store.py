@@ -8,7 +8,9 @@ import hashlib
 from collections import defaultdict
 
 from ..telemetry.statements import insert_columns, insert_statement
-from .arrays import array_literal
+from .arrays import array_literal, column_arrays
+from .config import Config
+from .dead_letters import DeadLetters
 from .messages import DEAD_LETTER, DUPLICATE, STORED, Accepted, Refused
 
 INBOX_CHANNEL = "iot_inbox"
@@ -78,24 +80,6 @@ _UPSERT_STATE = """
                                 ELSE excluded.error_message END
 """
 
-_DEAD_LETTER_COLUMNS = {
-    "received_at": "timestamp",
-    "topic": "text",
-    "reason": "text",
-    "detail": "text",
-    "iot_device_id": "integer",
-    "farm_id": "integer",
-}
-_INSERT_DEAD_LETTERS = """
-    INSERT INTO iot_dead_letter (received_at, topic, reason, detail, iot_device_id, farm_id, payload, state)
-    SELECT received_at, topic, reason, detail, iot_device_id, farm_id, payload, 'new'
-      FROM unnest(%s::timestamp[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::integer[], %s::bytea[])
-           AS input (received_at, topic, reason, detail, iot_device_id, farm_id, payload)
-"""
-# A replayed dead letter that is refused again stays the one record it was.
-_REFUSE_AGAIN = "UPDATE iot_dead_letter SET state = 'new', reason = %s, detail = %s WHERE id = %s"
-_REPLAYED = "UPDATE iot_dead_letter SET state = 'replayed' WHERE id = ANY(%s)"
-
 #: Inbox kinds of the messages that are no readings.
 _MESSAGE_KINDS = {"status": "device_status", "alerts": "device_alert", "ack": "command_ack"}
 
@@ -104,9 +88,11 @@ class Store:
     """Writes batches of `Accepted` and `Refused` messages.
 
     :param specs: the `TelemetrySpec`s; a device type has at most one
+    :param dead_letters_per_hour: how many of one source and reason are stored, see `bridge/dead_letters.py`
     """
 
-    def __init__(self, specs):
+    def __init__(self, specs, dead_letters_per_hour=Config.dead_letters_per_hour):
+        self._dead_letters = DeadLetters(dead_letters_per_hour)
         self._specs = {device_type: spec for spec in specs for device_type in spec.device_types}
         self._statements = {spec.table: insert_statement(spec) for spec in specs}
 
@@ -120,10 +106,19 @@ class Store:
         refused = [result for result in results if isinstance(result, Refused)]
         new = self._write_readings(cursor, [item for item in accepted if item.message_type == "data"])
         new |= self._write_inbox(cursor, _business_messages(accepted))
-        self._write_dead_letters(cursor, refused)
+        self._dead_letters.write(cursor, refused)
         self._write_states(cursor, accepted, refused)
-        self._settle_replays(cursor, accepted)
+        self._dead_letters.settle(cursor, accepted)
         return _outcomes(results, new)
+
+    def write_heartbeat(self, cursor, iot_device_id, received_at):
+        """Note that a device is alive, though it sent no message.
+
+        :param iot_device_id: the row's id
+        """
+        state = _blank_state(iot_device_id)
+        state["last_seen"] = received_at
+        cursor.execute(_UPSERT_STATE, column_arrays([tuple(state.values())], _STATE_COLUMNS))
 
     def _write_readings(self, cursor, readings):
         """:return: set of (inbox kind or table, key) of the readings that were new"""
@@ -154,32 +149,11 @@ class Store:
         if not entries:
             return set()
         rows = [(kind, *item.key, _digest(item), item.payload, item.message.received_at) for kind, item in entries]
-        cursor.execute(_INSERT_INBOX, _arrays(rows, _INBOX_COLUMNS))
+        cursor.execute(_INSERT_INBOX, column_arrays(rows, _INBOX_COLUMNS))
         new = {(kind, tuple(key)) for kind, *key in cursor.fetchall()}
         if new:
             cursor.execute("SELECT pg_notify(%s, '')", [INBOX_CHANNEL])
         return new
-
-    def _write_dead_letters(self, cursor, refused):
-        fresh = [item for item in refused if item.message.dead_letter_id is None]
-        for item in refused:
-            if item.message.dead_letter_id is not None:
-                cursor.execute(_REFUSE_AGAIN, [item.reason, item.detail, item.message.dead_letter_id])
-        if fresh:
-            rows = [
-                (
-                    item.message.received_at,
-                    # PostgreSQL's text holds no NUL; the topic of a real broker never has one.
-                    item.message.topic.replace("\0", "\\0"),
-                    item.reason,
-                    item.detail.replace("\0", "\\0"),
-                    item.device and item.device.id,
-                    item.device and item.device.farm_id,
-                )
-                for item in fresh
-            ]
-            payloads = [bytes(item.message.payload) for item in fresh]
-            cursor.execute(_INSERT_DEAD_LETTERS, [*_arrays(rows, _DEAD_LETTER_COLUMNS), payloads])
 
     def _write_states(self, cursor, accepted, refused):
         states = {}
@@ -190,12 +164,7 @@ class Store:
                 states.setdefault(item.device.id, _blank_state(item.device.id))["error_count"] += 1
         if states:
             rows = [tuple(states[device_id].values()) for device_id in sorted(states)]
-            cursor.execute(_UPSERT_STATE, _arrays(rows, _STATE_COLUMNS))
-
-    def _settle_replays(self, cursor, accepted):
-        ids = [item.message.dead_letter_id for item in accepted if item.message.dead_letter_id is not None]
-        if ids:
-            cursor.execute(_REPLAYED, [ids])
+            cursor.execute(_UPSERT_STATE, column_arrays(rows, _STATE_COLUMNS))
 
 
 def _business_messages(accepted):
@@ -236,13 +205,6 @@ def _value(payload, steps):
             return None
         payload = payload.get(step)
     return payload
-
-
-def _arrays(rows, columns):
-    return [
-        array_literal(values, pg_type)
-        for values, pg_type in zip(zip(*rows, strict=True), columns.values(), strict=True)
-    ]
 
 
 def _blank_state(device_id):

@@ -48,6 +48,13 @@ class TopicPattern:
         """The filter that matches the topics of all devices."""
         return self._replace("+", "+")
 
+    def overlaps(self, other):
+        """Whether there is a topic that both patterns match."""
+        ours, theirs = self.subscription().split("/"), other.subscription().split("/")
+        return len(ours) == len(theirs) and all(
+            one == another or "+" in (one, another) for one, another in zip(ours, theirs, strict=True)
+        )
+
     def _replace(self, farm_code, device_id):
         path = DEVICE_TYPE_PATHS.get(self.device_type, self.device_type)
         topic = self.pattern.replace("{farm_id}", farm_code).replace("{device_id}", device_id)

@@ -45,6 +45,7 @@ from . import milk_production_realtime
 from . import iot_activity_reading
 from . import iot_feeding_event
 from . import iot_environment_reading
+from . import iot_device_readings
 from . import iot_ingestion
 from . import iot_inbox
 from . import iot_outbox
@@ -54,6 +55,8 @@ from . import iot_dead_letter_count
 from . import iot_event
 from . import iot_event_reactors
 from . import iot_alert
+from . import iot_alert_publication
+from . import iot_aggregate
 from . import farm_location
 from . import iot_live
 from . import iot_api_request

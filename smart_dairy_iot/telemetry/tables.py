@@ -94,6 +94,12 @@ def _ensure_rollup(cr, spec, period):
     _add_columns(cr, table, [FARM_COLUMN, *rollup_columns(spec)])
     if not knew_farms:
         _fill_in_farms(cr, spec, period)
+    # What is published of an hour or a day is that of all devices.
+    cr.execute(
+        sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (bucket)").format(
+            sql.Identifier(f"{table}_bucket_idx"), sql.Identifier(table)
+        )
+    )
 
 
 def _has_column(cr, table, column):

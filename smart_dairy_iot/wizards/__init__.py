@@ -1,3 +1,4 @@
+from . import iot_dead_letter_correction_wizard
 from . import iot_device_claim_wizard
 from . import iot_device_command_wizard
 from . import iot_device_credentials_wizard
@@ -6,3 +7,4 @@ from . import iot_device_replace_wizard
 from . import iot_device_template_wizard
 from . import iot_certificate_authority_wizard
 from . import iot_device_certificate_wizard
+from . import iot_topic_schema_trial
