@@ -261,6 +261,20 @@ class TestCorrections(DeadLetterCase):
             with self.subTest(state=state), self.assertRaises(UserError):
                 letter.write({"state": state})
 
+    def test_the_window_shows_nothing_of_a_letter_that_one_may_not_read(self):
+        there = self.new_device("TS-702", farm=self.valley, user=self.admin)
+        self.env.flush_all()
+        self.devices.reload(self.env.cr)
+        letter = self.letter(there, {"secret": "of the valley"})
+        wizards = self.env["iot.dead.letter.correction.wizard"].with_user(self.manager)
+        with self.assertRaises(AccessError):
+            wizards.create({"dead_letter_id": letter.id})
+        wizard = wizards.create({"dead_letter_id": letter.id, "corrected_payload": "{}"})
+        for name in ("topic", "detail", "payload_text", "complaint"):
+            wizard.invalidate_recordset()
+            with self.subTest(field=name), self.assertRaises(AccessError):
+                wizard.read([name])
+
     def test_many_are_replayed_or_discarded_at_once_and_none_twice(self):
         self.write(*(self.refused(self.sensor) for _n in range(3)))
         letters = self.letters(iot_device_id=self.sensor.id).with_user(self.manager)

@@ -8,11 +8,17 @@ class IotDeadLetterCorrectionWizard(models.TransientModel):
     _description = "Correct and Replay a Dead Letter"
 
     dead_letter_id = fields.Many2one("iot.dead.letter", required=True, readonly=True, ondelete="cascade")
-    topic = fields.Char(related="dead_letter_id.topic")
-    detail = fields.Text(string="Refused Because", related="dead_letter_id.detail")
-    payload_text = fields.Text(string="As Received", related="dead_letter_id.payload_text")
+    # Of the letter a user sees what he may read of it, and nothing by way of a window on somebody else's.
+    topic = fields.Char(related="dead_letter_id.topic", related_sudo=False)
+    detail = fields.Text(string="Refused Because", related="dead_letter_id.detail", related_sudo=False)
+    payload_text = fields.Text(string="As Received", related="dead_letter_id.payload_text", related_sudo=False)
     corrected_payload = fields.Text(
-        compute="_compute_corrected_payload", store=True, precompute=True, readonly=False, required=True
+        compute="_compute_corrected_payload",
+        compute_sudo=False,
+        store=True,
+        precompute=True,
+        readonly=False,
+        required=True,
     )
     complaint = fields.Text(string="Still Wrong", compute="_compute_complaint")
 
