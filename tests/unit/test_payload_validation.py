@@ -26,7 +26,7 @@ NO_TIMES = ["", "yesterday", "2026-05-04", "2026-05-04T04:31:07", "2026-13-04T04
 VALUES = [None, True, False, 0, -1, 1, 2.5, -0.1, 50, 50.1, 100, 101, 32768, -121, 1e300, 2**31, 5.0, "", "a", "x" * 65]
 VALUES += ["a/b", "online", "yesterday", *TIMES, [], [1], {}, {"a": 1}, "äöü", "0" * 64]
 
-formats = jsonschema.FormatChecker(formats=[])
+formats = jsonschema.FormatChecker(formats=["date"])
 formats.checks("date-time")(lambda value: not isinstance(value, str) or bool(validate_rfc3339(value)))
 
 
@@ -73,6 +73,8 @@ def valid_object(schema):
 def valid_string(schema):
     if schema.get("format") == "date-time":
         return st.sampled_from(TIMES)
+    if schema.get("format") == "date":
+        return st.dates().map(str)
     if "pattern" in schema:
         return st.from_regex(schema["pattern"], fullmatch=True).filter(lambda text: not text.endswith("\n"))
     return st.text(min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 20), 20))
