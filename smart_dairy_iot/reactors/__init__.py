@@ -4,3 +4,4 @@ Handlers are registered by kind in `iot.inbox._handlers`; this package has the l
 """
 
 from . import loop
+from . import rollouts

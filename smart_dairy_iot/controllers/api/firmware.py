@@ -24,7 +24,7 @@ DOWNLOAD = Operation(
     " `If-Range` and `If-None-Match`; the `ETag` is the SHA-256 of the file in hex, in quotes.",
     answer={},
     callers=("device",),
-    other_content={"application/octet-stream": {"type": "string", "format": "binary"}},
+    content="application/octet-stream",
     other_answers={
         206: "The part that was asked for; `Content-Range` says which.",
         304: "The file is still the one with the given entity tag.",
@@ -44,13 +44,15 @@ class FirmwareApi(Controller):
             raise ApiError(404, _("There is no firmware %s for this device to install.", call.path["version"]))
         line._note_download()
         try:
-            return line.firmware_id._stream().get_response(as_attachment=True, environ=_environ())
+            response = line.firmware_id._stream().get_response(as_attachment=True, environ=_environ())
         except RequestedRangeNotSatisfiable as error:
             raise ApiError(
                 416,
                 _("The file has %s bytes.", line.firmware_id.size),
                 headers={"Content-Range": f"bytes */{line.firmware_id.size}"},
             ) from error
+        response.headers["Accept-Ranges"] = "bytes"
+        return response
 
 
 def _environ():
