@@ -229,16 +229,24 @@ class IotFirmware(models.Model):
 class IrAttachment(models.Model):
     _inherit = "ir.attachment"
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        files = super().create(vals_list)
+        files._check_released_firmware()
+        return files
+
     def write(self, vals):
         self._check_released_firmware()
-        return super().write(vals)
+        result = super().write(vals)
+        self._check_released_firmware()
+        return result
 
     def unlink(self):
         self._check_released_firmware()
         return super().unlink()
 
     def _check_released_firmware(self):
-        """Who may write firmware may write its attachment, too; but not round the firmware's own checks."""
+        """Who may write firmware may write attachments of it, too; but not round the firmware's own checks."""
         if self.env.su:
             return
         # The attachment is to be protected whether or not its field may be read.

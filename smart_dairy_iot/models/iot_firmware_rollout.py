@@ -252,7 +252,7 @@ class IotFirmwareRollout(models.Model):
             ]
         )
         for line in lines:
-            obstacle = line._obstacle() or line._other_rollout()
+            obstacle = line._obstacle() or line._other_rollout(("waiting", *UNDER_WAY))
             if obstacle:
                 line._end("skipped", obstacle)
         self.sudo()._deal_out(lines.filtered(lambda line: line.state == "waiting"))

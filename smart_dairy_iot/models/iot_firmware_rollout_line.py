@@ -102,17 +102,13 @@ class IotFirmwareRolloutLine(models.Model):
             return _("The device runs this version already.")
         return None
 
-    def _other_rollout(self):
-        """That the device is in another roll-out that has not ended, None where it is in none."""
+    def _other_rollout(self, states):
+        """That the device is in another roll-out, in one of these states; None where it is in none."""
         other = self.search(
             [
                 ("iot_device_id", "=", self.iot_device_id.id),
                 ("rollout_id", "!=", self.rollout_id.id),
-                "|",
-                ("state", "in", UNDER_WAY),
-                "&",
-                ("state", "=", "waiting"),
-                ("rollout_id.state", "in", ("running", "paused")),
+                ("state", "in", states),
             ],
             limit=1,
         )
@@ -123,7 +119,8 @@ class IotFirmwareRolloutLine(models.Model):
     def _send(self, now):
         """Send the command to the devices; one that cannot take it any more is skipped."""
         for line in self:
-            obstacle = line._obstacle()
+            # Two roll-outs that were started at the same moment may both have planned the device.
+            obstacle = line._obstacle() or line._other_rollout(UNDER_WAY)
             if obstacle:
                 line._end("skipped", obstacle, now)
                 continue

@@ -27,10 +27,18 @@ class RolloutLoop:
 
     def run(self, stop):
         while not stop.wait(_INTERVAL):
-            for rollout_id in self._live():
-                if stop.is_set():
-                    return
+            self._step_all()
+
+    def _step_all(self):
+        """A step of each; one that fails holds up no other."""
+        failure = None
+        for rollout_id in self._live():
+            try:
                 self._step(rollout_id)
+            except Exception as error:  # noqa: BLE001 - raised below, when the others have had their turn
+                failure = error
+        if failure:
+            raise failure
 
     def _live(self):
         with self._environment() as env:

@@ -77,6 +77,12 @@ class TestFirmware(FirmwareCase):
             file.write({"raw": b"evil"})
         with self.assertRaises(AccessError):
             file.unlink()
+        place = {"res_model": "iot.firmware", "res_field": "file", "res_id": self.firmware.id}
+        with self.assertRaises(AccessError), self.env.cr.savepoint():
+            files.with_user(self.admin).create({"name": "newer", "raw": b"evil", **place})
+        elsewhere = files.with_user(self.admin).create({"name": "newer", "raw": b"evil"})
+        with self.assertRaises(AccessError), self.env.cr.savepoint():
+            elsewhere.write(place)
         draft = self.new_firmware("2.1")
         files.search([*of_firmware, ("res_id", "=", draft.id)]).with_user(self.admin).write({"raw": b"damaged"})
         self.env.invalidate_all()

@@ -42,6 +42,19 @@ class TestPlan(FirmwareCase):
         self.assertEqual(self.states(second), ["skipped"])
         self.assertIn("another roll-out", second.line_ids.error)
 
+    def test_of_two_roll_outs_that_planned_a_device_at_the_same_moment_one_sends_it(self):
+        device = self.in_service("T-1")
+        first, second = self.new_rollout(device), self.new_rollout(device)
+        first.action_start()
+        # What the second one sees of the first while that is not committed: nothing.
+        line = first.sudo().line_ids
+        line.state = "installed"
+        second.action_start()
+        line.state = "waiting"
+        for rollout in (first, second):
+            self.step(rollout)
+        self.assertEqual((self.states(first), self.states(second)), (["sent"], ["skipped"]))
+
     def test_waves_are_sizes_or_percentages_and_what_has_no_room_is_a_last_one(self):
         devices = self.in_service(*(f"T-{number}" for number in range(1, 11)))
         rollout = self.new_rollout(devices, waves=[(1, "devices"), (25, "percent")])
