@@ -68,7 +68,7 @@ class TelemetryApi(Controller):
             },
             other_answers={
                 207: "Some of the messages became dead letters; the others are stored.",
-                422: "All of the messages became dead letters.",
+                422: "All of the messages became dead letters; `results` stands beside the error.",
                 503: "The database cannot take them at the moment; send them again.",
             },
             callers=("device", "user"),
