@@ -70,7 +70,8 @@ def _sentence(error):
     keyword, details = error.kind.name, error.kind.as_dict()
     value = _quote(error.instance)
     if keyword == "type":
-        return f"{value} is not {_either(_TYPES.get(name, name) for name in details['types'])}"
+        names = sorted(details["types"], key=lambda name: name == "null")
+        return f"{value} is not {_either(_TYPES.get(name, name) for name in names)}"
     if keyword == "enum":
         return f"{value} is not {_either(_quote(option) for option in details['options'])}"
     if keyword == "format":
