@@ -91,7 +91,8 @@ class TestApiTelemetry(ApiCase):
         headers = {**self.own, "Content-Type": "application/json"}
         response = self.call("POST", PATH, None, data=raw, headers=headers)
         self.assertEqual(response.status_code, 422)
-        self.assertEqual(self.letters().payload_text.encode(), raw)
+        self.env.cr.execute("SELECT payload FROM iot_dead_letter WHERE id = %s", [self.letters().id])
+        self.assertEqual(bytes(self.env.cr.fetchone()[0]), raw)
 
     def test_what_is_no_message_at_all_is_refused_and_kept_nowhere(self):
         headers = {**self.own, "Content-Type": "application/json"}
