@@ -160,7 +160,12 @@ class IotDeadLetter(models.Model):
         return result.detail if isinstance(result, Refused) else ""
 
     def _payloads(self):
-        """{id: bytes} of what the devices sent. Odoo has checked by now that the letters may be read."""
+        """{id: bytes} of what the devices sent.
+
+        :raises AccessError: where the user may not read one of the letters
+        """
+        # Asked for here, since Odoo computes a field by way of another record without asking.
+        self.read(["reason"])
         self.env.cr.execute("SELECT id, payload FROM iot_dead_letter WHERE id = ANY(%s)", [self.ids])
         payloads = dict(self.env.cr.fetchall())
         return {letter.id: bytes(payloads.get(letter.id) or b"") for letter in self}

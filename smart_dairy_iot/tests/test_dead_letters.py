@@ -271,7 +271,7 @@ class TestCorrections(DeadLetterCase):
             wizards.create({"dead_letter_id": letter.id})
         wizard = wizards.create({"dead_letter_id": letter.id, "corrected_payload": "{}"})
         for name in ("topic", "detail", "payload_text", "complaint"):
-            wizard.invalidate_recordset()
+            self.env.invalidate_all()
             with self.subTest(field=name), self.assertRaises(AccessError):
                 wizard.read([name])
 
