@@ -145,6 +145,19 @@ class IotDevice(models.Model):
         :returns: the action that shows the credentials, which are nowhere else; for a device that identifies itself by
             a certificate the action that issues one; True where there is nothing to show
         """
+        credentials = self._provision()
+        if credentials:
+            return self._credentials_action(credentials)
+        over_mqtt = self.filtered("uses_mqtt")
+        if len(over_mqtt) == 1 and not over_mqtt._has_certificate():
+            return over_mqtt.action_issue_certificate()
+        return True
+
+    def _provision(self):
+        """Let the devices connect.
+
+        :returns: what `iot.device.auth` issued to those that identify themselves by a password
+        """
         for device in self:
             if not device.farm_id:
                 raise UserError(_("%s belongs to no farm yet, and so has no topics: choose its farm.", device.name))
@@ -153,11 +166,7 @@ class IotDevice(models.Model):
         by_password = over_mqtt.filtered(lambda device: device.auth_method == "password")
         credentials = self.env["iot.device.auth"]._issue_passwords(by_password)
         over_mqtt.filtered("config_json")._publish_configuration()
-        if credentials:
-            return self._credentials_action(credentials)
-        if len(over_mqtt) == 1 and not over_mqtt._has_certificate():
-            return over_mqtt.action_issue_certificate()
-        return True
+        return credentials
 
     def action_deactivate(self):
         """Refuse the device and disconnect it at once."""

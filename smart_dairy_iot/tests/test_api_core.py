@@ -1,34 +1,236 @@
-"""What holds for every endpoint of the REST API: who is let in, what is refused and how."""
+"""What holds for every endpoint of the REST API: who is let in, what is refused and how, what is kept of it."""
 
+import json
+import os
+from datetime import timedelta
+from unittest.mock import patch
+
+from freezegun import freeze_time
+
+from odoo import fields
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
+from ..controllers.api import callers, devices
+from ..controllers.api.limits import RateLimiter
 from .api import ApiCase
+
+PROVISION = "/devices/T-1/provision"
 
 
 @tagged("post_install", "-at_install")
 class TestApiCore(ApiCase):
-    def test_a_user_with_a_key_reads_a_device_of_his_farm(self):
-        self.new_device("T-1")
-        response = self.call("GET", "/devices/T-1")
-        self.assertEqual(response.status_code, 200, response.text)
-        self.assertEqual(response.json()["device"]["device_id"], "T-1")
+    def setUp(self):
+        super().setUp()
+        self.device = self.new_device("T-1")
+
+    def set_up(self, **settings):
+        """Settings that hold for the test."""
+        environ = {f"SMART_DAIRY_{name.upper()}": str(value) for name, value in settings.items()}
+        self.startPatcher(patch.dict(os.environ, environ))
+
+    def trail(self):
+        return self.env["iot.api.request"].search([])
+
+    def body(self, device_id="T-2"):
+        return {"name": "Tank", "device_id": device_id, "device_type": "temperature", "farm_id": self.hill.id}
+
+    # ------------------------------------------------------------------ callers
 
     def test_without_or_with_wrong_credentials_nothing_is_told(self):
-        self.new_device("T-1")
         for headers in (
             {},
             {"Authorization": "Bearer"},
             {"Authorization": "Bearer wrong"},
             {"Authorization": "Basic !"},
             {"Authorization": "Basic Zm9vOmJhcg=="},
+            {"Authorization": f"Bearer {self.keys['user'][:-1]}"},
+            {"Authorization": self.keys["user"]},
+            self.basic(self.device, ""),
         ):
-            self.assertError(self.call("GET", "/devices/T-1", headers), 401, "unauthorized")
+            response = self.call("GET", "/devices/T-1", headers)
+            self.assertError(response, 401, "unauthorized")
+            self.assertIn("Bearer", response.headers["WWW-Authenticate"])
+
+    def test_a_session_of_the_web_client_is_no_credential(self):
+        self.authenticate("iot_manager", "iot_manager")
+        self.assertError(self.call("GET", "/devices/T-1", {}), 401, "unauthorized")
+
+    def test_the_key_of_a_user_who_was_archived_is_void(self):
+        self.user.sudo().active = False
+        self.assertError(self.call("GET", "/devices/T-1", "user"), 401, "unauthorized")
+
+    def test_nobody_gets_a_session(self):
+        self.assertNotIn("session_id", self.call("GET", "/devices/T-1").cookies)
+
+    def test_a_device_may_call_while_it_may_connect(self):
+        own = self.basic(self.device, self.provision(self.device))
+        self.assertEqual(self.call("GET", "/devices/T-1", own).status_code, 200)
+        self.device.action_set_maintenance()
+        self.assertEqual(self.call("GET", "/devices/T-1", own).status_code, 200)
+        self.device.action_reactivate()
+        self.device.action_deactivate()
+        self.assertError(self.call("GET", "/devices/T-1", own), 401, "unauthorized")
+        self.device.action_reactivate()
+        self.device.active = False
+        self.assertError(self.call("GET", "/devices/T-1", own), 401, "unauthorized")
+
+    def test_the_password_before_is_good_until_its_grace_ends(self):
+        old = self.basic(self.device, self.provision(self.device))
+        stored = self.device.sudo()
+        stored.write({"mqtt_previous_hash": stored.mqtt_password_hash, "mqtt_previous_salt": stored.mqtt_password_salt})
+        stored.write({"mqtt_password_hash": "0" * 64})
+        for minutes, status in ((1, 200), (-1, 401)):
+            stored.previous_password_until = fields.Datetime.now() + timedelta(minutes=minutes)
+            self.assertEqual(self.call("GET", "/devices/T-1", old).status_code, status)
+
+    # ------------------------------------------------------------------ refusals
 
     def test_what_is_at_no_address_is_json_too(self):
-        for path in ("", "/", "/nothing", "//x", "/devices/T-1/"):
+        for path in ("", "/", "/nothing", "//x", "/devices/T-1/nothing", "/devices/%00"):
             self.assertError(self.call("GET", path), 404, "not_found")
 
     def test_a_wrong_method_is_told_the_right_ones(self):
-        response = self.call("PATCH", "/devices/T-1")
-        self.assertError(response, 405, "method_not_allowed")
-        self.assertIn("GET", response.headers["Allow"])
+        for method in ("PATCH", "OPTIONS", "TRACE"):
+            response = self.call(method, "/devices/T-1")
+            self.assertError(response, 405, "method_not_allowed")
+            self.assertIn("GET", response.headers["Allow"])
+
+    def test_a_body_that_is_no_json_object_is_refused(self):
+        typed = {"Content-Type": "application/json"}
+        for data in (b"", b"{", b"[]", b"1", b"NaN", b"\xff", b"null", b'"' + b"x" * 100, b"[" * 20_000):
+            self.assertError(self.call("POST", "/devices/register", headers=typed, data=data), 400, "invalid_request")
+
+    def test_a_body_of_another_kind_too_large_or_without_its_length_is_not_read(self):
+        self.set_up(api_max_body_kb=1)
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+            response = self.call("POST", "/devices/register", headers={"Content-Type": kind}, data=b"{}")
+            self.assertError(response, 415, "unsupported_media_type")
+        large = {**self.body(), "notes": "x" * 1024}
+        self.assertError(self.call("POST", "/devices/register", json=large), 413, "too_large")
+        typed = {"Content-Type": "application/json"}
+        response = self.call("POST", "/devices/register", headers=typed, data=iter([json.dumps(self.body()).encode()]))
+        self.assertError(response, 411, "length_required")
+
+    def test_a_fault_of_the_server_is_no_traceback(self):
+        with patch.object(devices, "details", side_effect=RuntimeError("inner secrets")):
+            with mute_logger("odoo.http"):
+                response = self.call("GET", "/devices/T-1")
+        self.assertError(response, 500, "internal_error")
+        self.assertNotIn("secrets", response.text)
+
+    def test_what_a_refused_request_had_done_is_undone(self):
+        with patch.object(devices, "details", side_effect=devices.AccessError("No")):
+            self.assertError(self.call("POST", "/devices/register", json=self.body()), 403, "forbidden")
+        self.assertFalse(self.env["iot.device"].search([("device_id", "=", "T-2")]))
+
+    # ------------------------------------------------------------------ limits
+
+    def test_who_asks_too_often_waits_and_all_others_are_served(self):
+        self.set_up(api_requests_per_minute=3)
+        now = [1000.0]
+        limiter = RateLimiter(lambda: now[0])
+        with patch.object(callers, "LIMITER", limiter):
+            answers = [self.call("GET", "/devices/T-1").status_code for _ in range(4)]
+            self.assertEqual(answers, [200, 200, 200, 429])
+            response = self.call("GET", "/devices/T-1")
+            self.assertError(response, 429, "rate_limited")
+            self.assertEqual(response.headers["Retry-After"], "20")
+            self.assertEqual(self.call("GET", "/devices/T-1", "user").status_code, 200)
+            now[0] += 20
+            self.assertEqual(self.call("GET", "/devices/T-1").status_code, 200)
+
+    def test_who_guesses_passwords_is_stopped_and_the_devices_beside_him_are_not(self):
+        self.set_up(api_failed_logins_per_minute=2)
+        other = self.new_device("T-2")
+        good, beside = (self.basic(device, self.provision(device)) for device in (self.device, other))
+        guessed = self.basic(self.device, "guessed")
+        answers = [self.call("GET", "/devices/T-1", guessed).status_code for _ in range(3)]
+        self.assertEqual(answers, [401, 401, 429])
+        self.assertEqual(self.call("GET", "/devices/T-1", good).status_code, 429)
+        self.assertEqual(self.call("GET", "/devices/T-2", beside).status_code, 200)
+
+    # ------------------------------------------------------------------ audit trail
+
+    def test_every_write_is_in_the_audit_trail_refused_ones_too_and_no_reading(self):
+        before = self.trail()
+        self.call("GET", "/devices/T-1")
+        self.call("POST", "/devices/register", json=self.body(), headers={"Idempotency-Key": "k1"})
+        self.call("POST", "/devices/register", "user", json=self.body("T-3"))
+        refused, made = self.trail() - before
+        self.assertEqual(
+            (made.caller, made.user_id, made.method, made.path, made.operation, made.status, made.idempotency_key),
+            ("iot_manager", self.manager, "POST", "/api/v1/iot/devices/register", "register_device", 201, "k1"),
+        )
+        self.assertEqual((made.ip_address, made.error_code), ("127.0.0.1", False))
+        self.assertEqual((refused.caller, refused.status, refused.error_code), ("iot_user", 403, "forbidden"))
+
+    def test_the_audit_trail_is_for_administrators_to_read_and_nobodys_to_change(self):
+        self.call("DELETE", "/devices/T-1")
+        for user in (self.user, self.manager):
+            with self.assertRaises(devices.AccessError):
+                self.env["iot.api.request"].with_user(user).search([])
+        entries = self.env["iot.api.request"].with_user(self.admin).search([("path", "like", "T-1")])
+        self.assertEqual(len(entries), 1)
+        for change in (lambda: entries.write({"status": 200}), entries.unlink):
+            with self.assertRaises(devices.AccessError):
+                change()
+
+    def test_the_audit_trail_is_forgotten_after_the_days_of_the_settings(self):
+        self.set_up(api_audit_days=30)
+        self.call("DELETE", "/devices/T-1")
+        trail = self.trail()
+        for days, left in ((29, 1), (31, 0)):
+            with freeze_time(fields.Datetime.now() + timedelta(days=days)):
+                self.env["iot.api.request"]._gc_requests()
+            self.assertEqual(len(trail.exists()), left)
+
+    # ------------------------------------------------------------------ idempotency
+
+    def register(self, key, device_id="T-2", caller="manager"):
+        return self.call(
+            "POST", "/devices/register", caller, json=self.body(device_id), headers={"Idempotency-Key": key}
+        )
+
+    def test_a_repetition_does_nothing_and_gets_the_first_answer(self):
+        first, second = self.register("k1"), self.register("k1")
+        self.assertEqual((first.status_code, second.status_code), (201, 201))
+        self.assertEqual(first.content, second.content)
+        self.assertEqual(second.headers["Idempotency-Replayed"], "true")
+        self.assertNotIn("Idempotency-Replayed", first.headers)
+        self.assertEqual(self.trail()[:2].mapped("is_replay"), [True, False])
+
+    def test_a_key_stands_for_one_request_of_one_caller(self):
+        self.register("k1")
+        self.assertError(self.register("k1", "T-3"), 409, "idempotency_conflict")
+        self.assertEqual(self.register("k1", "T-3", "admin").status_code, 201)
+
+    def test_a_request_that_failed_gives_its_key_back(self):
+        with self.broker_out_of_reach():
+            response = self.call("POST", PROVISION, headers={"Idempotency-Key": "k1"})
+            self.assertError(response, 503, "broker_unavailable")
+        self.assertEqual(self.call("POST", PROVISION, headers={"Idempotency-Key": "k1"}).status_code, 200)
+
+    def test_a_password_is_kept_for_no_repetition(self):
+        first = self.call("POST", PROVISION, headers={"Idempotency-Key": "k1"})
+        password = first.json()["credentials"]["password"]
+        self.assertError(self.call("POST", PROVISION, headers={"Idempotency-Key": "k1"}), 409, "idempotency_conflict")
+        self.assertAccepted(self.device, password)
+        self.env.cr.execute("SELECT 1 FROM iot_api_idempotency AS kept WHERE kept::text LIKE %s", [f"%{password}%"])
+        self.assertFalse(self.env.cr.fetchone())
+
+    def test_a_key_is_forgotten_after_a_day(self):
+        self.register("k1")
+        answers = self.env["iot.api.idempotency"]
+        later = fields.Datetime.now() + timedelta(hours=25)
+        with freeze_time(later):
+            self.assertIsNone(answers._take(f"user:{self.manager.id}", "k1", "another"))
+        with freeze_time(later + timedelta(hours=25)):
+            answers._gc_answers()
+        self.env.cr.execute("SELECT count(*) FROM iot_api_idempotency")
+        self.assertEqual(self.env.cr.fetchone()[0], 0)
+
+    def test_a_key_that_is_none_is_refused(self):
+        for key in ("", "two words", "x" * 256):
+            response = self.register(key)
+            self.assertEqual(response.status_code, 201 if key == "" else 400, key)

@@ -16,13 +16,13 @@ import time
 from dataclasses import dataclass, field
 
 import orjson
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from odoo import _
 from odoo.http import request, route
 
 from . import idempotency
-from .callers import check_rate, identify
+from .callers import anybody, check_rate, identify
 from .dispatcher import PREFIX, error_response, json_response
 from .errors import HANDLED, ApiError, as_api_error
 from .operations import ENDPOINTS, Endpoint, Operation, is_device_id
@@ -101,8 +101,9 @@ def _serve(declared, handler, path_parameters):
     caller = error = None
     replayed = False
     try:
+        _check_method(declared)
         config = request.env["iot.settings"]._get_config()
-        caller = identify(config)
+        caller = anybody() if "anybody" in declared.operation.callers else identify(config)
         check_rate(caller, config)
         # What is done is undone where it fails; that it was tried stays in the audit trail.
         with request.env.cr.savepoint():
@@ -124,6 +125,14 @@ def _serve(declared, handler, path_parameters):
     return response
 
 
+def _check_method(declared):
+    """Odoo lets OPTIONS through to every route."""
+    allowed = {other.method for other in ENDPOINTS if other.path == declared.path}
+    method = request.httprequest.method
+    if method != declared.method and not (method == "HEAD" and declared.method == "GET"):
+        raise MethodNotAllowed(sorted(allowed))
+
+
 def _read(declared, caller, config, path_parameters):
     """The `Call` of the present request."""
     if caller.kind not in declared.operation.callers:
@@ -131,6 +140,8 @@ def _read(declared, caller, config, path_parameters):
     raw = b"" if declared.operation.body is None else _read_raw(config)
     parameters = dict(path_parameters)
     call = Call(declared, caller, declared.read_query(request.httprequest.args), {}, raw)
+    if any("\0" in text for text in parameters.values()):
+        raise ApiError(404, _("There is nothing at this address."))
     if declared.concerns_device:
         call.device = _device(caller, parameters.pop("id"))
     call.path = parameters

@@ -20,6 +20,9 @@ SCOPE = "rpc"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Smart Dairy IoT"'}
 """Not Basic, which would have a browser ask its user for a password."""
 
+PREFIX_DIGITS = 8
+"""By so many Odoo finds a key; they are its name, so to speak."""
+
 LIMITER = RateLimiter()
 
 
@@ -60,6 +63,19 @@ class CallerDevice:
         return self.device.mqtt_username
 
 
+@dataclass(frozen=True)
+class Anybody:
+    """Who reads what is public: the environment is the public user's."""
+
+    address: str
+    kind: str = "anybody"
+
+    @property
+    def key(self):
+        """Which caller this is, among all."""
+        return f"address:{self.address}"
+
+
 def identify(config):
     """The caller of the present request; its environment becomes the caller's.
 
@@ -70,12 +86,12 @@ def identify(config):
     scheme, _blank, value = authorization.partition(" ")
     given = request.httprequest.authorization
     if scheme.lower() == "bearer":
-        name, find = "", lambda: _user_of(value.strip())
+        name, find = value[:PREFIX_DIGITS], lambda: _user_of(value.strip())
     elif scheme.lower() == "basic" and given and given.username:
         name, find = given.username, lambda: _device_of(given.username, given.password or "")
     else:
         raise _unauthorized(_("Give an API key (Authorization: Bearer …), or a device's user name and password."))
-    # A farm's devices share an address: one that was not told its new password must not keep out all others.
+    # All of a farm have one address: a device that was not told its new password must not keep out the others.
     attempts = ("failed", request.db, request.httprequest.remote_addr, name)
     if LIMITER.counted(attempts) >= config.api_failed_logins_per_minute:
         raise rate_limited()
@@ -85,6 +101,12 @@ def identify(config):
         _logger.info("API: refused credentials from %s", request.httprequest.remote_addr)
         raise _unauthorized(_("These credentials are not good, or no longer."))
     return caller
+
+
+def anybody():
+    """The caller of what is public; the environment becomes the public user's."""
+    request.update_env(user=request.env.ref("base.public_user").id)
+    return Anybody(request.httprequest.remote_addr)
 
 
 def check_rate(caller, config):

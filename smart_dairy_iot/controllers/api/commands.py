@@ -186,13 +186,9 @@ def _as_json(command):
         "attempts": command.attempts,
         "max_attempts": command.max_attempts,
         "timeout_seconds": command.timeout_seconds,
-        **{name: _as_time(command[name]) for name in times},
+        **{name: command[name] or None for name in times},
         "progress": command.progress,
         "message": command.message or None,
         "result": command.result or None,
         "error": command.error or None,
     }
-
-
-def _as_time(moment):
-    return f"{moment.isoformat()}Z" if moment else None

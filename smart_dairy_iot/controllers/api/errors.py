@@ -25,7 +25,10 @@ CODES = {
     500: "internal_error",
     503: "broker_unavailable",
 }
-"""The code that goes with each status; 409 has `idempotency_conflict`, too."""
+"""The code that goes with each status."""
+
+OTHER_CODES = ("idempotency_conflict", "unavailable")
+"""Further ones: of 409, and of 503 where it is the database that cannot be had."""
 
 HANDLED = (UserError, BrokerError, psycopg2.IntegrityError, psycopg2.DataError)
 """What the platform says of a request beside `ApiError`; everything else is a fault of the server."""

@@ -15,7 +15,8 @@ from .errors import ApiError
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true", "Content-Type": JSON_TYPE, "Cache-Control": "no-store"}
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_PATTERN = "^[!-~]{1,255}$"
+_KEY = re.compile(KEY_PATTERN)
 
 
 def once(env, call, key, fingerprint, perform):

@@ -13,6 +13,7 @@ from .errors import ApiError
 MOST_DETAILS = 20
 """So many faults of a body are told; who mends those is told of the next."""
 
+DEVICE_ID_PATTERN = f"^{IDENTIFIER.pattern}$"
 LARGEST_ID = 2**31 - 1
 NULLABLE_TEXT = {"type": ["string", "null"]}
 TIMESTAMP = {"type": ["string", "null"], "format": "date-time", "description": "UTC, e.g. 2026-01-31T05:30:00Z."}
@@ -33,9 +34,11 @@ class Operation:
     :param body_required: whether the body may be left out; `Call.body` is {} then
     :param raw_body: the handler reads the bytes (`Call.raw`) itself; `body` is then for the document alone
     :param status: HTTP status of a good answer
-    :param callers: who may call: "user", "device" or both
+    :param callers: who may call: "user", "device" or both; "anybody" where it is public
     :param secret: the answer holds a password: it is not kept for a repetition with the same idempotency key
     :param routine: devices send it all day long: those that a device sent, and that were good, are in no audit trail
+    :param path: {name: JSON Schema} of the path's parameters beside a device's `{id}`
+    :param content: media type of a good answer where it is no JSON at all
     :param other_content: {media type: JSON Schema} of a good answer that is not JSON
     :param other_answers: {status: description} of further good answers, and of errors that others do not have
     """
@@ -52,6 +55,8 @@ class Operation:
     callers: tuple = ("user",)
     secret: bool = False
     routine: bool = False
+    path: dict = field(default_factory=dict)
+    content: str = "application/json"
     other_content: dict = field(default_factory=dict)
     other_answers: dict = field(default_factory=dict)
 
@@ -115,6 +120,8 @@ class Endpoint:
         """
         values = {}
         for name, texts in arguments.lists():
+            if "\0" in texts[0]:
+                raise ApiError(400, _("A text in the query has a character NUL."))
             if len(texts) > 1:
                 raise ApiError(400, _("The parameter %s is there twice.", name))
             values[name] = _typed(self.operation.query.get(name, {}).get("type"), texts[0])
