@@ -115,11 +115,11 @@ def test_what_the_database_refuses_is_a_dead_letter_and_the_rest_of_the_list_is_
     bench.query("UPDATE iot_device SET device_type = 'collar' WHERE id = %s", collar.record_id)
     topic = collar.topic.replace("temperature", "collars")
 
-    def payload(seconds, steps):
-        return collar.payload(seconds, animal_id="A1", activity_level=5, steps=steps)
+    def payload(seconds, animal):
+        return collar.payload(seconds, animal_id=animal, activity_level=5, steps=seconds)
 
-    # More than PostgreSQL's integer holds, which no schema says anything about.
-    outcomes = ingestion.store(topic, [payload(1, 10), payload(2, 2**40), payload(3, 30)])
+    # JSON can hold a NUL character, PostgreSQL's text cannot.
+    outcomes = ingestion.store(topic, [payload(1, "17"), payload(2, "\0"), payload(3, "17")])
     assert [(item.outcome, item.reason) for item in outcomes] == [
         ("stored", None),
         ("dead_letter", "database"),
