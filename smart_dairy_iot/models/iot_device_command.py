@@ -94,7 +94,9 @@ class IotDeviceCommand(models.Model):
     result = fields.Json(readonly=True)
     result_text = fields.Text(string="Result (JSON)", compute="_compute_texts")
     error = fields.Char(readonly=True)
-    outbox_id = fields.Many2one("iot.outbox", readonly=True, ondelete="set null", groups="base.group_system")
+    outbox_id = fields.Many2one(
+        "iot.outbox", readonly=True, ondelete="set null", index="btree_not_null", groups="base.group_system"
+    )
 
     _sql_constraints = [
         ("command_id_unique", "UNIQUE(command_id)", "A command has an ID of its own."),
@@ -238,8 +240,9 @@ class IotDeviceCommand(models.Model):
         unanswered = [("state", "in", UNDER_WAY), ("timeout_at", "<=", now)]
         for command in self.search(unanswered, order="priority desc, id", limit=limit):
             command._time_out(now)
-        waiting = self._read_group([("state", "=", "queued")], [], ["iot_device_id:recordset"])[0][0]
-        waiting.filtered("is_online")._send_waiting_commands(now)
+        waiting = self._read_group([("state", "=", "queued")], ["iot_device_id"])
+        devices = self.env["iot.device"].concat(*(device for (device,) in waiting))
+        devices.filtered("is_online")._send_waiting_commands(now)
 
     def _time_out(self, now):
         """The device has not answered for as long as it may take."""

@@ -14,6 +14,8 @@ COMMAND_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_OPEN = 50
 """So many commands may be waiting for, or be with, one device: what is offline for weeks must not get hundreds."""
 MOST_PARAMETER_BYTES = 16_384
+MOST_PARAMETER_LEVELS = 16
+"""Devices have small parsers; and Python, too, copies what is nested only to a certain depth."""
 EXPIRES_AFTER = timedelta(days=1)
 """Unless told otherwise. A gate that was to open yesterday is not to open today."""
 LONGEST_TIMEOUT = 24 * 3600
@@ -163,9 +165,11 @@ class IotDevice(models.Model):
             )
         if not isinstance(parameters, dict):
             raise ValidationError(_("The parameters of a command must be a JSON object."))
+        if _levels_exceed(parameters, MOST_PARAMETER_LEVELS):
+            raise ValidationError(_("The parameters of a command have up to %s levels.", MOST_PARAMETER_LEVELS))
         try:
             size = len(json.dumps(parameters, allow_nan=False))
-        except (RecursionError, TypeError, ValueError) as error:
+        except (TypeError, ValueError) as error:
             raise ValidationError(_("The parameters of a command must be such as JSON can hold.")) from error
         if size > MOST_PARAMETER_BYTES:
             raise ValidationError(_("The parameters of a command take up to %s bytes.", MOST_PARAMETER_BYTES))
@@ -179,3 +183,12 @@ class IotDevice(models.Model):
             )
         if expires_at <= fields.Datetime.now():
             raise ValidationError(_("The command would have expired already."))
+
+
+def _levels_exceed(value, most):
+    """Whether objects and lists are nested in one another more than so many times."""
+    level = [value]
+    for _level in range(most):
+        nested = [item for item in level if isinstance(item, dict | list)]
+        level = [inner for item in nested for inner in (item.values() if isinstance(item, dict) else item)]
+    return any(isinstance(item, dict | list) for item in level)

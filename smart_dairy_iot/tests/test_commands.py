@@ -9,8 +9,13 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, new_test_user, tagged
 
 from ..models.iot_device_command import MOST_UNDER_WAY
-from ..models.iot_device_commands import MOST_OPEN
+from ..models.iot_device_commands import MOST_OPEN, MOST_PARAMETER_LEVELS
 from .common import IotCase
+
+
+def nested(levels):
+    """An object within objects, so many in all."""
+    return {"a": nested(levels - 1)} if levels > 1 else {}
 
 
 class CommandCase(IotCase):
@@ -133,12 +138,18 @@ class TestSending(CommandCase):
             {"command": "restart", "parameters": ["a"]},
             {"command": "restart", "parameters": {"a": "x" * 20_000}},
             {"command": "restart", "parameters": {"a": float("inf")}},
+            {"command": "restart", "parameters": nested(MOST_PARAMETER_LEVELS + 1)},
             {"command": "restart", "timeout_seconds": 0},
             {"command": "restart", "max_attempts": 21},
             {"command": "restart", "expires_at": datetime(2020, 1, 1)},
         ):
             with self.subTest(arguments=str(arguments)[:60]), self.assertRaises(ValidationError):
                 device._send_command(**arguments)
+
+    def test_parameters_may_be_nested_to_a_limit(self):
+        parameters = nested(MOST_PARAMETER_LEVELS)
+        command = self.in_service()._send_command("restart", parameters)
+        self.assertEqual(command.parameters, parameters)
 
     def test_a_device_is_given_a_few_at_a_time_those_of_higher_priority_first(self):
         device = self.in_service()
@@ -227,15 +238,15 @@ class TestAnswers(CommandCase):
 
     def test_a_device_answers_for_its_own_commands_only(self):
         other = self.in_service("T-2")
-        with self.assertLogs("odoo.addons.smart_dairy_iot.models.iot_device_command", "INFO"):
-            self.acknowledge(self.command, "done", device=other)
+        self.acknowledge(self.command, "done", device=other)
         self.assertEqual(self.command.state, "sent")
 
     def test_an_answer_to_nothing_does_no_harm(self):
         unknown = self.commands.new({"command_id": "0" * 36, "iot_device_id": self.device.id})
         unknown.issued_at = fields.Datetime.now()
-        with self.assertLogs("odoo.addons.smart_dairy_iot.models.iot_device_command", "INFO"):
-            self.acknowledge(unknown, "done")
+        self.acknowledge(unknown, "done")
+        self.assertEqual(self.env["iot.inbox"].search([]).mapped("state"), ["done"])
+        self.assertEqual(self.command.state, "sent")
 
     def test_a_silent_device_is_sent_the_same_command_again_and_given_up_in_the_end(self):
         self.leave_outbox()

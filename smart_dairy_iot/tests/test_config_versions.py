@@ -31,7 +31,7 @@ class TestConfigVersions(IotCase):
     def test_each_change_is_a_version_that_tells_when_and_by_whom(self):
         device = self.configured()
         device.with_user(self.admin).config_json = '{"interval": 30}'
-        versions = device.sudo().config_version_ids
+        versions = device.sudo().config_version_ids.sorted("version", reverse=True)
         self.assertEqual(device.config_version, 2)
         self.assertEqual(versions.mapped("version"), [2, 1])
         self.assertEqual(versions.mapped("create_uid"), self.admin | self.manager)
