@@ -151,7 +151,7 @@ def test_a_device_that_answers_twice_and_out_of_order_has_done_it_once(odoo, sha
 
 
 def test_a_device_that_was_away_gets_the_command_when_it_is_back(odoo, shared_broker, stored, device):
-    command = send(odoo, device, timeout_seconds=1)
+    command = send(odoo, device, timeout_seconds=5)
     ended(stored, command, "queued")
     with commanded(shared_broker, device, lambda command: [{"status": "done"}]) as worker:
         worker.say_hello()
