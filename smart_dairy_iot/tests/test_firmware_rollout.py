@@ -116,7 +116,7 @@ class TestPlan(FirmwareCase):
         group = self.env["iot.device.group"].create({"name": "All", "device_ids": [(6, 0, (here | there).ids)]})
         for values in ({"farm_id": self.valley.id}, {"farm_id": False}):
             with self.subTest(values=values), self.assertRaises(AccessError), self.env.cr.savepoint():
-                self.new_rollout(here, **values)
+                self.new_rollout(here.browse(), **values)
         with self.assertRaises(ValidationError), self.env.cr.savepoint():
             self.new_rollout(there, user=self.admin)
         mine = self.new_rollout(here, group_ids=[(6, 0, group.ids)])
