@@ -30,6 +30,9 @@ from .operations import ENDPOINTS, Endpoint, Operation, is_device_id
 __all__ = ["Answer", "ApiError", "Call", "Operation", "endpoint"]
 
 
+DEEPEST = 100
+
+
 @dataclass
 class Call:
     """A request that has been let in.
@@ -175,24 +178,26 @@ def _read_body(declared, raw):
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise ApiError(400, _("The body is not JSON: %s", error)) from error
-    if _has_nul(body):
-        raise ApiError(400, _("A text in the body has a character NUL."))
+    _check_texts(body)
     declared.check_body(body)
     return body
 
 
-def _has_nul(value):
-    """Whether a text in it has the one character that no text in the database can have."""
-    waiting = [value]  # no recursion: a body may be nested deeper than Python's stack
+def _check_texts(body):
+    """:raises ApiError: 400 for the one character that no text in the database can have, and for what is nested deeper
+    than can be written again
+    """
+    waiting = [(body, 0)]  # no recursion: a body may be nested deeper than Python's stack
     while waiting:
-        value = waiting.pop()
+        value, depth = waiting.pop()
+        if depth > DEEPEST:
+            raise ApiError(400, _("The body is nested deeper than %s levels.", DEEPEST))
         if isinstance(value, str) and "\0" in value:
-            return True
+            raise ApiError(400, _("A text in the body has a character NUL."))
         if isinstance(value, dict):
-            waiting += [*value, *value.values()]
+            waiting += [(inner, depth + 1) for inner in (*value, *value.values())]
         elif isinstance(value, list):
-            waiting += value
-    return False
+            waiting += [(inner, depth + 1) for inner in value]
 
 
 def _device(caller, device_id):
@@ -209,8 +214,8 @@ def _device(caller, device_id):
 
 def _once(call, handler):
     """(response, whether it is that of an earlier request with the same idempotency key)"""
-    key = call.endpoint.method == "POST" and request.httprequest.headers.get(idempotency.HEADER)
-    if not key:
+    key = request.httprequest.headers.get(idempotency.HEADER)
+    if key is None or call.endpoint.method != "POST":
         return _response(call, handler(call)), False
     return idempotency.once(request.env, call, key, _fingerprint(call.raw), lambda: _response(call, handler(call)))
 

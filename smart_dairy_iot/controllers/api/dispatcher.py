@@ -1,5 +1,7 @@
 """How Odoo gets a request to the REST API's endpoints, and its answer back: JSON, whatever happens."""
 
+import json
+
 import orjson
 
 from odoo.http import Dispatcher, Response
@@ -35,7 +37,15 @@ def error_response(error):
     return json_response(error.body(), error.status, error.headers)
 
 
+def _dumps(body):
+    try:
+        return orjson.dumps(body, option=_OPTIONS)
+    except orjson.JSONEncodeError:
+        # PostgreSQL gives a number such as 1e300 back as its 301 digits, more than orjson writes.
+        return json.dumps(body, default=lambda value: orjson.loads(orjson.dumps(value, option=_OPTIONS)))
+
+
 def json_response(body, status=200, headers=None):
     """A response that nobody may keep."""
     fixed = {"Content-Type": JSON_TYPE, "Cache-Control": "no-store"}
-    return Response(orjson.dumps(body, option=_OPTIONS), status=status, headers={**fixed, **(headers or {})})
+    return Response(_dumps(body), status=status, headers={**fixed, **(headers or {})})

@@ -109,7 +109,8 @@ class ReadingsApi(Controller):
 
 def _span(call):
     resolution = call.query.get("resolution", "raw")
-    until = _moment(call.query, "to") or fields.Datetime.now()
+    # The present second is not over: what was measured in it is meant, too.
+    until = _moment(call.query, "to") or fields.Datetime.now() + timedelta(seconds=1)
     try:
         since = _moment(call.query, "from") or until - DEFAULT_SPANS[resolution]
     except OverflowError as error:
