@@ -8,7 +8,7 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError, ValidationError
 
 from .iot_device_command import MOST_UNDER_WAY, OPEN_STATES, UNDER_WAY
-from .iot_device_provisioning import CONNECTABLE_STATES
+from .iot_device_provisioning import CONNECTABLE_STATES, STATES_WITHOUT_USER
 
 COMMAND_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_OPEN = 50
@@ -41,10 +41,10 @@ class IotDevice(models.Model):
 
     def write(self, vals):
         result = super().write(vals)
-        if vals.get("state") == "decommissioned":
-            # Nobody is there to do them any more; who may decommission a device ends its commands with it.
+        if vals.get("state") in STATES_WITHOUT_USER:
+            # The hardware that was to do them is gone; who may take it away ends its commands with it.
             commands = self.sudo().command_ids.filtered(lambda command: command.state in OPEN_STATES)
-            commands._finish("cancelled", fields.Datetime.now(), error=_("The device was decommissioned."))
+            commands._finish("cancelled", fields.Datetime.now(), error=_("The device was decommissioned or replaced."))
         return result
 
     # ------------------------------------------------------------------ actions

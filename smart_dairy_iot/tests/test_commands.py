@@ -306,9 +306,12 @@ class TestAnswers(CommandCase):
         with self.assertRaises(AccessError):
             self.command.with_user(self.user).action_cancel()
 
-    def test_a_device_that_is_decommissioned_has_no_open_commands(self):
-        self.device._in_action().sudo().write({"state": "decommissioned"})
-        self.assertEqual((self.command.state, self.published(self.device)), ("cancelled", []))
+    def test_a_device_that_is_decommissioned_or_replaced_has_no_open_commands(self):
+        for state in ("decommissioned", "provisioning"):
+            device = self.in_service(f"T-{state}")
+            command = device._send_command("restart").sudo()
+            device._in_action().sudo().write({"state": state})
+            self.assertEqual((command.state, self.published(device)), ("cancelled", []), state)
 
     def test_others_are_told_of_progress_and_of_the_end(self):
         told = []

@@ -138,7 +138,8 @@ class TestTemplates(IotCase):
         self.assertEqual((wizard.target_count, wizard.losing_count, wizard.problem), (2, 0, False))
         self.assertIn("2", wizard.action_apply()["params"]["message"])
         self.assertEqual(devices.mapped("config_json"), ['{"interval_seconds": 60}'] * 2)
-        self.assertEqual(self.configured(devices), {served.config_topic: '{"interval_seconds": 60}'})
+        sent = '{"interval_seconds": 60, "config_version": 1}'
+        self.assertEqual(self.configured(devices), {served.config_topic: sent})
         for device in devices:
             self.assertIn("Every minute", device.message_ids[0].body)
             self.assertEqual(device.message_ids[0].author_id, self.manager.partner_id)
