@@ -22,6 +22,7 @@ from . import test_events_alerts
 from . import test_firmware
 from . import test_firmware_download
 from . import test_firmware_rollout
+from . import test_firmware_screen
 from . import test_groups_templates
 from . import test_host
 from . import test_import
