@@ -56,6 +56,7 @@ class IotBrokerCheck(models.Model):
     @api.model
     def _check_after_commit(self):
         """Check once more when this transaction, and what it has to tell the broker, is through."""
+        self._check_administrator()
         self.env.cr.postcommit.add(partial(check_broker, self.env.cr.dbname))
 
     @api.model

@@ -72,7 +72,9 @@ class IotDevice(models.Model):
     # ------------------------------------------------------------------ write, unlink
 
     def write(self, vals):
+        left = self.filtered(lambda device: device.auth_method == "certificate" and device._identifies_otherwise(vals))
         result = super().write(vals)
+        left.certificate_ids._revoke("superseded")
         if IDENTITY & vals.keys():
             certificates = self.certificate_ids
             certificates.filtered(lambda found: found.cn != found.iot_device_id.mqtt_username)._revoke("superseded")

@@ -67,8 +67,8 @@ class IotDevice(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        defaults = {key[len("default_") :]: value for key, value in self.env.context.items() if key[:8] == "default_"}
-        for vals in [defaults, *vals_list]:
+        # Defaults are values, too: those in the context, and those that every user may keep for himself (ir.default).
+        for vals in [self.default_get(sorted(ACTIONS_ONLY)), *vals_list]:
             self._check_actions_only({name for name, value in vals.items() if value and value != "provisioning"})
         devices = super().create(vals_list)
         self.env["iot.settings"]._notify_registry()

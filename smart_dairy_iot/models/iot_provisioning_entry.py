@@ -123,8 +123,11 @@ class IotProvisioningEntry(models.Model):
 
     def action_apply(self):
         """Try the entries again now."""
+        waiting = self.filtered(lambda entry: entry.state == "waiting")
+        if not waiting:
+            return
         # Nobody writes to the outbox himself; to try now instead of soon is harmless to whoever may read it.
-        self.sudo().filtered(lambda entry: entry.state == "waiting").write({"next_try_at": fields.Datetime.now()})
+        waiting.sudo().write({"next_try_at": fields.Datetime.now()})
         self._apply_after_commit()
 
     @api.model

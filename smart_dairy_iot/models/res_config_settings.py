@@ -6,7 +6,7 @@ The page says of each setting where that is so, and which value is in force; of 
 import re
 
 from odoo import _, api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
 
 from ..bridge.config import URLS, Config, ConfigError, check_value, value_range
 from ..bridge.topics import DEVICE_TYPE_PATHS
@@ -196,6 +196,8 @@ class ResConfigSettings(models.TransientModel):
 
     def action_test_iot_connections(self):
         """Ask the broker, and what else provisioning talks to, with the settings in force; nothing is changed there."""
+        if not self.env.user._is_system():
+            raise AccessError(_("Only who may change the settings may have their connections tested."))
         problems = find_problems(self.env["iot.settings"]._get_config())
         names = {"broker": _("broker"), "database": _("authentication database"), "api": _("REST API")}
         answering = [names[part] for part, problem in problems.items() if not problem]

@@ -10,6 +10,7 @@ from . import test_emqx_webhook
 from . import test_events_alerts
 from . import test_groups_templates
 from . import test_host
+from . import test_identity_rights
 from . import test_import
 from . import test_iot_live
 from . import test_labels
