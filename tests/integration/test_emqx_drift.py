@@ -4,6 +4,7 @@ The tables are changed behind the register's back, as a person with psql would; 
 EMQX's own queries (see emqx_semantics).
 """
 
+import time
 from contextlib import closing
 from types import SimpleNamespace
 
@@ -14,6 +15,8 @@ from cable import Cable
 from emqx_semantics import Emqx
 from emqx_stand_in import EmqxApiStandIn
 from simulation.rpc import RpcError
+from smart_dairy_iot.bridge.config import load_config
+from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, EmqxBroker, PasswordHash
 from stack.emqx_tables import EmqxTables
 from support import Database, Farm, log_in, new_code
 
@@ -151,3 +154,29 @@ def test_an_authentication_database_that_is_away_is_told_in_a_sentence(emqx, dev
     emqx.cable.plug()
     check(emqx)
     assert not emqx.odoo.call("iot.broker.check", "summary")["problem"]
+
+
+def test_tables_that_have_lost_everything_are_filled_again_as_fast_as_for_the_first_time(bed):
+    with EmqxTables(bed.postgres) as tables, EmqxApiStandIn() as api:
+        config = load_config({**tables.settings(), **api.settings()}, {}, environ={})
+        changes = [creation(number) for number in range(10_000)]
+
+        def seconds():
+            start = time.monotonic()
+            with EmqxBroker(config) as broker:
+                assert len(list(broker.apply(changes))) == len(changes)
+            return time.monotonic() - start
+
+        first = seconds()
+        for statement in ("DELETE FROM mqtt_user", "VACUUM ANALYZE mqtt_user", "VACUUM ANALYZE mqtt_acl"):
+            bed.postgres.superuser().query(tables.database, statement)
+        # It took eleven times as long when the planner took the tables for empty.
+        assert seconds() < 4 * first
+
+
+def creation(number):
+    topic = f"dairy/F/collars/C-{number}"
+    topics = tuple(f"{topic}/{last}" for last in ("data", "status", "alerts", "commands", "config"))
+    access = DeviceAccess(f"CO_C-{number}", f"sd_C-{number}", publish=topics[:3], subscribe=topics[3:])
+    user = BrokerUser(access, enabled=True, password=PasswordHash("0" * 64, "salt"))
+    return Change(access.username, access.client_id, user, effect="none")
