@@ -221,14 +221,14 @@ def _settle(db_name, broker, told):
     It runs when the transaction has ended: an error can no longer be anybody's answer. What the broker cannot be told
     now goes to the outbox, where it is seen and tried again.
     """
-    left = []
+    # Nobody's who is registered, as after the addon was uninstalled. Where the register cannot be read now, whoever
+    # applies the entries that are made of these reads it later.
+    left = [Change(username, "", None) for username in told]
     try:
         with Registry(db_name).cursor() as cr:
             if table_exists(cr, "iot_device"):
                 # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
                 left = api.Environment(cr, SUPERUSER_ID, {})["iot.device.auth"]._settlement(told)
-            else:  # the addon has been uninstalled, and all its devices with it
-                left = [Change(username, "", None) for username in told]
         if left:
             with broker:
                 list(broker.apply(left))

@@ -8,6 +8,7 @@ broker takes hashes, right after its commit (see `iot_device_auth`).
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools.misc import split_every
 
 from ..provisioning import BrokerUser, Change, PasswordHash, effect_on_connection
 from .iot_device import TOPIC_FIELDS, mqtt_identity
@@ -104,7 +105,10 @@ class IotDevice(models.Model):
         # By SQL: a write would have the broker follow, through the outbox.
         self.env.cr.execute("UPDATE iot_device SET uses_mqtt = false WHERE id IN %s", [tuple(self.ids) or (0,)])
         self.invalidate_model(["uses_mqtt"])
-        self.env["iot.device.auth"]._tell((_change(user, None) for user in users.values() if user), at_once=True)
+        auth = self.env["iot.device.auth"]
+        changes = [_change(user, None) for user in users.values() if user]
+        for some in split_every(auth._broker().most_changes or max(len(changes), 1), changes):
+            auth._tell(some, at_once=True)
 
     def _identifies_otherwise(self, vals):
         """Whether writing these values changes by what the device identifies itself."""

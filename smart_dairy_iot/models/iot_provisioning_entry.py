@@ -19,7 +19,7 @@ import psycopg2
 from odoo import SUPERUSER_ID, api, fields, models
 from odoo.modules.registry import Registry
 
-from ..provisioning import CONNECTION_EFFECTS, BrokerError, BrokerUnreachable, Change, broker_for
+from ..provisioning import CONNECTION_EFFECTS, BrokerBusy, BrokerError, BrokerUnreachable, Change, broker_for
 
 _logger = logging.getLogger(__name__)
 
@@ -234,8 +234,12 @@ def apply_entries(db_name):
                 pass
     except BrokerError as error:
         with registry.cursor() as cr:
-            entries = api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]
-            entries._due()._note_failure(str(error))
+            due = api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]._due()
+            if isinstance(error, BrokerBusy):
+                # They stay due: whoever is at work there carries them out before he leaves.
+                due.write({"error": str(error)})
+            else:
+                due._note_failure(str(error))
     except psycopg2.Error as error:
         # The entries are as they were, and the scheduled action comes by again.
         _logger.warning("The provisioning outbox of %s was left for later: %s", db_name, error)

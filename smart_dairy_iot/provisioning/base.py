@@ -18,6 +18,10 @@ class BrokerUnreachable(BrokerError):
     """The broker, or a part of it, is away or silent: not this change is at fault, and any other would fail too."""
 
 
+class BrokerBusy(BrokerUnreachable):
+    """Another is telling the broker at this moment. He looks for what else there is to tell before he leaves."""
+
+
 @dataclass(frozen=True)
 class PasswordHash:
     """What is kept of a password: SHA-256 of salt and password, in hex.

@@ -5,7 +5,7 @@ from unittest.mock import patch
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from ..provisioning import Change
+from ..provisioning import Change, MosquittoBroker
 from .common import IotCase
 
 
@@ -179,6 +179,14 @@ class TestProvisioning(IotCase):
         self.assertAccepted(self.device, self.device.action_rotate_password()["context"]["default_mqtt_password"])
 
     # ------------------------------------------------------------------ the broker out of reach
+
+    def test_all_devices_leave_the_broker_though_there_are_more_than_one_action_may_change(self):
+        devices = [self.new_device(f"LEAVE-{number}") for number in range(3)]
+        passwords = [self.provision(device) for device in devices]
+        with patch.object(MosquittoBroker, "most_changes", 2):
+            self.env["iot.device"].browse([device.id for device in devices])._leave_broker()
+        for device, password in zip(devices, passwords, strict=True):
+            self.assertRefused(device, password)
 
     def test_with_the_broker_out_of_reach_every_action_says_so_and_changes_nothing(self):
         waiting, active, inactive = self.device, self.new_device("T-2"), self.new_device("T-3")

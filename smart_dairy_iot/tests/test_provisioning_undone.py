@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from unittest.mock import patch
 
+import psycopg2
+
 from odoo import SUPERUSER_ID, api
 from odoo.exceptions import UserError
 from odoo.service.model import retrying
@@ -228,6 +230,19 @@ class TestUndoneProvisioning(IotCase):
         self.check(True, password)
         with self.transaction() as env:
             self.assertEqual(self.device(env).broker_state, "up_to_date")
+
+    def test_what_is_left_to_tell_is_not_lost_when_the_register_cannot_be_read_at_that_moment(self):
+        password = self.provisioned()
+        unread = psycopg2.errors.SerializationFailure("could not serialize access")
+        with self.registry.cursor() as cr:
+            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_deactivate()
+            with patch.object(type(self.env["iot.device.auth"]), "_settlement", side_effect=unread):
+                cr.rollback()
+        self.check(False, password)
+        with self.transaction() as env:
+            self.assertEqual(self.device(env).broker_state, "waiting")
+            self.device(env).action_tell_broker()
+        self.check(True, password)
 
     def test_a_user_that_could_not_be_deleted_because_the_broker_is_gone_is_deleted_once_it_is_there(self):
         self.provisioned()
