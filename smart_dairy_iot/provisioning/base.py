@@ -56,8 +56,8 @@ class DeviceAccess:
 class BrokerUser:
     """A device's user as it has to be at the broker.
 
-    `password` is None for a device that identifies itself by a certificate alone. Until `previous_until` (naive UTC) the
-    previous password is good too, on brokers that can have two.
+    `password` is None for a device that identifies itself by a certificate alone. Until `previous_until` (naive UTC)
+    the previous password is good too, on brokers that can have two.
     """
 
     access: DeviceAccess

@@ -3,7 +3,7 @@
 These tests commit and roll back real transactions of their own, and delete what they made.
 """
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from unittest.mock import patch
 
@@ -247,10 +247,9 @@ class TestUndoneProvisioning(IotCase):
     def test_a_user_that_could_not_be_deleted_because_the_broker_is_gone_is_deleted_once_it_is_there(self):
         self.provisioned()
         gone = patch.object(MosquittoBroker, "__enter__", side_effect=BrokerUnreachable("The broker is gone."))
-        with self.registry.cursor() as cr:
-            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_decommission()
-            with gone:
-                cr.commit()
+        with ExitStack() as until_committed, self.transaction() as env:
+            self.device(env).action_decommission()
+            until_committed.enter_context(gone)
         self.assertTrue(self.known_to_broker())
         with self.transaction() as env:
             env["iot.provisioning.entry"].search([("state", "=", "waiting")]).action_apply()
