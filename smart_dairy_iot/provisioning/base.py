@@ -88,7 +88,8 @@ class Change:
 class FoundUser:
     """A user as the broker has it; `others` tells in words what else it may do (filters, denials, groups, superuser).
 
-    `password` is None where the broker does not tell it.
+    `password` is None where the broker does not tell it. `previous_password` is told only while it is good, which is
+    until `previous_until` (naive UTC).
     """
 
     username: str
@@ -98,6 +99,8 @@ class FoundUser:
     subscribe: frozenset = frozenset()
     password: PasswordHash | None = None
     others: tuple = ()
+    previous_password: PasswordHash | None = None
+    previous_until: datetime | None = None
 
 
 class Broker:

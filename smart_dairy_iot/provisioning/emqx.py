@@ -68,6 +68,16 @@ INSERT_MISSING_RIGHTS = """
     )
 """
 
+READ_USERS = """
+    SELECT u.username, u.clientid, u.is_active, u.is_superuser, u.password_hash, u.salt,
+           grace.hash, grace.salt, grace.until AT TIME ZONE 'UTC'
+    FROM mqtt_user AS u
+    LEFT JOIN LATERAL (
+        SELECT u.previous_password_hash, u.previous_salt, u.previous_valid_until
+        WHERE u.previous_valid_until > CURRENT_TIMESTAMP
+    ) AS grace (hash, salt, until) ON TRUE
+"""
+
 
 class EmqxBroker(Broker):
     """The users of devices in the authentication database and at the REST API of `config` (see `bridge.config.Config`).
@@ -176,12 +186,13 @@ def _read(cursor):
     rules = {}
     for username, *rule in cursor:
         rules.setdefault(username, []).append(rule)
-    cursor.execute("SELECT username, clientid, is_active, is_superuser, password_hash, salt FROM mqtt_user")
+    cursor.execute(READ_USERS)
     return {row[0]: _found(row, rules.get(row[0], ())) for row in cursor}
 
 
 def _found(row, rules):
-    username, client_id, is_active, is_superuser, password_hash, salt = row
+    username, client_id, is_active, is_superuser, password_hash, salt, *previous = row
+    previous_hash, previous_salt, previous_until = previous
     topics = {"publish": set(), "subscribe": set()}
     others = ["superuser"] if is_superuser else []
     for permission, action, topic, qos, retain in rules:
@@ -200,4 +211,6 @@ def _found(row, rules):
         frozenset(topics["subscribe"]),
         PasswordHash(password_hash, salt) if password_hash else None,
         tuple(others),
+        PasswordHash(previous_hash, previous_salt) if previous_hash else None,
+        previous_until if previous_hash else None,
     )

@@ -56,6 +56,7 @@ def _differences(wanted, present, tells_passwords):
         sentences += _topic_differences(verb, found, set(rights), complete=wanted.enabled)
     if tells_passwords:
         sentences += _password_difference(wanted.password, present.password)
+        sentences += _previous_password_difference(wanted, present)
     return tuple(sentences + _others(present))
 
 
@@ -77,6 +78,14 @@ def _password_difference(wanted, present):
     if wanted is None:
         return ["It has a password, though its device identifies itself by a certificate alone."]
     return ["Its password is not the one that was issued last."]
+
+
+def _previous_password_difference(wanted, present):
+    """One that is good no more, or was lost, lets nobody in who should stay out."""
+    second = (present.previous_password, present.previous_until)
+    if present.previous_password is None or second == (wanted.previous_password, wanted.previous_until):
+        return []
+    return ["A second password is good that was not issued, or is good for longer than it was to be."]
 
 
 def _powers(present):

@@ -15,8 +15,8 @@ from cable import Cable
 from emqx_semantics import Emqx
 from emqx_stand_in import EmqxApiStandIn
 from simulation.rpc import RpcError
+from smart_dairy_iot.provisioning import PasswordHash
 from smart_dairy_iot.bridge.config import load_config
-from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, EmqxBroker, PasswordHash
 from stack.emqx_tables import EmqxTables
 from support import Database, Farm, log_in, new_code
 
@@ -128,6 +128,24 @@ def test_a_user_that_was_changed_is_found_and_fits_its_device_again_once_it_is_m
     assert row["kind"] == "stale"
     assert said in row["details"]
     act(emqx, row, "action_mend")
+    assert client_of(emqx, device)
+
+
+def test_a_second_password_that_somebody_added_is_found_and_taken_away(emqx, device):
+    username, client_id = device.credentials.username, device.credentials.client_id
+    added = PasswordHash.of("added")
+    emqx.tamper(
+        "UPDATE mqtt_user SET previous_password_hash = %s, previous_salt = %s,"
+        " previous_valid_until = CURRENT_TIMESTAMP + interval '10 years' WHERE username = %s",
+        added.digest,
+        added.salt,
+        username,
+    )
+    assert any(emqx.broker.connect(username, client_id, "added") for _attempt in range(50))
+    row = found_one(emqx, username)
+    assert (row["kind"], "second password" in row["details"]) == ("stale", True)
+    act(emqx, row, "action_mend")
+    assert not any(emqx.broker.connect(username, client_id, "added") for _attempt in range(50))
     assert client_of(emqx, device)
 
 
