@@ -15,8 +15,8 @@ from cable import Cable
 from emqx_semantics import Emqx
 from emqx_stand_in import EmqxApiStandIn
 from simulation.rpc import RpcError
-from smart_dairy_iot.provisioning import PasswordHash
 from smart_dairy_iot.bridge.config import load_config
+from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, EmqxBroker, PasswordHash
 from stack.emqx_tables import EmqxTables
 from support import Database, Farm, log_in, new_code
 
