@@ -98,6 +98,8 @@ class IotDevice(models.Model):
         """Ask for the device's request, or for a key to be made, and issue a certificate."""
         self.ensure_one()
         self._check_may_have_certificate()
+        # Whether there is a CA is told before anything is filled in.
+        self.env["iot.certificate.authority"]._issuing()
         name = _("Renew the Certificate") if self._has_certificate() else _("Issue a Certificate")
         return self._certificate_window(name, "iot.device.certificate.wizard", {"default_iot_device_id": self.id})
 
