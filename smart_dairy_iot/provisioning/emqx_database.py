@@ -127,10 +127,15 @@ class AuthDatabase:
         """Wait for the lock and return the number of the turn."""
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-        with self._cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [WRITER_LOCK])
-            cursor.execute("SELECT nextval('mqtt_writer_turn')")
-            return cursor.fetchone()[0]
+        try:
+            with self._cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [WRITER_LOCK])
+                cursor.execute("SELECT nextval('mqtt_writer_turn')")
+                return cursor.fetchone()[0]
+        except psycopg2.Error:
+            # A rollback does not give the lock back, the end of the connection does.
+            self._connection.close()
+            raise
 
     def _end_turn(self):
         if self._connection.closed:
