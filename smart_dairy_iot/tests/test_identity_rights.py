@@ -67,6 +67,12 @@ class TestIdentityRights(IotCase):
                     self.env["res.config.settings"].with_user(user).action_test_iot_connections()
             find_problems.assert_not_called()
 
+    def test_what_the_server_s_own_settings_say_is_told_to_nobody_else_by_a_form_that_is_not_his(self):
+        with patch.dict("os.environ", {"SMART_DAIRY_MQTT_AUTH_DB_HOST": "auth.internal.example"}):
+            settings = self.env["res.config.settings"].with_user(self.user)
+            with self.assertRaises(AccessError):
+                settings.onchange({"mqtt_broker_type": "emqx"}, ["mqtt_broker_type"], {"iot_overrides": {}})
+
 
 @tagged("post_install", "-at_install")
 class TestFormerCertificates(CertificateCase):
