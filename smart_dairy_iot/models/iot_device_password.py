@@ -45,7 +45,7 @@ class IotDevice(models.Model):
         for device in self:
             if device.state not in CONNECTABLE_STATES or not device.active or not device.uses_mqtt:
                 raise UserError(
-                    _("%s gets no new password: only a device that may connect over MQTT does.", device.name)
+                    _("%s gets no new password: it is not in service, or does not connect over MQTT.", device.name)
                 )
             if device.auth_method != "password":
                 raise UserError(_("%s identifies itself by a certificate, and has no password.", device.name))

@@ -187,6 +187,8 @@ class IotDevice(models.Model):
     def _change_state(self, state, allowed):
         labels = dict(self._fields["state"]._description_selection(self.env))
         for device in self:
+            if device.state == state:
+                raise UserError(_("%(device)s is %(state)s already.", device=device.name, state=labels[state].lower()))
             if device.state not in allowed:
                 raise UserError(
                     _(

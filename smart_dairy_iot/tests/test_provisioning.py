@@ -57,7 +57,7 @@ class TestProvisioning(IotCase):
 
     def test_a_device_is_provisioned_once(self):
         self.provision(self.device)
-        with self.assertRaises(UserError):
+        with self.assertRaisesRegex(UserError, "Device T-1 is active already"):
             self.device.action_provision()
 
     def test_deactivating_disconnects_at_once_and_refuses_until_the_device_is_reactivated(self):
