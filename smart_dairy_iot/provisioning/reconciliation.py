@@ -48,7 +48,9 @@ def _differences(wanted, present, tells_passwords):
     if present.client_id != wanted.access.client_id:
         sentences.append(f"It may connect as {present.client_id or 'any client'} instead of {wanted.access.client_id}.")
     if present.enabled != wanted.enabled:
-        sentences.append("It is let in and has to be refused." if present.enabled else "It is refused and has access.")
+        sentences.append(
+            "It is let in and has to be refused." if present.enabled else "It is refused and has to be let in."
+        )
     for verb, found, rights in (
         ("publish", present.publish, wanted.access.publish),
         ("subscribe", present.subscribe, wanted.access.subscribe),

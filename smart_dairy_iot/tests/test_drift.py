@@ -158,7 +158,7 @@ class TestDriftAtTheBroker(IotCase):
         user = self.registered_user()
         self.at_broker(Change(USERNAME, "sd_DRIFT-1", replace(user, enabled=False)))
         self.check()
-        self.assertEqual(self.found()[:2], ("stale", "It is refused and has access."))
+        self.assertEqual(self.found()[:2], ("stale", "It is refused and has to be let in."))
         self.act("action_mend")
         self.assertIsNone(self.found())
         with self.transaction() as env:

@@ -78,7 +78,7 @@ def test_the_platform_s_own_users_are_never_a_difference():
     [
         ({"client_id": "sd_T-2"}, "sd_T-2 instead of sd_T-1"),
         ({"client_id": None}, "any client"),
-        ({"enabled": False}, "refused and has access"),
+        ({"enabled": False}, "refused and has to be let in"),
         (
             {"publish": FOUND.publish | {"dairy/HILL/temperature/T-2/data"}},
             "publish to dairy/HILL/temperature/T-2/data",
