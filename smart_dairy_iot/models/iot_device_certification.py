@@ -10,7 +10,9 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 from .iot_certificate_authority import told_to_users
-from .iot_device_provisioning import CONNECTABLE_STATES, IDENTITY
+from .iot_device_provisioning import ACTIONS_ONLY, CONNECTABLE_STATES, IDENTITY
+
+ACTIONS_ONLY.update({"certificate_id", "certificate_cn", "certificate_expiry"})
 
 EXPIRING_DAYS = 30
 MOST_DAYS = 3650

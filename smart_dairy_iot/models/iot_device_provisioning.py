@@ -17,6 +17,7 @@ CONNECTABLE_STATES = ("active", "maintenance")
 STATES_WITHOUT_USER = ("provisioning", "decommissioned")
 
 ACTIONS_ONLY = {
+    "company_id",
     "state",
     "mqtt_username",
     "mqtt_client_id",
@@ -99,8 +100,11 @@ class IotDevice(models.Model):
         return result
 
     def _leave_broker(self):
-        """Take these devices' users from the broker at once, as when the addon, and its outbox, are uninstalled."""
-        users = self._broker_users()
+        """Take these devices' users from the broker at once, as when the addon, and its outbox, are uninstalled.
+
+        A neutralised copy leaves the original's broker alone.
+        """
+        users = {} if self.env["iot.settings"]._is_neutralized() else self._broker_users()
         self.flush_model()
         # By SQL: a write would have the broker follow, through the outbox.
         self.env.cr.execute("UPDATE iot_device SET uses_mqtt = false WHERE id IN %s", [tuple(self.ids) or (0,)])

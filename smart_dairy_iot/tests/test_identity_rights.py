@@ -38,6 +38,12 @@ class TestIdentityRights(IotCase):
                 {"name": "D", "device_id": "DEFAULT-2", "device_type": "temperature", "farm_id": self.hill.id}
             )
 
+    def test_what_is_said_of_a_certificate_and_of_the_company_is_nobody_s_to_write(self):
+        device = self.new_device("FORGED-1")
+        for values in ({"certificate_expiry": "2099-01-01"}, {"certificate_cn": "sd_admin"}, {"company_id": 1}):
+            with self.subTest(values), self.assertRaises(UserError):
+                device.write(values)
+
     def test_only_administrators_have_the_broker_compared_with_the_register(self):
         with patch.object(iot_broker_check, "check_broker") as check:
             for user in (self.user, self.manager, new_test_user(self.env, "iot_portal", "base.group_portal")):

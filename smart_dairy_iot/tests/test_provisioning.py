@@ -1,5 +1,6 @@
 """From the register to the broker: who may connect, and what happens when he may no longer."""
 
+import os
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
@@ -177,6 +178,20 @@ class TestProvisioning(IotCase):
         self.device.uses_mqtt = True
         self.assertRefused(self.device, password)
         self.assertAccepted(self.device, self.device.action_rotate_password()["context"]["default_mqtt_password"])
+
+    def test_a_wrong_setting_of_the_server_is_one_sentence(self):
+        with (
+            patch.dict(os.environ, {"SMART_DAIRY_MQTT_BROKER_PORT": "many"}),
+            self.assertRaisesRegex(UserError, "mqtt_broker_port"),
+        ):
+            self.device.action_provision()
+
+    def test_uninstalling_a_neutralised_copy_leaves_the_original_s_broker_alone(self):
+        password = self.provision(self.device)
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", "true")
+        self.device._leave_broker()
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", False)
+        self.assertAccepted(self.device, password)
 
     # ------------------------------------------------------------------ the broker out of reach
 

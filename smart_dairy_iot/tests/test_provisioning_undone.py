@@ -3,6 +3,7 @@
 These tests commit and roll back real transactions of their own, and delete what they made.
 """
 
+import threading
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from unittest.mock import patch
@@ -254,6 +255,23 @@ class TestUndoneProvisioning(IotCase):
         with self.transaction() as env:
             env["iot.provisioning.entry"].search([("state", "=", "waiting")]).action_apply()
         self.assertFalse(self.known_to_broker())
+
+    def test_what_one_action_puts_back_does_not_undo_what_another_has_told_since(self):
+        password = self.provisioned()
+        with self.registry.cursor() as cr:
+            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_deactivate()
+            follower = threading.Thread(target=self.deactivate)
+            # It waits for its turn, and has it between the first one's end and what that puts back, or after.
+            follower.start()
+            cr.rollback()
+        follower.join(30)
+        self.assertFalse(follower.is_alive())
+        self.assertEqual(self.state(), "inactive")
+        self.check(False, password)
+
+    def deactivate(self):
+        with self.transaction() as env:
+            self.device(env).action_deactivate()
 
     def test_a_bulk_action_that_breaks_off_half_way_leaves_no_user_behind(self):
         with self.transaction() as env:
