@@ -41,7 +41,7 @@ def acting_without_confirming(config):
 
 
 def breaking_off_after(count):
-    """The real broker, over a line that breaks once so many users were confirmed."""
+    """The real broker, over a line that breaks once, when so many users were confirmed."""
 
     def broker_for(config):
         broker = MosquittoBroker(config)
@@ -50,6 +50,7 @@ def breaking_off_after(count):
         def apply_some(changes):
             for number, change in enumerate(apply(changes)):
                 if number == count:
+                    broker.apply = apply
                     raise BrokerUnreachable("The broker closed the connection.")
                 yield change
 
