@@ -17,8 +17,9 @@ class ClaimController(Controller):
         Whatever is not the user's to see gets one and the same answer, whether there is such a device or not.
         """
         devices = request.env["iot.device"]
-        if devices._claimable(code):
-            wizard = request.env["iot.device.claim.wizard"].create({"claim_code": code})
+        waiting = devices._claimable(code)
+        if waiting:
+            wizard = request.env["iot.device.claim.wizard"].create({"claim_code": waiting.claim_code})
             return self._form("smart_dairy_iot.iot_device_claim_action", wizard)
         device = devices._visible_by_claim_code(code)
         if device:

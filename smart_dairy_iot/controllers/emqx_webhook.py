@@ -25,7 +25,8 @@ class EmqxWebhook(http.Controller):
         secret = request.db and request.env["iot.settings"]._get_config().emqx_webhook_password
         if not secret:
             return request.make_response("", status=404)
-        if (request.httprequest.content_length or 0) > MOST_BYTES:
+        length = request.httprequest.content_length
+        if length is None or length > MOST_BYTES:
             return request.make_response("", status=413)
         try:
             event = read_event(request.httprequest.get_data(), secret, time.time())

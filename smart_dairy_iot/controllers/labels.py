@@ -9,7 +9,7 @@ from ..labels import draw_labels
 
 class LabelsController(Controller):
     @route("/iot/labels", type="http", auth="user", methods=["POST"])
-    def labels(self, ids, **_token):
+    def labels(self, ids="", **_token):
         """A label for each device, in the order of registration: that of the box they came in.
 
         :param ids: database ids, separated by commas; sent as a form, since an address has no room for thousands

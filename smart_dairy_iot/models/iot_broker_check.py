@@ -1,7 +1,8 @@
 """The comparison of the broker's users with the register: when it was last made, and what came of it.
 
 What differs is in `iot.broker.drift`. The broker is asked first, and the register read afterwards in a transaction of
-its own: what has been provisioned in between is in both, or its entry in the outbox tells that it was under way.
+its own: what is being provisioned meanwhile has an entry in the outbox, or, at a broker that is told at once, waits for
+the check to end.
 """
 
 from functools import partial
@@ -11,6 +12,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.modules.registry import Registry
 
 from ..provisioning import BrokerError, broker_for
+from .iot_provisioning_entry import write_alone
 
 
 class IotBrokerCheck(models.Model):
@@ -56,6 +58,7 @@ class IotBrokerCheck(models.Model):
     @api.model
     def _check_after_commit(self):
         """Check once more when this transaction, and what it has to tell the broker, is through."""
+        self._check_administrator()
         self.env.cr.postcommit.add(partial(check_broker, self.env.cr.dbname))
 
     @api.model
@@ -87,11 +90,18 @@ def check_broker(db_name):
     found, problem = None, None
     try:
         broker = broker_for(config)
-        with broker:
-            found = broker.users()
     except BrokerError as error:
-        problem = str(error)
+        broker, problem = None, str(error)
     with registry.cursor() as cr:
+        if broker and not broker.takes_hashes:
+            # An action that has told the broker, and is not committed yet, would look like a difference.
+            write_alone(cr)
+        try:
+            if broker:
+                with broker:
+                    found = broker.users()
+        except BrokerError as error:
+            problem = str(error)
         # One check at a time notes what it found. A lock of a table, unlike others, can be had before the transaction
         # has seen anything, so that it sees what the one before has noted.
         cr.execute("LOCK TABLE iot_broker_check IN SHARE ROW EXCLUSIVE MODE")

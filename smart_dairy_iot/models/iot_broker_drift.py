@@ -155,9 +155,13 @@ class IotBrokerDrift(models.Model):
         return self.env["iot.broker.check"].action_check_now()
 
     def action_mend(self):
-        """Make the broker follow the register for these users."""
+        """Make the broker follow the register for these users.
+
+        Foreign ones and those that want a new password are left out, and stay listed; alone, they are refused.
+        """
         self._check_open()
-        for drift in self:
+        mendable = self.filtered(lambda drift: drift.kind != "foreign" and not drift.needs_password)
+        for drift in self if not mendable else ():
             if drift.kind == "foreign":
                 raise UserError(_("%s belongs to no device: remove it from the broker, or ignore it.", drift.username))
             if drift.needs_password:
@@ -168,7 +172,7 @@ class IotBrokerDrift(models.Model):
                         drift.username,
                     )
                 )
-        return self._follow_register()
+        return mendable._follow_register()
 
     def action_remove(self):
         """Remove foreign users from the broker."""

@@ -31,6 +31,7 @@ from odoo.modules.registry import Registry
 from odoo.tools.sql import table_exists
 
 from ..provisioning import BrokerError, BrokerUser, Change, PasswordHash, broker_for, effect_on_connection
+from .iot_provisioning_entry import write_alone
 
 _logger = logging.getLogger(__name__)
 
@@ -159,6 +160,7 @@ class IotDeviceAuth(models.AbstractModel):
                     most=broker.most_changes,
                 )
             )
+        write_alone(self.env.cr)
         told = self._told(broker)
         for change in changes:
             said = told.setdefault(change.username, Told(change.before and change.before.password))
@@ -221,19 +223,31 @@ def _settle(db_name, broker, told):
     It runs when the transaction has ended: an error can no longer be anybody's answer. What the broker cannot be told
     now goes to the outbox, where it is seen and tried again.
     """
-    left = []
+    # Nobody's who is registered, as after the addon was uninstalled. Where the register cannot be read now, whoever
+    # applies the entries that are made of these reads it later.
+    left = [Change(username, "", None) for username in told]
     try:
         with Registry(db_name).cursor() as cr:
+            env = None
             if table_exists(cr, "iot_device"):
+                write_alone(cr)
                 # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
-                left = api.Environment(cr, SUPERUSER_ID, {})["iot.device.auth"]._settlement(told)
-            else:  # the addon has been uninstalled, and all its devices with it
-                left = [Change(username, "", None) for username in told]
-        if left:
-            with broker:
-                list(broker.apply(left))
+                env = api.Environment(cr, SUPERUSER_ID, {})
+                left = env["iot.device.auth"]._settlement(told)
+            try:
+                _apply(broker, left)
+            except BrokerError as error:
+                if env is None:
+                    raise
+                env["iot.provisioning.entry"]._add(left, error=str(error))
     except (BrokerError, psycopg2.Error) as error:
         _postpone(db_name, left, told, error)
+
+
+def _apply(broker, changes):
+    if changes:
+        with broker:
+            list(broker.apply(changes))
 
 
 def _postpone(db_name, left, told, error):

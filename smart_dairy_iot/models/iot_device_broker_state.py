@@ -10,18 +10,15 @@ class IotDevice(models.Model):
         [("up_to_date", "Up to Date"), ("waiting", "Waiting for the Broker")],
         compute="_compute_broker_state",
         search="_search_broker_state",
-        help="Waiting: the broker has not taken the last change of this device's user yet. It is tried again by itself.",
+        help="Waiting: the broker has not taken the last change of this device's user. It is tried again by itself.",
     )
     broker_error = fields.Char(compute="_compute_broker_state", help="What happened when the broker was last told.")
     broker_next_try = fields.Datetime(compute="_compute_broker_state")
 
     def _compute_broker_state(self):
         # Whoever sees the device may know whether the broker knows of it; the outbox itself is for administrators.
-        waiting = (
-            self.env["iot.provisioning.entry"]
-            .sudo()
-            .search(self._waiting_entries() + [("iot_device_id", "in", self.ids)])
-        )
+        entries = self.env["iot.provisioning.entry"].sudo()
+        waiting = entries.search([*self._waiting_entries(), ("iot_device_id", "in", self.ids)])
         of_device = waiting.grouped("iot_device_id")
         for device in self:
             entries = of_device.get(device._origin.sudo())

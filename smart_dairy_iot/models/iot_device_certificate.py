@@ -144,6 +144,8 @@ class IotDeviceCertificate(models.Model):
         :param reason: one of REVOCATION_REASONS
         """
         certificates = self.filtered(lambda certificate: certificate.state == "valid")
+        if not certificates:
+            return
         devices = certificates.iot_device_id
         users = devices._broker_users()
         certificates._in_action().write(

@@ -10,7 +10,9 @@ from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
 from .iot_certificate_authority import told_to_users
-from .iot_device_provisioning import CONNECTABLE_STATES, IDENTITY
+from .iot_device_provisioning import ACTIONS_ONLY, CONNECTABLE_STATES, IDENTITY
+
+ACTIONS_ONLY.update({"certificate_id", "certificate_cn", "certificate_expiry"})
 
 EXPIRING_DAYS = 30
 MOST_DAYS = 3650
@@ -72,7 +74,9 @@ class IotDevice(models.Model):
     # ------------------------------------------------------------------ write, unlink
 
     def write(self, vals):
+        left = self.filtered(lambda device: device.auth_method == "certificate" and device._identifies_otherwise(vals))
         result = super().write(vals)
+        left.certificate_ids._revoke("superseded")
         if IDENTITY & vals.keys():
             certificates = self.certificate_ids
             certificates.filtered(lambda found: found.cn != found.iot_device_id.mqtt_username)._revoke("superseded")
@@ -96,6 +100,8 @@ class IotDevice(models.Model):
         """Ask for the device's request, or for a key to be made, and issue a certificate."""
         self.ensure_one()
         self._check_may_have_certificate()
+        # Whether there is a CA is told before anything is filled in.
+        self.env["iot.certificate.authority"]._issuing()
         name = _("Renew the Certificate") if self._has_certificate() else _("Issue a Certificate")
         return self._certificate_window(name, "iot.device.certificate.wizard", {"default_iot_device_id": self.id})
 

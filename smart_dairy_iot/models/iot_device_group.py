@@ -42,7 +42,7 @@ class IotDeviceGroup(models.Model):
         self.ensure_one()
         action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_device_action")
         context = {"default_farm_id": self.farm_id.id, "default_group_ids": [(4, self.id)]}
-        return {**action, "name": self.name, "domain": [("group_ids", "in", self.ids)], "context": context}
+        return {**action, "display_name": self.name, "domain": [("group_ids", "in", self.ids)], "context": context}
 
 
 class IotDevice(models.Model):

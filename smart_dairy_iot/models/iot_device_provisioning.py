@@ -8,6 +8,7 @@ broker takes hashes, right after its commit (see `iot_device_auth`).
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
+from odoo.tools.misc import split_every
 
 from ..provisioning import BrokerUser, Change, PasswordHash, effect_on_connection
 from .iot_device import TOPIC_FIELDS, mqtt_identity
@@ -16,6 +17,7 @@ CONNECTABLE_STATES = ("active", "maintenance")
 STATES_WITHOUT_USER = ("provisioning", "decommissioned")
 
 ACTIONS_ONLY = {
+    "company_id",
     "state",
     "mqtt_username",
     "mqtt_client_id",
@@ -67,8 +69,8 @@ class IotDevice(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        defaults = {key[len("default_") :]: value for key, value in self.env.context.items() if key[:8] == "default_"}
-        for vals in [defaults, *vals_list]:
+        # Defaults are values, too: those in the context, and those that every user may keep for himself (ir.default).
+        for vals in [self.default_get(sorted(ACTIONS_ONLY)), *vals_list]:
             self._check_actions_only({name for name, value in vals.items() if value and value != "provisioning"})
         devices = super().create(vals_list)
         self.env["iot.settings"]._notify_registry()
@@ -98,13 +100,19 @@ class IotDevice(models.Model):
         return result
 
     def _leave_broker(self):
-        """Take these devices' users from the broker at once, as when the addon, and its outbox, are uninstalled."""
-        users = self._broker_users()
+        """Take these devices' users from the broker at once, as when the addon, and its outbox, are uninstalled.
+
+        A neutralised copy leaves the original's broker alone.
+        """
+        users = {} if self.env["iot.settings"]._is_neutralized() else self._broker_users()
         self.flush_model()
         # By SQL: a write would have the broker follow, through the outbox.
         self.env.cr.execute("UPDATE iot_device SET uses_mqtt = false WHERE id IN %s", [tuple(self.ids) or (0,)])
         self.invalidate_model(["uses_mqtt"])
-        self.env["iot.device.auth"]._tell((_change(user, None) for user in users.values() if user), at_once=True)
+        auth = self.env["iot.device.auth"]
+        changes = [_change(user, None) for user in users.values() if user]
+        for some in split_every(auth._broker().most_changes or max(len(changes), 1), changes):
+            auth._tell(some, at_once=True)
 
     def _identifies_otherwise(self, vals):
         """Whether writing these values changes by what the device identifies itself."""
@@ -192,6 +200,8 @@ class IotDevice(models.Model):
     def _change_state(self, state, allowed):
         labels = dict(self._fields["state"]._description_selection(self.env))
         for device in self:
+            if device.state == state:
+                raise UserError(_("%(device)s is %(state)s already.", device=device.name, state=labels[state].lower()))
             if device.state not in allowed:
                 raise UserError(
                     _(

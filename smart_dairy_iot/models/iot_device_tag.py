@@ -14,7 +14,6 @@ class IotDeviceTag(models.Model):
     color = fields.Integer(
         default=lambda self: randint(1, 11), help="One of Odoo's colours for tags, 1 to 11; 0: none."
     )
-    device_ids = fields.Many2many("iot.device", "iot_device_tag_rel", "tag_id", "iot_device_id", string="Devices")
 
     _sql_constraints = [
         ("name_unique", "EXCLUDE USING btree (lower(name) WITH =)", "There is a tag of this name already."),

@@ -39,7 +39,7 @@ class IotDeviceTemplate(models.Model):
         action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_device_template_wizard_action")
         # Nothing is selected yet: the list's selection, which the action is made for, is templates here.
         context = {"default_template_id": self.id, "active_model": self._name, "active_ids": self.ids}
-        return {**action, "name": _("Apply %s", self.name), "context": context}
+        return {**action, "display_name": _("Apply %s", self.name), "context": context}
 
     def _apply(self, devices):
         """Give the devices this configuration. Those in service are sent it at once, retained."""

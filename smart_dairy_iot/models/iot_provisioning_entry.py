@@ -17,9 +17,10 @@ from functools import partial
 import psycopg2
 
 from odoo import SUPERUSER_ID, api, fields, models
+from odoo.exceptions import UserError
 from odoo.modules.registry import Registry
 
-from ..provisioning import CONNECTION_EFFECTS, BrokerError, BrokerUnreachable, Change, broker_for
+from ..provisioning import CONNECTION_EFFECTS, BrokerBusy, BrokerError, BrokerUnreachable, Change, broker_for
 
 _logger = logging.getLogger(__name__)
 
@@ -123,8 +124,11 @@ class IotProvisioningEntry(models.Model):
 
     def action_apply(self):
         """Try the entries again now."""
+        waiting = self.filtered(lambda entry: entry.state == "waiting")
+        if not waiting:
+            return
         # Nobody writes to the outbox himself; to try now instead of soon is harmless to whoever may read it.
-        self.sudo().filtered(lambda entry: entry.state == "waiting").write({"next_try_at": fields.Datetime.now()})
+        waiting.sudo().write({"next_try_at": fields.Datetime.now()})
         self._apply_after_commit()
 
     @api.model
@@ -206,8 +210,19 @@ def _carry_out(broker, changes, errors):
         _carry_out(broker, changes[half:], errors)
 
 
+def write_alone(cr):
+    """Be the only one, until the transaction ends, who tells a broker that has no such lock of its own.
+
+    Who waits for it as his first statement reads the register as the one before him has committed it: the lock of a
+    table, unlike others, can be had before the transaction has seen anything.
+    """
+    cr.execute("LOCK TABLE iot_provisioning_entry IN SHARE ROW EXCLUSIVE MODE")
+
+
 def _apply_due(registry, broker):
     with registry.cursor() as cr:
+        if not broker.takes_hashes:
+            write_alone(cr)
         # Superuser, here and below: no user is behind the outbox; those who wrote to it had their rights checked.
         return api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]._apply(broker)
 
@@ -215,8 +230,8 @@ def _apply_due(registry, broker):
 def apply_entries(db_name):
     """Apply the entries that are due, in a transaction of their own.
 
-    The broker's context is entered first, since with it comes the right to be the only one who writes there; the
-    register is read afterwards, so that nobody writes older rights over newer ones.
+    The register is read once one has the right to be the only one who writes to the broker (it comes with the context
+    of a broker that takes hashes, and with `write_alone` for others): nobody writes older rights over newer ones.
     """
     registry = Registry(db_name)
     try:
@@ -229,10 +244,14 @@ def apply_entries(db_name):
             # Who came by meanwhile could not enter: what he has written is carried out with the rest.
             while _apply_due(registry, broker):
                 pass
-    except BrokerError as error:
+    except (BrokerError, UserError) as error:
         with registry.cursor() as cr:
-            entries = api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]
-            entries._due()._note_failure(str(error))
+            due = api.Environment(cr, SUPERUSER_ID, {})["iot.provisioning.entry"]._due()
+            if isinstance(error, BrokerBusy):
+                # They stay due: whoever is at work there carries them out before he leaves.
+                due.write({"error": str(error)})
+            else:
+                due._note_failure(str(error))
     except psycopg2.Error as error:
         # The entries are as they were, and the scheduled action comes by again.
         _logger.warning("The provisioning outbox of %s was left for later: %s", db_name, error)

@@ -2,9 +2,10 @@
 
 import os
 
-from odoo import api, models, tools
+from odoo import _, api, models, tools
+from odoo.exceptions import UserError
 
-from ..bridge.config import find_overrides, load_config, read_file_section
+from ..bridge.config import ConfigError, find_overrides, load_config, read_file_section
 from ..reactors.commands import CommandLoop
 
 
@@ -23,13 +24,17 @@ class IotSettings(models.AbstractModel):
         """The `Config` in force: environment over Odoo's file over system parameters.
 
         It holds the brokers' passwords: for server code only.
+
+        :raises UserError: where a setting has a value that it cannot have
         """
         # System parameters are readable for administrators only, settings hold for everybody.
         parameters = self.env["ir.config_parameter"].sudo().search_read([("key", "=like", "iot.%")], ["key", "value"])
         file_section, environ = self._server_settings()
-        return load_config(
-            file_section, {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters}, environ
-        )
+        values = {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters}
+        try:
+            return load_config(file_section, values, environ)
+        except ConfigError as error:
+            raise UserError(_("A setting of the server is wrong: %s.", error)) from error
 
     @api.model
     def _server_settings(self):

@@ -6,7 +6,7 @@ The page says of each setting where that is so, and which value is in force; of 
 import re
 
 from odoo import _, api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import AccessError, ValidationError
 
 from ..bridge.config import URLS, Config, ConfigError, check_value, value_range
 from ..bridge.topics import DEVICE_TYPE_PATHS
@@ -160,6 +160,7 @@ class ResConfigSettings(models.TransientModel):
     # The page is opened as a new record, of which Odoo computes only what depends on something.
     @api.depends("mqtt_broker_type")
     def _compute_iot_overrides(self):
+        self._check_may_change_settings()
         shown = {
             # Of a password nobody is told more than that there is one.
             name: {"source": source, "value": None if "password" in name else text}
@@ -169,6 +170,12 @@ class ResConfigSettings(models.TransientModel):
             settings.iot_overrides = shown
             decided = shown.get("mqtt_broker_type")
             settings.mqtt_broker_type_in_force = decided["value"] if decided else settings.mqtt_broker_type
+
+    @api.model
+    def _check_may_change_settings(self):
+        """What is computed of a form that is not stored, and what a button does, Odoo gives to everybody."""
+        if not self.env.user._is_system():
+            raise AccessError(_("The settings of the platform are for those who may change them."))
 
     @api.depends("mqtt_broker_type")
     def _compute_emqx_webhook_address(self):
@@ -208,6 +215,7 @@ class ResConfigSettings(models.TransientModel):
 
     def action_test_iot_connections(self):
         """Ask the broker, and what else provisioning talks to, with the settings in force; nothing is changed there."""
+        self._check_may_change_settings()
         problems = find_problems(self.env["iot.settings"]._get_config())
         names = {"broker": _("broker"), "database": _("authentication database"), "api": _("REST API")}
         answering = [names[part] for part, problem in problems.items() if not problem]

@@ -7,6 +7,7 @@ it is told what a device may do and carries that to the broker, every command co
 from .base import (
     CONNECTION_EFFECTS,
     Broker,
+    BrokerBusy,
     BrokerError,
     BrokerUnreachable,
     BrokerUser,

@@ -18,6 +18,10 @@ class BrokerUnreachable(BrokerError):
     """The broker, or a part of it, is away or silent: not this change is at fault, and any other would fail too."""
 
 
+class BrokerBusy(BrokerUnreachable):
+    """Another is telling the broker at this moment. He looks for what else there is to tell before he leaves."""
+
+
 @dataclass(frozen=True)
 class PasswordHash:
     """What is kept of a password: SHA-256 of salt and password, in hex.
@@ -52,8 +56,8 @@ class DeviceAccess:
 class BrokerUser:
     """A device's user as it has to be at the broker.
 
-    `password` is None for a device that identifies itself by a certificate alone. Until `previous_until` (naive UTC) the
-    previous password is good too, on brokers that can have two.
+    `password` is None for a device that identifies itself by a certificate alone. Until `previous_until` (naive UTC)
+    the previous password is good too, on brokers that can have two.
     """
 
     access: DeviceAccess
@@ -84,7 +88,8 @@ class Change:
 class FoundUser:
     """A user as the broker has it; `others` tells in words what else it may do (filters, denials, groups, superuser).
 
-    `password` is None where the broker does not tell it.
+    `password` is None where the broker does not tell it. `previous_password` is told only while it is good, which is
+    until `previous_until` (naive UTC).
     """
 
     username: str
@@ -94,6 +99,8 @@ class FoundUser:
     subscribe: frozenset = frozenset()
     password: PasswordHash | None = None
     others: tuple = ()
+    previous_password: PasswordHash | None = None
+    previous_until: datetime | None = None
 
 
 class Broker:

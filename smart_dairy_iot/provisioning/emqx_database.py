@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg2
 from psycopg2 import errors
 
-from .base import BrokerError, BrokerUnreachable
+from .base import BrokerBusy, BrokerError, BrokerUnreachable
 
 CONNECT_TIMEOUT_S = 3
 STATEMENT_TIMEOUT_S = 30
@@ -61,7 +61,8 @@ class AuthDatabase:
     def held(self):
         """Be the only one, on any machine, who writes; whoever has written before is done.
 
-        :raises BrokerError: when the database is out of reach, or another holds it for too long
+        :raises BrokerUnreachable: when the database is out of reach
+        :raises BrokerBusy: when another holds it for too long
         """
         if not self._thread_lock.acquire(timeout=LOCK_TIMEOUT_S):
             raise self._busy()
@@ -126,10 +127,15 @@ class AuthDatabase:
         """Wait for the lock and return the number of the turn."""
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-        with self._cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [WRITER_LOCK])
-            cursor.execute("SELECT nextval('mqtt_writer_turn')")
-            return cursor.fetchone()[0]
+        try:
+            with self._cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(%s)", [WRITER_LOCK])
+                cursor.execute("SELECT nextval('mqtt_writer_turn')")
+                return cursor.fetchone()[0]
+        except psycopg2.Error:
+            # A rollback does not give the lock back, the end of the connection does.
+            self._connection.close()
+            raise
 
     def _end_turn(self):
         if self._connection.closed:
@@ -196,7 +202,7 @@ class AuthDatabase:
         return BrokerUnreachable(f"{where} cannot be used: {_first_line(error)}.")
 
     def _busy(self):
-        return BrokerUnreachable(
+        return BrokerBusy(
             f"The authentication database at {self._address()} is being written to by another process for more than"
             f" {LOCK_TIMEOUT_S} seconds: try again later."
         )

@@ -98,6 +98,8 @@ class MosquittoBroker(Broker):
             client.connect(
                 config.mqtt_broker_host, config.mqtt_broker_port, clean_start=True, properties=_expire_at_once()
             )
+        except TimeoutError as error:
+            raise BrokerUnreachable(f"The broker at {self._address()} does not answer: try again later.") from error
         except (OSError, ValueError, ssl.SSLError) as error:
             raise BrokerUnreachable(f"The broker at {self._address()} cannot be reached: {error}.") from error
         self._answers = queue.Queue()

@@ -48,7 +48,9 @@ def _differences(wanted, present, tells_passwords):
     if present.client_id != wanted.access.client_id:
         sentences.append(f"It may connect as {present.client_id or 'any client'} instead of {wanted.access.client_id}.")
     if present.enabled != wanted.enabled:
-        sentences.append("It is let in and has to be refused." if present.enabled else "It is refused and has access.")
+        sentences.append(
+            "It is let in and has to be refused." if present.enabled else "It is refused and has to be let in."
+        )
     for verb, found, rights in (
         ("publish", present.publish, wanted.access.publish),
         ("subscribe", present.subscribe, wanted.access.subscribe),
@@ -56,6 +58,7 @@ def _differences(wanted, present, tells_passwords):
         sentences += _topic_differences(verb, found, set(rights), complete=wanted.enabled)
     if tells_passwords:
         sentences += _password_difference(wanted.password, present.password)
+        sentences += _previous_password_difference(wanted, present)
     return tuple(sentences + _others(present))
 
 
@@ -77,6 +80,14 @@ def _password_difference(wanted, present):
     if wanted is None:
         return ["It has a password, though its device identifies itself by a certificate alone."]
     return ["Its password is not the one that was issued last."]
+
+
+def _previous_password_difference(wanted, present):
+    """One that is good no more, or was lost, lets nobody in who should stay out."""
+    second = (present.previous_password, present.previous_until)
+    if present.previous_password is None or second == (wanted.previous_password, wanted.previous_until):
+        return []
+    return ["A second password is good that was not issued, or is good for longer than it was to be."]
 
 
 def _powers(present):

@@ -25,6 +25,7 @@ from . import test_firmware_rollout
 from . import test_firmware_screen
 from . import test_groups_templates
 from . import test_host
+from . import test_identity_rights
 from . import test_import
 from . import test_iot_live
 from . import test_labels

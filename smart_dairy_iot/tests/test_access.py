@@ -123,6 +123,33 @@ class TestAccess(IotCase):
             with self.subTest(action=action), self.assertRaises(AccessError), self.env.cr.savepoint():
                 getattr(device, action)()
 
+    def test_no_wizard_tells_a_manager_of_a_device_that_he_does_not_see(self):
+        for model, field, values in (
+            ("iot.device.claim.wizard", "name", {"claim_code": "x"}),
+            ("iot.device.replace.wizard", "device_id", {"reason": "x"}),
+            (
+                "iot.device.replace.wizard",
+                "state",
+                {"reason": "x", **dict.fromkeys(("device_id", "manufacturer", "model"), "x")},
+            ),
+            ("iot.device.credentials.wizard", "data_topic", {}),
+            ("iot.device.certificate.wizard", "cn", {}),
+        ):
+            wizards = self.env[model].with_user(self.manager)
+            with self.subTest(model=model, field=field), self.assertRaises(AccessError), self.env.cr.savepoint():
+                wizard = wizards.create({"iot_device_id": self.there.id, **values})
+                wizard.env.invalidate_all()  # what this test itself has read of the device is no right of the manager's
+                wizard[field]
+            shown = wizards.create({"iot_device_id": self.here.id, **values})[field]
+            self.assertTrue(shown, f"{model}.{field} of a device of his own")
+
+    def test_no_manager_tags_a_device_that_he_does_not_see(self):
+        tag = self.env["iot.device.tag"].with_user(self.manager).create({"name": "Mine"})
+        with self.assertRaises(AccessError):
+            self.there.with_user(self.manager).tag_ids = tag
+        ways = [field for field in tag._fields.values() if field.comodel_name == "iot.device"]
+        self.assertFalse(ways, "record rules of devices do not hold for what is written to a tag")
+
     def test_a_manager_cannot_touch_devices_of_farms_that_he_does_not_see(self):
         self.there.with_user(self.admin).action_provision()
         device = self.there.with_user(self.manager)

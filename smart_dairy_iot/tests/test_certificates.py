@@ -37,6 +37,11 @@ class TestCertificates(CertificateCase):
 
     # ------------------------------------------------------------------ issuing
 
+    def test_that_there_is_no_device_ca_is_told_before_the_form_is_filled_in(self):
+        self.authority.state = "retired"
+        with self.assertRaisesRegex(UserError, "no device CA yet"):
+            self.device.action_issue_certificate()
+
     def test_a_device_s_request_becomes_a_certificate_of_its_user_name(self):
         certificate = self.issue(self.device)
         signed = x509.load_pem_x509_certificate(certificate.certificate_pem.encode())

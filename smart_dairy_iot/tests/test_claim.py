@@ -203,6 +203,12 @@ class TestLabelAddress(HttpCase):
         self.assertEqual(answer.status_code, 303)
         self.assertIn("action=smart_dairy_iot.iot_device_claim_action", answer.headers["Location"])
 
+    def test_the_form_shows_the_code_as_it_is_on_the_label_however_it_was_typed(self):
+        device = self.device("LABEL-1")
+        self.answer("claim_manager", device.claim_code.lower().replace("-", ""))
+        wizard = self.env["iot.device.claim.wizard"].search([], order="id desc", limit=1)
+        self.assertEqual(wizard.claim_code, device.claim_code)
+
     def test_a_claimed_device_leads_to_its_form_for_who_may_read_it(self):
         device = self.device("LABEL-1", self.farm)
         for login in ("claim_user", "claim_manager"):

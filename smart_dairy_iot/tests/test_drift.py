@@ -115,6 +115,15 @@ class TestDriftAtTheBroker(IotCase):
         with MosquittoBroker(self.config()) as broker:
             self.assertNotIn(FOREIGN, broker.users())
 
+    def test_of_a_mixed_selection_what_can_be_mended_is_and_the_rest_stays_listed(self):
+        self.add_foreign_user()
+        self.at_broker(Change(USERNAME, "sd_DRIFT-1", replace(self.registered_user(), enabled=False)))
+        self.check()
+        with self.transaction() as env:
+            env["iot.broker.drift"].search([("username", "in", [FOREIGN, USERNAME])]).action_mend()
+        self.assertIsNone(self.found())
+        self.assertEqual(self.found(FOREIGN)[0], "foreign")
+
     def test_a_foreign_user_that_is_ignored_stays_so_until_it_is_gone(self):
         self.add_foreign_user()
         self.check()
@@ -158,7 +167,7 @@ class TestDriftAtTheBroker(IotCase):
         user = self.registered_user()
         self.at_broker(Change(USERNAME, "sd_DRIFT-1", replace(user, enabled=False)))
         self.check()
-        self.assertEqual(self.found()[:2], ("stale", "It is refused and has access."))
+        self.assertEqual(self.found()[:2], ("stale", "It is refused and has to be let in."))
         self.act("action_mend")
         self.assertIsNone(self.found())
         with self.transaction() as env:

@@ -118,6 +118,9 @@ class TestEmqxWebhook(HttpCase):
     def test_a_body_that_is_too_large_is_not_read(self):
         self.assertEqual(self.post(" " * 5000).status_code, 413)
 
+    def test_a_body_that_does_not_tell_its_size_is_not_read(self):
+        self.assertEqual(self.post(iter([b" " * 5000])).status_code, 413)
+
     def test_while_no_secret_is_set_there_is_no_such_address(self):
         self.use_secret("")
         self.assertEqual(self.report(secret="").status_code, 404)

@@ -65,6 +65,7 @@ class TestTagsAndGroups(IotCase):
         group = self.env["iot.device.group"].create({"name": "Trial", "device_ids": [(6, 0, devices.ids)]})
         self.assertEqual(group.device_count, 2)
         action = group.action_view_devices()
+        self.assertEqual(action["display_name"], "Trial", "the web client's title, before the action's name")
         self.assertEqual(self.env["iot.device"].search(action["domain"]), devices)
         self.new_device("T-3", farm=self.valley, user=self.admin).group_ids = group
         group.invalidate_recordset()

@@ -132,6 +132,11 @@ class TestLabelsOverHttp(HttpCase):
         ids = ids or ",".join(map(str, devices.ids))
         return self.url_open("/iot/labels", data={"ids": ids, "csrf_token": token})
 
+    def test_without_devices_it_is_a_bad_request(self):
+        self.authenticate("label_manager", "label_manager")
+        answer = self.url_open("/iot/labels", data={"csrf_token": self.csrf_token()})
+        self.assertEqual(answer.status_code, 400)
+
     def csrf_token(self):
         return re.search(r'csrf_token: "(\w+)"', self.url_open("/web").text)[1]
 

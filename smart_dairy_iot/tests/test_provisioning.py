@@ -1,11 +1,12 @@
 """From the register to the broker: who may connect, and what happens when he may no longer."""
 
+import os
 from unittest.mock import patch
 
 from odoo.exceptions import UserError
 from odoo.tests import tagged
 
-from ..provisioning import Change
+from ..provisioning import Change, MosquittoBroker
 from .common import IotCase
 
 CONFIGURED = '{"interval_seconds": 60, "config_version": 1}'
@@ -59,7 +60,7 @@ class TestProvisioning(IotCase):
 
     def test_a_device_is_provisioned_once(self):
         self.provision(self.device)
-        with self.assertRaises(UserError):
+        with self.assertRaisesRegex(UserError, "Device T-1 is active already"):
             self.device.action_provision()
 
     def test_deactivating_disconnects_at_once_and_refuses_until_the_device_is_reactivated(self):
@@ -180,7 +181,29 @@ class TestProvisioning(IotCase):
         self.assertRefused(self.device, password)
         self.assertAccepted(self.device, self.device.action_rotate_password()["context"]["default_mqtt_password"])
 
+    def test_a_wrong_setting_of_the_server_is_one_sentence(self):
+        with (
+            patch.dict(os.environ, {"SMART_DAIRY_MQTT_BROKER_PORT": "many"}),
+            self.assertRaisesRegex(UserError, "mqtt_broker_port"),
+        ):
+            self.device.action_provision()
+
+    def test_uninstalling_a_neutralised_copy_leaves_the_original_s_broker_alone(self):
+        password = self.provision(self.device)
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", "true")
+        self.device._leave_broker()
+        self.env["ir.config_parameter"].set_param("database.is_neutralized", False)
+        self.assertAccepted(self.device, password)
+
     # ------------------------------------------------------------------ the broker out of reach
+
+    def test_all_devices_leave_the_broker_though_there_are_more_than_one_action_may_change(self):
+        devices = [self.new_device(f"LEAVE-{number}") for number in range(3)]
+        passwords = [self.provision(device) for device in devices]
+        with patch.object(MosquittoBroker, "most_changes", 2):
+            self.env["iot.device"].browse([device.id for device in devices])._leave_broker()
+        for device, password in zip(devices, passwords, strict=True):
+            self.assertRefused(device, password)
 
     def test_with_the_broker_out_of_reach_every_action_says_so_and_changes_nothing(self):
         waiting, active, inactive = self.device, self.new_device("T-2"), self.new_device("T-3")

@@ -13,7 +13,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import HttpCase, new_test_user, tagged
 
 from ..models import iot_device_auth, iot_provisioning_entry
-from ..provisioning import Broker, BrokerError, BrokerUnreachable
+from ..provisioning import Broker, BrokerBusy, BrokerError, BrokerUnreachable
 from .common import IotCase
 
 
@@ -134,6 +134,17 @@ class TestProvisioningOutbox(IotCase, HttpCase):
         self.assertFalse(self.broker.known)
         self.device.action_tell_broker()
         self.commit()
+        self.assertIn("TE_OB-1", self.broker.known)
+
+    def test_what_finds_another_at_work_is_not_postponed_so_that_he_carries_it_out_too(self):
+        self.provision(self.device)
+        with patch.object(HashTakingBroker, "__enter__", side_effect=BrokerBusy("Another process is writing.")):
+            self.commit()
+        self.assertFalse(self.broker.known)
+        entry = self.entries(self.device)
+        self.assertEqual((entry.state, entry.attempts), ("waiting", 0))
+        self.assertEqual(self.device.broker_error, "Another process is writing.")
+        self.run_cron()
         self.assertIn("TE_OB-1", self.broker.known)
 
     def test_what_is_applied_late_is_what_the_register_says_then(self):

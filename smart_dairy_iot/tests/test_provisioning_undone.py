@@ -3,9 +3,12 @@
 These tests commit and roll back real transactions of their own, and delete what they made.
 """
 
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from unittest.mock import patch
+
+import psycopg2
 
 from odoo import SUPERUSER_ID, api
 from odoo.exceptions import UserError
@@ -38,7 +41,7 @@ def acting_without_confirming(config):
 
 
 def breaking_off_after(count):
-    """The real broker, over a line that breaks once so many users were confirmed."""
+    """The real broker, over a line that breaks once, when so many users were confirmed."""
 
     def broker_for(config):
         broker = MosquittoBroker(config)
@@ -47,6 +50,7 @@ def breaking_off_after(count):
         def apply_some(changes):
             for number, change in enumerate(apply(changes)):
                 if number == count:
+                    broker.apply = apply
                     raise BrokerUnreachable("The broker closed the connection.")
                 yield change
 
@@ -229,17 +233,46 @@ class TestUndoneProvisioning(IotCase):
         with self.transaction() as env:
             self.assertEqual(self.device(env).broker_state, "up_to_date")
 
+    def test_what_is_left_to_tell_is_not_lost_when_the_register_cannot_be_read_at_that_moment(self):
+        password = self.provisioned()
+        unread = psycopg2.errors.SerializationFailure("could not serialize access")
+        with self.registry.cursor() as cr:
+            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_deactivate()
+            with patch.object(type(self.env["iot.device.auth"]), "_settlement", side_effect=unread):
+                cr.rollback()
+        self.check(False, password)
+        with self.transaction() as env:
+            self.assertEqual(self.device(env).broker_state, "waiting")
+            self.device(env).action_tell_broker()
+        self.check(True, password)
+
     def test_a_user_that_could_not_be_deleted_because_the_broker_is_gone_is_deleted_once_it_is_there(self):
         self.provisioned()
         gone = patch.object(MosquittoBroker, "__enter__", side_effect=BrokerUnreachable("The broker is gone."))
-        with self.registry.cursor() as cr:
-            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_decommission()
-            with gone:
-                cr.commit()
+        with ExitStack() as until_committed, self.transaction() as env:
+            self.device(env).action_decommission()
+            until_committed.enter_context(gone)
         self.assertTrue(self.known_to_broker())
         with self.transaction() as env:
             env["iot.provisioning.entry"].search([("state", "=", "waiting")]).action_apply()
         self.assertFalse(self.known_to_broker())
+
+    def test_what_one_action_puts_back_does_not_undo_what_another_has_told_since(self):
+        password = self.provisioned()
+        with self.registry.cursor() as cr:
+            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_deactivate()
+            follower = threading.Thread(target=self.deactivate)
+            # It waits for its turn, and has it between the first one's end and what that puts back, or after.
+            follower.start()
+            cr.rollback()
+        follower.join(30)
+        self.assertFalse(follower.is_alive())
+        self.assertEqual(self.state(), "inactive")
+        self.check(False, password)
+
+    def deactivate(self):
+        with self.transaction() as env:
+            self.device(env).action_deactivate()
 
     def test_a_bulk_action_that_breaks_off_half_way_leaves_no_user_behind(self):
         with self.transaction() as env:

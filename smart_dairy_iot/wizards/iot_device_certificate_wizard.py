@@ -13,7 +13,7 @@ class IotDeviceCertificateWizard(models.TransientModel):
     _description = "Issue a Device Certificate"
 
     iot_device_id = fields.Many2one("iot.device", string="Device", required=True, readonly=True, ondelete="cascade")
-    cn = fields.Char(string="Common Name", related="iot_device_id.mqtt_username")
+    cn = fields.Char(string="Common Name", related="iot_device_id.mqtt_username", related_sudo=False)
     key_source = fields.Selection(
         [("device", "The device has made its key"), ("server", "Make a key for the device")],
         string="Private Key",
@@ -25,7 +25,7 @@ class IotDeviceCertificateWizard(models.TransientModel):
     csr_text = fields.Text(string="Request (Text)", help="The device's CSR, PEM.")
     days = fields.Integer(string="Valid for (Days)", required=True, default=365)
     previous_id = fields.Many2one("iot.device.certificate", compute="_compute_previous_id")
-    previous_until = fields.Datetime(related="previous_id.not_after")
+    previous_until = fields.Datetime(related="previous_id.not_after", related_sudo=False)
     revoke_previous = fields.Boolean(
         string="Revoke the Present One",
         help="The device is disconnected, and refused until it has the new certificate.",
@@ -73,10 +73,10 @@ class IotDeviceCertificateDeliveryWizard(models.TransientModel):
     certificate_id = fields.Many2one(
         "iot.device.certificate", string="Issued", required=True, readonly=True, ondelete="cascade"
     )
-    iot_device_id = fields.Many2one(related="certificate_id.iot_device_id")
-    cn = fields.Char(related="certificate_id.cn")
-    serial_number = fields.Char(related="certificate_id.serial_number")
-    not_after = fields.Datetime(related="certificate_id.not_after")
+    iot_device_id = fields.Many2one(related="certificate_id.iot_device_id", related_sudo=False)
+    cn = fields.Char(related="certificate_id.cn", related_sudo=False)
+    serial_number = fields.Char(related="certificate_id.serial_number", related_sudo=False)
+    not_after = fields.Datetime(related="certificate_id.not_after", related_sudo=False)
     certificate_name = fields.Char(compute="_compute_files")
     certificate = fields.Char(compute="_compute_files")
     pkcs12 = fields.Char(string="Key and Certificate", store=False, readonly=True)

@@ -18,7 +18,7 @@ class IotDeviceClaimWizard(models.TransientModel):
     device_type = fields.Selection(DEVICE_TYPES, compute="_compute_device")
     hardware = fields.Char(compute="_compute_device", help="Manufacturer, model and serial number.")
     may_be_provisioned = fields.Boolean(compute="_compute_device")
-    name = fields.Char(string="Device Name", compute="_compute_name", store=True, readonly=False)
+    name = fields.Char(string="Device Name", compute="_compute_name", compute_sudo=False, store=True, readonly=False)
     farm_id = fields.Many2one("farm.location", default=lambda self: self._only_farm())
     location_id = fields.Many2one("farm.pen", string="Pen/Location", domain="[('farm_id', '=', farm_id)]")
     location_description = fields.Char(string="Where Exactly")

@@ -14,12 +14,12 @@ class IotDeviceCredentialsWizard(models.TransientModel):
     mqtt_client_id = fields.Char(string="Client ID", readonly=True)
     mqtt_password = fields.Char(string="Password", store=False, readonly=True)
     broker_address = fields.Char(compute="_compute_broker_address")
-    data_topic = fields.Char(related="iot_device_id.data_topic")
-    status_topic = fields.Char(related="iot_device_id.status_topic")
-    alert_topic = fields.Char(related="iot_device_id.alert_topic")
-    command_topic = fields.Char(related="iot_device_id.command_topic")
-    config_topic = fields.Char(related="iot_device_id.config_topic")
-    ack_topic = fields.Char(related="iot_device_id.ack_topic")
+    data_topic = fields.Char(related="iot_device_id.data_topic", related_sudo=False)
+    status_topic = fields.Char(related="iot_device_id.status_topic", related_sudo=False)
+    alert_topic = fields.Char(related="iot_device_id.alert_topic", related_sudo=False)
+    command_topic = fields.Char(related="iot_device_id.command_topic", related_sudo=False)
+    config_topic = fields.Char(related="iot_device_id.config_topic", related_sudo=False)
+    ack_topic = fields.Char(related="iot_device_id.ack_topic", related_sudo=False)
 
     @api.depends("iot_device_id")
     def _compute_broker_address(self):

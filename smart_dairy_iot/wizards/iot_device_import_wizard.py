@@ -68,7 +68,7 @@ class IotDeviceImportWizard(models.TransientModel):
         action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_device_action")
         return {
             **action,
-            "name": _("Imported Devices"),
+            "display_name": _("Imported Devices"),
             "views": [(False, "list"), (False, "form")],
             "domain": [("id", "in", devices.ids)],
             "target": "main",

@@ -11,12 +11,20 @@ class IotDeviceReplaceWizard(models.TransientModel):
     _description = "Replace Device"
 
     iot_device_id = fields.Many2one("iot.device", string="Device", required=True, readonly=True, ondelete="cascade")
-    state = fields.Selection(related="iot_device_id.state")
+    state = fields.Selection(related="iot_device_id.state", related_sudo=False)
     device_id = fields.Char(
-        string="New Device ID", compute="_compute_successor", store=True, precompute=True, readonly=False, required=True
+        string="New Device ID",
+        compute="_compute_successor",
+        compute_sudo=False,
+        store=True,
+        precompute=True,
+        readonly=False,
+        required=True,
     )
-    manufacturer = fields.Char(compute="_compute_successor", store=True, precompute=True, readonly=False)
-    model = fields.Char(compute="_compute_successor", store=True, precompute=True, readonly=False)
+    manufacturer = fields.Char(
+        compute="_compute_successor", compute_sudo=False, store=True, precompute=True, readonly=False
+    )
+    model = fields.Char(compute="_compute_successor", compute_sudo=False, store=True, precompute=True, readonly=False)
     serial_number = fields.Char()
     mac_address = fields.Char(string="MAC Address")
     firmware_version = fields.Char()

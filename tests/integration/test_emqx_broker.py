@@ -303,6 +303,18 @@ def test_who_waits_too_long_for_another_gets_a_sentence(emqx_config, another_pro
     assert users(emqx_config).keys() == {"CO_C-1", "CO_C-3"}
 
 
+def test_who_could_not_begin_does_not_keep_the_others_out(emqx_config, emqx_tables, another_process, bed):
+    superuser = bed.postgres.superuser()
+    superuser.query(emqx_tables.database, "ALTER SEQUENCE mqtt_writer_turn RENAME TO gone")
+    try:
+        with pytest.raises(BrokerUnreachable, match="lacks tables"):
+            apply(emqx_config, change(user(1)))
+    finally:
+        superuser.query(emqx_tables.database, "ALTER SEQUENCE gone RENAME TO mqtt_writer_turn")
+    apply(another_process, change(user(2)))
+    assert users(another_process).keys() == {"CO_C-2"}
+
+
 # ---------------------------------------------------------------------- a database in trouble
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from cable import Cable
 from mosquitto_users import (
     ACCESS,
     ACTIVE,
@@ -30,6 +31,7 @@ from smart_dairy_iot.provisioning import (
     FoundUser,
     PasswordHash,
     broker_for,
+    mosquitto,
 )
 from smart_dairy_iot.provisioning.mosquitto import MOST_IN_ONE_MESSAGE, RESPONSE_TOPIC
 
@@ -203,6 +205,15 @@ def test_what_keeps_the_administrator_away_is_one_clear_sentence(config, change,
         pytest.fail("the connection was made")
     assert "\n" not in str(error.value)
     assert config.mqtt_admin_password not in str(error.value)
+
+
+def test_a_broker_that_hangs_is_told_in_plain_words(config, monkeypatch):
+    monkeypatch.setattr(mosquitto, "TIMEOUT_S", 0.5)
+    with Cable(config.mqtt_broker_port) as cable:
+        cable.freeze()
+        with pytest.raises(BrokerUnreachable, match="does not answer"):
+            with broker_for(replace(config, mqtt_broker_port=cable.port)):
+                pytest.fail("the connection was made")
 
 
 def test_a_user_who_is_no_administrator_cannot_manage_users(config, broker, users):

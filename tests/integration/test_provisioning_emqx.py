@@ -4,6 +4,7 @@ The tables are EMQX's own, and who gets in is decided by its own queries (see em
 stand-in. What Odoo reaches of both goes through cables that the tests unplug.
 """
 
+import time
 from types import SimpleNamespace
 
 import psycopg2
@@ -17,6 +18,7 @@ from stack.emqx_tables import EmqxTables
 from support import Database, Device, Farm, eventually, log_in, new_code
 
 MENDED_WITHIN_SECONDS = 90  # the scheduled action comes by once a minute
+OFF_WITHIN_SECONDS = 5
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +89,11 @@ def test_a_provisioned_device_is_let_in_by_the_broker_s_own_query_and_the_plain_
 
 def test_deactivating_refuses_the_device_and_ends_its_connection_and_reactivating_lets_it_in(emqx, farm):
     device = farm.provision(new_code("EM-"))
+    started = time.monotonic()
     act(emqx, device, "action_deactivate")
     assert not is_let_in(emqx, device)
     assert device.credentials.client_id in emqx.api.kicked()
+    assert time.monotonic() - started < OFF_WITHIN_SECONDS
     act(emqx, device, "action_reactivate")
     assert is_let_in(emqx, device)
 

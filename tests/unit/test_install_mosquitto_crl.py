@@ -1,10 +1,12 @@
 """The script that gives Mosquitto its revocation lists: what it takes, what it refuses, and whom it tells."""
 
 import shutil
+import signal
 import stat
 import subprocess
 import threading
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -38,7 +40,9 @@ class Installation:
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(self._command)
+        # Who runs the tests may ignore the signal, which is inherited; a program such as Mosquitto sets what it does.
+        heed = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+        self.process = subprocess.Popen(self._command, preexec_fn=heed)
 
     def install(self, text, pid=None):
         source = self.directory / "source.pem"

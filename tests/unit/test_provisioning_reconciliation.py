@@ -1,6 +1,7 @@
 """What counts as a difference between the register and a broker, and what does not."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -51,6 +52,23 @@ def test_a_user_of_no_device_is_foreign_with_what_it_may_do():
     assert "It may receive dairy/#." in text
 
 
+def test_a_second_password_that_was_not_issued_or_is_good_for_longer_is_a_difference():
+    until = datetime(2026, 1, 2)
+    former = PasswordHash.of("former")
+    in_grace = replace(WANTED, previous_password=former, previous_until=until)
+    assert differences(in_grace, replace(FOUND, previous_password=former, previous_until=until)) == []
+    # The register does not forget it when the grace is over; the broker tells it no more then.
+    assert differences(in_grace, FOUND) == []
+    for wanted, second, end in (
+        (WANTED, former, until),
+        (in_grace, PasswordHash.of("another"), until),
+        (in_grace, former, until + timedelta(days=1)),
+    ):
+        (drift,) = differences(wanted, replace(FOUND, previous_password=second, previous_until=end))
+        assert drift.kind == "stale"
+        assert "second password" in drift.details[0]
+
+
 def test_the_platform_s_own_users_are_never_a_difference():
     assert compare({}, {"sd_bridge": FOUND, "sd_admin": FOUND}, {"sd_bridge", "sd_admin"}) == []
 
@@ -60,7 +78,7 @@ def test_the_platform_s_own_users_are_never_a_difference():
     [
         ({"client_id": "sd_T-2"}, "sd_T-2 instead of sd_T-1"),
         ({"client_id": None}, "any client"),
-        ({"enabled": False}, "refused and has access"),
+        ({"enabled": False}, "refused and has to be let in"),
         (
             {"publish": FOUND.publish | {"dairy/HILL/temperature/T-2/data"}},
             "publish to dairy/HILL/temperature/T-2/data",
