@@ -91,6 +91,8 @@ class IotDeviceAuth(models.AbstractModel):
         :param grace: whether the old passwords stay good for a while, on a broker that can have two
         :returns: [{"device", "username", "client_id", "password"}]
         """
+        if not devices:
+            return []
         before = devices._broker_users()
         passwords = {device: _new_password() for device in devices}
         devices._store_passwords(passwords, self._previous_until() if grace else None)

@@ -163,6 +163,9 @@ class TestProvisioning(IotCase):
         self.assertEqual(self.device.state, "inactive")
         self.assertRefused(self.device, new)
 
+    def test_nobody_to_issue_a_password_to_is_no_error(self):
+        self.assertEqual(self.env["iot.device.auth"]._issue_passwords(self.env["iot.device"]), [])
+
     def test_a_device_without_mqtt_is_provisioned_without_a_broker(self):
         meter = self.new_device("MM-1", "milk_meter", uses_mqtt=False)
         with self.broker_out_of_reach():
