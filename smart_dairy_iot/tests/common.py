@@ -64,6 +64,7 @@ class IotCase(TransactionCase):
 
     def tables_with(self, text):
         """Names of the tables of which some row holds a text in any column."""
+        self.env.flush_all()
         cr = self.env.cr
         cr.execute(
             "SELECT relname FROM pg_class"
