@@ -62,6 +62,21 @@ class IotCase(TransactionCase):
         with self.connected(device, password, **other) as connection:
             self.assertFalse(connection.accepted, f"the broker let {device.name} in")
 
+    def tables_with(self, text):
+        """Names of the tables of which some row holds a text in any column."""
+        self.env.flush_all()
+        cr = self.env.cr
+        cr.execute(
+            "SELECT relname FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace ORDER BY relname"
+        )
+        found = []
+        for (table,) in cr.fetchall():
+            cr.execute(f'SELECT 1 FROM "{table}" AS row WHERE row::text LIKE %s LIMIT 1', [f"%{text}%"])
+            if cr.fetchone():
+                found.append(table)
+        return found
+
     @contextmanager
     def broker_out_of_reach(self):
         """Within it, the settings lead to a port on which nobody listens."""

@@ -162,20 +162,6 @@ class TestCertificates(CertificateCase):
             self.assertEqual(self.tables_with(secret), [])
         self.assertIn("iot_device_certificate", self.tables_with(self.device.certificate_id.serial_number))
 
-    def tables_with(self, text):
-        """Names of the tables of which some row holds a text in any column."""
-        cr = self.env.cr
-        cr.execute(
-            "SELECT relname FROM pg_class"
-            " WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace ORDER BY relname"
-        )
-        found = []
-        for (table,) in cr.fetchall():
-            cr.execute(f'SELECT 1 FROM "{table}" AS row WHERE row::text LIKE %s LIMIT 1', [f"%{text}%"])
-            if cr.fetchone():
-                found.append(table)
-        return found
-
     def test_neither_key_nor_passphrase_is_in_a_log_or_an_attachment(self):
         attachments = self.env["ir.attachment"].search_count([])
         with self.assertLogs("odoo", logging.DEBUG) as logs:

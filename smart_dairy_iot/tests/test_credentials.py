@@ -70,20 +70,6 @@ class TestCredentials(IotCase):
         self.assertEqual(self.tables_with(password), [])
         self.assertIn("iot_device", self.tables_with(self.device.sudo().mqtt_password_hash), "the search itself works")
 
-    def tables_with(self, text):
-        """Names of the tables of which some row holds a text in any column."""
-        cr = self.env.cr
-        cr.execute(
-            "SELECT relname FROM pg_class"
-            " WHERE relkind = 'r' AND relnamespace = current_schema::regnamespace ORDER BY relname"
-        )
-        found = []
-        for (table,) in cr.fetchall():
-            cr.execute(f'SELECT 1 FROM "{table}" AS row WHERE row::text LIKE %s LIMIT 1', [f"%{text}%"])
-            if cr.fetchone():
-                found.append(table)
-        return found
-
     def test_the_password_is_in_no_log_not_even_among_the_statements_sent_to_the_database(self):
         with self.assertLogs("odoo", logging.DEBUG) as logs:
             first = self.provision(self.device)

@@ -7,7 +7,6 @@ import secrets
 from unittest.mock import patch
 
 from lxml import html
-from psycopg2 import sql
 
 from odoo.tests import HttpCase, tagged
 
@@ -43,6 +42,7 @@ def credentials_of(devices):
 @tagged("post_install", "-at_install")
 class TestCredentialsSheet(HttpCase):
     new_device = IotCase.new_device
+    tables_with = IotCase.tables_with
 
     def setUp(self):
         super().setUp()
@@ -114,16 +114,6 @@ class TestCredentialsSheet(HttpCase):
         self.assertEqual({row["broker_address"] for row in rows}, {self.env["iot.settings"]._broker_address()})
         self.assertEqual(self.tables_with("read:SHEET-0"), ["mail_message"], "the search finds what is there")
         self.assertEqual(self.tables_with("secret-of_"), [])
-
-    def tables_with(self, text):
-        self.env.flush_all()
-        self.env.cr.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        found = []
-        for (table,) in self.env.cr.fetchall():
-            query = sql.SQL("SELECT 1 FROM {} AS line WHERE line::text LIKE %s LIMIT 1").format(sql.Identifier(table))
-            self.env.cr.execute(query, [f"%{text}%"])
-            found += [table] if self.env.cr.fetchone() else []
-        return found
 
     def test_many_are_provisioned_by_one_button_and_their_passwords_are_kept_nowhere(self):
         devices = self.new_device("SHEET-1") | self.new_device("SHEET-2")
