@@ -1,0 +1,157 @@
+"""A farm to measure: an Odoo's database with devices, a broker, and the bridge as a process of its own."""
+
+import contextlib
+import json
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import paho.mqtt.client as mqtt
+import psycopg2
+
+from simulation.rpc import OdooClient
+from stack.service import Service
+from stack.shell import StackError, say
+from stack.test_bed import STANDARD_DATABASE, open_test_bed
+
+from .limits import copy_rate
+from .publisher import Publisher
+from .traffic import FARM_CODE, TABLES, make_devices
+
+DATABASE = "bench"
+ADDONS = ("smart_dairy_iot", "smart_dairy_iot_milk", "smart_dairy_iot_alerts")
+_CONTROL = "$CONTROL/dynamic-security/v1"
+_PUBLISHER = "sd_bench"
+_COPY_BATCH = 1_000
+# What a device of each type needs beside what all have.
+_KINDS = {
+    "collar": {"device_type": "collar"},
+    "temperature": {"device_type": "temperature"},
+    "milk_meter": {"manufacturer": "other", "communication_type": "mqtt"},
+}
+
+
+class BridgeProcess(Service):
+    """`odoo-bin iot_bridge`, as in production: the inbox is another process' business."""
+
+    name = "iot_bridge"
+
+    def __init__(self, instance):
+        super().__init__(instance.directory / "bridge")
+        self._instance = instance
+
+    def start(self) -> "BridgeProcess":
+        command = self._instance.command("iot_bridge", "-d", self._instance.database, "--reactors", "off")
+        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
+        return self
+
+    def memory_mb(self) -> float:
+        """What it has in memory now, in MB."""
+        status = Path(f"/proc/{self.pid()}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+
+
+class BenchFarm:
+    """The farm with its devices; the bridge is started by whoever measures."""
+
+    def __init__(self, bed, instance, broker, devices: list, password: str):
+        self.bed = bed
+        self.instance = instance
+        self.broker = broker
+        self.devices = devices
+        self.bridge = BridgeProcess(instance)
+        self.publisher = Publisher((broker.host, broker.port), str(broker.ca_file), _PUBLISHER, password)
+        self._connection = psycopg2.connect(**bed.postgres.dsn(DATABASE))
+        self._connection.autocommit = True
+
+    def rows(self, statement: str, *values) -> list[tuple]:
+        """The rows of a query on the farm's database."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    def accepted(self) -> int:
+        """Messages that the bridge has taken from the devices and committed, cheap to ask."""
+        return int(self.rows("SELECT coalesce(sum(messages_received), 0) FROM iot_device_state")[0][0])
+
+    def kept(self) -> dict[str, int]:
+        """What is in the store: {"stored", "dead_letters"}."""
+        stored = sum(self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES.values())  # noqa: S608
+        stored += self.rows("SELECT count(*) FROM iot_inbox WHERE kind = 'device_status'")[0][0]
+        return {"stored": stored, "dead_letters": self.dead_letters()}
+
+    def dead_letters(self) -> int:
+        return self.rows("SELECT count(*) FROM iot_dead_letter")[0][0]
+
+    def copy_rate(self, begin: datetime, end: datetime) -> float:
+        """Rows a second that PostgreSQL copies of what was measured in a time, see `limits.copy_rate`."""
+        with contextlib.closing(psycopg2.connect(**self.bed.postgres.dsn(DATABASE))) as connection:
+            return copy_rate(connection, TABLES.values(), begin, end, _COPY_BATCH)
+
+
+@contextlib.contextmanager
+def open_farm(odoo, environment, devices: int) -> Iterator[BenchFarm]:
+    """A farm with so many devices in service; its servers end with it."""
+    with open_test_bed(odoo, environment, list(ADDONS)) as bed:
+        bed.copy_database(STANDARD_DATABASE, DATABASE)
+        broker = bed.broker()
+        with broker:
+            password = _make_publisher(broker)
+            # The web server's own bridge would take the lead.
+            instance = bed.instance(DATABASE, broker, bridge_enabled="false")
+            say("installing the addons")
+            instance.install(*ADDONS)
+            made = make_devices(devices)
+            with instance:
+                say(f"registering {devices:,} devices")
+                _register(OdooClient(instance.url, DATABASE, "admin", "admin", timeout=600), made)
+            del instance.section["bridge_enabled"]
+            instance.write_conf()
+            farm = BenchFarm(bed, instance, broker, made, password)
+            # No broker user of its own for each: one connection publishes for many of them.
+            farm.rows("UPDATE iot_device SET state = 'active'")
+            try:
+                yield farm
+            finally:
+                farm.bridge.stop()
+
+
+def _register(odoo: OdooClient, devices: list) -> None:
+    (farm_id,) = odoo.call("farm.location", "create", [{"name": "Bench", "code": FARM_CODE, "tz": "UTC"}])
+    for device_type in TABLES:
+        rows = [
+            {"name": device.device_id, "device_id": device.device_id, "farm_id": farm_id, **_KINDS[device_type]}
+            for device in devices
+            if device.device_type == device_type
+        ]
+        odoo.call("iot.milk_meter" if device_type == "milk_meter" else "iot.device", "create", rows)
+
+
+def _make_publisher(broker) -> str:
+    """Make the user that publishes for all devices, with the bridge's rights; returns its password."""
+    password = secrets.token_urlsafe(32)
+    commands = [
+        {
+            "command": "createClient",
+            "username": _PUBLISHER,
+            "password": password,
+            "roles": [{"rolename": "bridge", "priority": 0}],
+        }
+    ]
+    answers = []
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"{broker.admin_username}_bench")
+    client.username_pw_set(broker.admin_username, broker.admin_password)
+    client.tls_set(str(broker.ca_file))
+    client.on_message = lambda _client, _userdata, message: answers.append(json.loads(message.payload))
+    client.on_subscribe = lambda *_arguments: client.publish(_CONTROL, json.dumps({"commands": commands}), qos=1)
+    client.on_connect = lambda *_arguments: client.subscribe(f"{_CONTROL}/response", qos=1)
+    client.connect(broker.host, broker.port)
+    for _turn in range(100):
+        client.loop(0.1)
+        if answers:
+            break
+    client.disconnect()
+    if not answers or "error" in answers[0]["responses"][0]:
+        raise StackError(f"The broker did not make the publisher's user: {answers}")
+    return password

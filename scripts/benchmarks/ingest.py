@@ -1,0 +1,138 @@
+"""Messages a second from the publisher to the commit, and the same for what bounds it.
+
+The bridge runs as in production, as its own process with all its duties. In each round bare paho receives the same
+messages, PostgreSQL copies the same readings in, and the bridge stores them; each figure is the median of the rounds.
+"""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from stack.shell import StackError, run, say
+
+from .farm import DATABASE, open_farm
+from .limits import BARE_PREFIX
+from .results import median_of
+from .traffic import messages
+
+_SMOKE = bool(os.environ.get("SMOKE"))
+DEVICES = 200 if _SMOKE else 10_000
+MESSAGES = 4_000 if _SMOKE else 200_000
+ROUNDS = 1 if _SMOKE else 3
+ORM_MESSAGES = 50 if _SMOKE else 1_000
+RECEIVE_MAXIMUM = 10_000  # the bridge's default
+_STEP = timedelta(seconds=1)
+
+
+def measure(odoo, environment) -> dict:
+    """The medians of the rounds, see `docs/benchmarks.md`."""
+    with open_farm(odoo, environment, DEVICES) as farm, ProcessPoolExecutor(max_workers=1) as publishing:
+        bench = IngestBench(farm, publishing)
+        orm_rate = bench.orm_rate()
+        say(f"one transaction of the ORM for each message: {orm_rate:,.0f}/s")
+        bench.start_bridge()
+        rounds = []
+        for _number in range(ROUNDS):
+            rounds.append(bench.round(orm_rate))
+            say(", ".join(f"{name} {value:,}" for name, value in rounds[-1].items()))
+    return {"bench": "ingest"} | median_of(rounds)
+
+
+class IngestBench:
+    """:param publishing: executor of the process that publishes"""
+
+    def __init__(self, farm, publishing):
+        self._farm = farm
+        self._publishing = publishing
+        self._begin = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0) - timedelta(days=1)
+        self._rounds = itertools.count(1)
+
+    def start_bridge(self) -> None:
+        """Start it and wait until it receives."""
+        self._farm.bridge.start()
+        number = 0
+        while not self._farm.accepted():
+            if number == 100:
+                raise StackError(f"The bridge does not receive.\n{self._farm.bridge.log_tail()}")
+            self._publish(self._begin - timedelta(hours=1, seconds=number), 1)
+            time.sleep(0.3)
+            number += 1
+
+    def round(self, orm_rate: float) -> dict:
+        """Each rate measured once; no two rounds have the same times in their messages."""
+        begin = self._begin + next(self._rounds) * timedelta(hours=1)
+        paho_rate = self._paho_rate(begin)
+        kept, accepted = self._farm.kept(), self._farm.accepted()
+        began, _acknowledged = self._publish(begin, MESSAGES)
+        while self._farm.accepted() + self._farm.dead_letters() < accepted + kept["dead_letters"] + MESSAGES:
+            if time.monotonic() > began + 300:
+                raise StackError(f"Messages are missing after five minutes.\n{self._farm.bridge.log_tail()}")
+            time.sleep(0.02)
+        rate = MESSAGES / (time.monotonic() - began)
+        memory = self._farm.bridge.memory_mb()
+        found = {name: value - kept[name] for name, value in self._farm.kept().items()}
+        return {
+            "published": MESSAGES,
+            "stored": found["stored"],
+            "duplicates": self._farm.accepted() - accepted - found["stored"],
+            "dead_letters": found["dead_letters"],
+            "rate": round(rate),
+            "paho_rate": round(paho_rate),
+            "copy_rate": round(self._farm.copy_rate(begin, begin + timedelta(hours=1))),
+            "orm_rate": round(orm_rate),
+            "ratio_paho": round(rate / paho_rate, 3),
+            "ratio_orm": round(rate / orm_rate, 1),
+            "rss_mb": round(memory, 1),
+        }
+
+    def orm_rate(self) -> float:
+        """Messages a second where each is a transaction of the ORM."""
+        instance = self._farm.instance
+        with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+            for topic, payload in messages(self._farm.devices, ORM_MESSAGES, self._begin, _STEP):
+                if topic.endswith("/data"):
+                    file.write(json.dumps([topic, payload.decode()]) + "\n")
+            file.flush()
+            done = run(
+                *instance.command("shell", "-d", DATABASE, "--no-http", "--log-level", "warn"),
+                input=Path(__file__).with_name("orm_limit.py").read_text(),
+                env=instance.environ() | {"BENCH_MESSAGES": file.name},
+                cwd=instance.directory,
+                what="The design of one transaction per message",
+            )
+        return float(done.stdout.split()[-1])
+
+    def _publish(self, begin: datetime, count: int, prefix: str = "") -> tuple[float, float]:
+        return self._publishing.submit(_publish, self._farm.publisher, self._farm.devices, begin, count, prefix).result()
+
+    def _paho_rate(self, begin: datetime) -> float:
+        broker, publisher = self._farm.broker, self._farm.publisher
+        settings = {
+            "host": broker.host,
+            "port": broker.port,
+            "ca_file": str(broker.ca_file),
+            "username": publisher.username,
+            "password": publisher.password,
+            "receive_maximum": RECEIVE_MAXIMUM,
+            "expected": MESSAGES,
+        }
+        command = [sys.executable, "-m", "benchmarks.limits"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as receiver:
+            receiver.stdin.write(json.dumps(settings) + "\n")
+            receiver.stdin.flush()
+            if receiver.stdout.readline() != "ready\n":
+                raise StackError("Bare paho did not come up.")
+            began, _acknowledged = self._publish(begin, MESSAGES, f"{BARE_PREFIX}/")
+            return MESSAGES / (float(receiver.stdout.readline()) - began)
+
+
+def _publish(publisher, devices, begin, count, prefix):
+    """In the publishing process: prepare a round's messages and publish them."""
+    return publisher.publish((prefix + topic, payload) for topic, payload in messages(devices, count, begin, _STEP))
