@@ -9,6 +9,7 @@ from pathlib import Path
 
 import paho.mqtt.client as mqtt
 import psycopg2
+from psycopg2 import sql
 
 from simulation.rpc import OdooClient
 from stack.service import Service
@@ -65,7 +66,7 @@ class BenchFarm:
         self._connection = psycopg2.connect(**bed.postgres.dsn(DATABASE))
         self._connection.autocommit = True
 
-    def rows(self, statement: str, *values) -> list[tuple]:
+    def rows(self, statement, *values) -> list[tuple]:
         """The rows of a query on the farm's database."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
@@ -77,7 +78,8 @@ class BenchFarm:
 
     def kept(self) -> dict[str, int]:
         """What is in the store: {"stored", "dead_letters"}."""
-        stored = sum(self.rows(f"SELECT count(*) FROM {table}")[0][0] for table in TABLES.values())  # noqa: S608
+        count = sql.SQL("SELECT count(*) FROM {}")
+        stored = sum(self.rows(count.format(sql.Identifier(table)))[0][0] for table in TABLES.values())
         stored += self.rows("SELECT count(*) FROM iot_inbox WHERE kind = 'device_status'")[0][0]
         return {"stored": stored, "dead_letters": self.dead_letters()}
 

@@ -110,7 +110,9 @@ class IngestBench:
         return float(done.stdout.split()[-1])
 
     def _publish(self, begin: datetime, count: int, prefix: str = "") -> tuple[float, float]:
-        return self._publishing.submit(_publish, self._farm.publisher, self._farm.devices, begin, count, prefix).result()
+        return self._publishing.submit(
+            _publish, self._farm.publisher, self._farm.devices, begin, count, prefix
+        ).result()
 
     def _paho_rate(self, begin: datetime) -> float:
         broker, publisher = self._farm.broker, self._farm.publisher

@@ -10,6 +10,7 @@ import time
 import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from psycopg2 import sql
 
 #: Topics that the bridge does not subscribe to: one level more than its own.
 BARE_PREFIX = "dairy/bare"
@@ -21,9 +22,7 @@ class BareReceiver:
     def __init__(self, host, port, ca_file, username, password, receive_maximum):
         self.count = 0
         self.subscribed = False
-        self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id="bench-bare", protocol=mqtt.MQTTv5
-        )
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="bench-bare", protocol=mqtt.MQTTv5)
         self._client.username_pw_set(username, password)
         self._client.tls_set(ca_file)
         self._client.on_message = self._on_message
@@ -60,13 +59,13 @@ def copy_rate(connection, tables, begin, end, batch):
     :param batch: rows in a transaction
     """
     rows, seconds = 0, 0.0
-    for table in tables:
+    for table in map(sql.Identifier, tables):
         with connection.cursor() as cursor:
             text = io.StringIO()
-            where = cursor.mogrify("timestamp >= %s AND timestamp < %s", [begin, end]).decode()
-            cursor.copy_expert(f"COPY (SELECT * FROM {table} WHERE {where}) TO STDOUT", text)
+            rows_of_time = sql.SQL("COPY (SELECT * FROM {} WHERE timestamp >= {} AND timestamp < {}) TO STDOUT")
+            cursor.copy_expert(rows_of_time.format(table, sql.Literal(begin), sql.Literal(end)), text)
             lines = text.getvalue().splitlines(keepends=True)
-            cursor.execute(f"CREATE TABLE bench_copy (LIKE {table} INCLUDING ALL)")
+            cursor.execute(sql.SQL("CREATE TABLE bench_copy (LIKE {} INCLUDING ALL)").format(table))
             connection.commit()
             began = time.monotonic()
             for first in range(0, len(lines), batch):

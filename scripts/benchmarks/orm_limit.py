@@ -15,9 +15,10 @@ def measure(env, path):
     with open(path, encoding="utf-8") as file:
         lines = [json.loads(line) for line in file]
     schemas = {
-        (schema.topic_hierarchy_id.device_type, schema.topic_hierarchy_id.message_type): jsonschema.Draft202012Validator(
-            json.loads(schema.json_schema)
-        )
+        (
+            schema.topic_hierarchy_id.device_type,
+            schema.topic_hierarchy_id.message_type,
+        ): jsonschema.Draft202012Validator(json.loads(schema.json_schema))
         for schema in env["iot.topic.schema"].search([("is_active", "=", True)])
     }
     began = time.monotonic()
