@@ -60,6 +60,7 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     "odoo.tools.misc": {"file_open", "file_path", "format_date", "format_datetime", "mute_logger", "str2bool"}
     | {"split_every", "groupby", "consteq"},
     "odoo.tools.float_utils": {"float_compare", "float_is_zero", "float_round"},
+    "odoo.tools.parse_version": {"parse_version"},
     "odoo.tools.safe_eval": {"safe_eval", "time", "datetime"},
     "odoo.tools.sql": {"SQL", "column_exists", "create_index", "drop_view_if_exists", "index_exists"}
     | {"table_exists", "table_kind"},

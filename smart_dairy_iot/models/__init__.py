@@ -23,6 +23,7 @@ from . import iot_firmware_progress_mixin
 from . import iot_firmware_rollout
 from . import iot_firmware_rollout_wave
 from . import iot_firmware_rollout_line
+from . import iot_firmware_rollout_steps
 from . import iot_firmware_device
 from . import iot_certificate_expiry_mixin
 from . import iot_certificate_authority

@@ -5,6 +5,8 @@ Written and read by SQL: `ON CONFLICT` is what makes a second request at the sam
 
 from datetime import timedelta
 
+from psycopg2.extras import Json
+
 from odoo import api, fields, models
 
 KEEP = timedelta(hours=24)
@@ -21,6 +23,7 @@ class IotApiIdempotency(models.Model):
     key = fields.Char(required=True, readonly=True)
     fingerprint = fields.Char(required=True, readonly=True, help="SHA-256 of all that was asked, in hex.")
     status = fields.Integer(readonly=True)
+    headers = fields.Json(readonly=True, help="Of the answer.")
     answer = fields.Text(readonly=True, help="None where it held a password.")
 
     _sql_constraints = [
@@ -32,7 +35,7 @@ class IotApiIdempotency(models.Model):
         """Take a key for the present request.
 
         :param caller: text
-        :return: None, or {"fingerprint", "status", "answer"} where an earlier request has taken it
+        :return: None, or {"fingerprint", "status", "headers", "answer"} where an earlier request has taken it
         """
         now = fields.Datetime.now()
         self.env.cr.execute(
@@ -47,16 +50,21 @@ class IotApiIdempotency(models.Model):
         if self.env.cr.rowcount:
             return None
         self.env.cr.execute(
-            "SELECT fingerprint, status, answer FROM iot_api_idempotency WHERE caller = %s AND key = %s", [caller, key]
+            "SELECT fingerprint, status, headers, answer FROM iot_api_idempotency WHERE caller = %s AND key = %s",
+            [caller, key],
         )
         return self.env.cr.dictfetchone()
 
     @api.model
-    def _keep(self, caller, key, status, answer):
-        """Keep the answer to the request that has taken the key."""
+    def _keep(self, caller, key, status, headers, answer):
+        """Keep the answer to the request that has taken the key.
+
+        :param headers: {name: text}
+        :param answer: its body as a text, None for one that may not be kept
+        """
         self.env.cr.execute(
-            "UPDATE iot_api_idempotency SET status = %s, answer = %s WHERE caller = %s AND key = %s",
-            [status, answer, caller, key],
+            "UPDATE iot_api_idempotency SET status = %s, headers = %s, answer = %s WHERE caller = %s AND key = %s",
+            [status, Json(headers), answer, caller, key],
         )
 
     @api.autovacuum

@@ -231,7 +231,10 @@ def _settle(db_name, broker, told):
     try:
         with Registry(db_name).cursor() as cr:
             env = None
-            if table_exists(cr, "iot_device"):
+            installed = table_exists(cr, "iot_device")
+            # The transaction has seen the database now: the next one sees what others commit until it is its turn.
+            cr.commit()
+            if installed:
                 write_alone(cr)
                 # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
                 env = api.Environment(cr, SUPERUSER_ID, {})

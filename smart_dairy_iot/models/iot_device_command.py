@@ -17,6 +17,7 @@ from odoo.exceptions import AccessError, UserError
 _logger = logging.getLogger(__name__)
 
 UNDER_WAY = ("sent", "accepted")
+NOT_BEGUN = ("queued", "sent")
 OPEN_STATES = ("queued", *UNDER_WAY)
 MOST_UNDER_WAY = 5
 """So many commands may be with one device at a time."""
@@ -112,14 +113,17 @@ class IotDeviceCommand(models.Model):
     # ------------------------------------------------------------------ actions
 
     def action_cancel(self):
-        """Send it no more. What the device has begun it may still finish, and its answer is then noted."""
+        """Send those that have not ended no more.
+
+        What a device has begun it may still finish, and its answer is then noted.
+        """
         if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_manager"):
             raise AccessError(_("Only a manager may cancel commands."))
-        for command in self:
-            if command.state not in OPEN_STATES:
-                raise UserError(_("The command %s has ended already.", command.command))
+        still_open = self.filtered(lambda command: command.state in OPEN_STATES)
+        if self and not still_open:
+            raise UserError(_("These commands have ended already."))
         # No user may write commands; that he sees these, and may cancel them, was checked above.
-        self.sudo()._finish("cancelled", fields.Datetime.now())
+        still_open.sudo()._finish("cancelled", fields.Datetime.now())
         return True
 
     # ------------------------------------------------------------------ on the way to the device
@@ -155,7 +159,10 @@ class IotDeviceCommand(models.Model):
             )
 
     def _finish(self, state, now, **values):
-        """End these commands, tell whoever waits for it, and let the next ones go."""
+        """End these commands, tell whoever waits for it, and let the next ones go.
+
+        :param values: further values; `finished_at` where they ended before now
+        """
         for command in self:
             if command.outbox_id.state == "queued":
                 # It has not left yet, and need not any more.
@@ -167,11 +174,17 @@ class IotDeviceCommand(models.Model):
 
     def _log_outcomes(self):
         labels = dict(self._fields["state"]._description_selection(self.env))
-        for device, commands in self.grouped("iot_device_id").items():
-            for command in commands:
-                detail = command.error or command.message
-                line = _("Command %(command)s: %(state)s", command=command.command, state=labels[command.state].lower())
-                device._message_log(body=f"{line} ({detail})" if detail else line)
+        for command in self:
+            said = {
+                "command": command.command,
+                "state": labels[command.state].lower(),
+                "detail": command.error or command.message,
+            }
+            if said["detail"]:
+                line = _("Command %(command)s: %(state)s (%(detail)s)", **said)
+            else:
+                line = _("Command %(command)s: %(state)s", **said)
+            command.iot_device_id._message_log(body=line)
 
     def _on_command_progress(self):
         """Called, in the same transaction, whenever commands have ended or the device told of progress.
@@ -186,10 +199,11 @@ class IotDeviceCommand(models.Model):
         """The inbox's handler of acknowledgements: a device answers for its own commands, and for no other's."""
         ids = {message.payload["command_id"] for message in messages}
         by_id = self.search([("command_id", "in", list(ids))]).grouped("command_id")
+        now = fields.Datetime.now()
         for message in messages:
             command = by_id.get(message.payload["command_id"], self.browse())
             if command.iot_device_id.id == message.iot_device_id:
-                command._acknowledge(message.payload, message.received_at)
+                command._acknowledge(message.payload, message.received_at, now)
             else:
                 _logger.info(
                     "Device %s acknowledges %s, which is no command of its own",
@@ -197,28 +211,29 @@ class IotDeviceCommand(models.Model):
                     message.payload["command_id"],
                 )
 
-    def _acknowledge(self, payload, now):
+    def _acknowledge(self, payload, heard_at, now):
         """Note one acknowledgement. It may come twice, late, and before an earlier one.
 
         :param payload: by the schema command_ack.json
+        :param heard_at: when it came in, which may be long ago where the inbox was not processed meanwhile
         """
         self.ensure_one()
-        status = payload["status"]
-        said = {"message": payload["message"]} if payload.get("message") else {}
         if self.reported_at:
             return
+        status = payload["status"]
+        said = {"message": payload["message"]} if payload.get("message") else {}
+        said["accepted_at"] = self.accepted_at or heard_at
         if status in ("done", "failed"):
-            said.update(reported_at=now, result=payload.get("result"), error=False)
+            said.update(reported_at=heard_at, finished_at=heard_at, result=payload.get("result"), error=False)
             if status == "done":
                 said["progress"] = 100
             else:
                 said["error"] = payload.get("message") or _("The device gave no reason.")
-            self._finish(status, now, accepted_at=self.accepted_at or now, **said)
+            self._finish(status, now, **said)
         elif self.state in OPEN_STATES:
             self.write(
                 {
                     "state": "accepted",
-                    "accepted_at": self.accepted_at or now,
                     "timeout_at": now + timedelta(seconds=self.timeout_seconds),
                     "progress": max(self.progress, payload.get("progress", 0)),
                     **said,
@@ -229,20 +244,24 @@ class IotDeviceCommand(models.Model):
     # ------------------------------------------------------------------ what the device does not say
 
     @api.model
-    def _dispatch(self, now, limit=500):
-        """Expire, send again, give up, and send what waited for its device to come back: all that is due.
+    def _due(self, now, limit=500):
+        """Commands whose time is up, the urgent ones first: see `_look_after`.
 
         :param now: naive UTC
         """
-        not_begun = [("state", "in", ("queued", "sent")), ("expires_at", "<=", now)]
-        expired = self.search(not_begun, limit=limit)
-        expired._finish("expired", now, error=_("The device had not begun it in time."))
-        unanswered = [("state", "in", UNDER_WAY), ("timeout_at", "<=", now)]
-        for command in self.search(unanswered, order="priority desc, id", limit=limit):
-            command._time_out(now)
-        waiting = self._read_group([("state", "=", "queued")], ["iot_device_id"])
-        devices = self.env["iot.device"].concat(*(device for (device,) in waiting))
-        devices.filtered("is_online")._send_waiting_commands(now)
+        domain = [
+            *("|", "&", ("state", "in", NOT_BEGUN), ("expires_at", "<=", now)),
+            *("&", ("state", "in", UNDER_WAY), ("timeout_at", "<=", now)),
+        ]
+        return self.search(domain, order="priority desc, id", limit=limit)
+
+    def _look_after(self, now):
+        """Expire the command, send it again or give it up, whichever is due."""
+        self.ensure_one()
+        if self.state in NOT_BEGUN and self.expires_at and self.expires_at <= now:
+            self._finish("expired", now, error=_("The device had not begun it in time."))
+        elif self.state in UNDER_WAY and self.timeout_at and self.timeout_at <= now:
+            self._time_out(now)
 
     def _time_out(self, now):
         """The device has not answered for as long as it may take."""

@@ -18,8 +18,18 @@ MOST_PARAMETER_LEVELS = 16
 """Devices have small parsers; and Python, too, copies what is nested only to a certain depth."""
 EXPIRES_AFTER = timedelta(days=1)
 """Unless told otherwise. A gate that was to open yesterday is not to open today."""
+LONGEST_LIFE = timedelta(days=366)
 LONGEST_TIMEOUT = 24 * 3600
 MOST_ATTEMPTS = 20
+OF_ROLLOUTS = ("update_firmware",)
+"""Only roll-outs give these: a device takes its firmware, and sends its password, wherever such a command says."""
+
+_SELECT_WITH_ROOM = """
+    SELECT iot_device_id FROM iot_device_command
+     WHERE state IN %s
+     GROUP BY iot_device_id
+    HAVING bool_or(state = 'queued') AND count(*) FILTER (WHERE state IN %s) < %s
+"""
 
 
 class IotDevice(models.Model):
@@ -43,8 +53,11 @@ class IotDevice(models.Model):
         result = super().write(vals)
         if vals.get("state") in STATES_WITHOUT_USER:
             # The hardware that was to do them is gone; who may take it away ends its commands with it.
-            commands = self.sudo().command_ids.filtered(lambda command: command.state in OPEN_STATES)
-            commands._finish("cancelled", fields.Datetime.now(), error=_("The device was decommissioned or replaced."))
+            commands = self.env["iot.device.command"].sudo()
+            still_open = commands.search([("iot_device_id", "in", self.ids), ("state", "in", OPEN_STATES)])
+            still_open._finish(
+                "cancelled", fields.Datetime.now(), error=_("The device was decommissioned or replaced.")
+            )
         return result
 
     # ------------------------------------------------------------------ actions
@@ -89,6 +102,8 @@ class IotDevice(models.Model):
         self._check_may_command()
         expires_at = expires_at or now + EXPIRES_AFTER
         self._check_command(command, parameters or {}, timeout_seconds, max_attempts, expires_at)
+        if command in OF_ROLLOUTS and source != "rollout":
+            raise ValidationError(_("%s is no command to be given by hand: start a firmware roll-out.", command))
         self._check_takes_commands()
         # Commands are the platform's to write; that the user may give this one was checked above.
         commands = self.env["iot.device.command"].sudo()
@@ -113,7 +128,7 @@ class IotDevice(models.Model):
         # To a device that has nothing to do it goes at once, heard of lately or not: the broker keeps it for a device
         # with a session. Behind others it takes its turn.
         created.filtered(lambda record: record.iot_device_id.id not in busy)._transmit(now)
-        created.iot_device_id.browse(busy).filtered("is_online")._send_waiting_commands(now)
+        created.iot_device_id.browse(busy)._send_waiting_commands(now)
         return created.with_env(self.env)
 
     def _check_may_command(self):
@@ -133,29 +148,45 @@ class IotDevice(models.Model):
                     _("%s takes no commands: it is not in service, or does not connect over MQTT.", device.name)
                 )
             if counts.get(device, 0) >= MOST_OPEN:
-                raise UserError(
-                    _(
-                        "%(device)s has %(count)s commands waiting already, and is %(connection)s: cancel some, or wait"
-                        " until it has answered.",
-                        device=device.name,
-                        count=counts[device],
-                        connection=_("online") if device.is_online else _("offline"),
-                    )
-                )
+                raise UserError(device._too_many_waiting(counts[device]))
+
+    def _too_many_waiting(self, count):
+        if self.is_online:
+            return _(
+                "%(device)s has %(count)s commands waiting already: wait until it has answered, or cancel some.",
+                device=self.name,
+                count=count,
+            )
+        return _(
+            "%(device)s has %(count)s commands waiting already, and is offline: cancel some, or wait until it is back.",
+            device=self.name,
+            count=count,
+        )
 
     def _takes_commands(self):
         self.ensure_one()
         return bool(self.active and self.uses_mqtt and self.state in CONNECTABLE_STATES and self.command_topic)
 
     def _send_waiting_commands(self, now):
-        """Send queued commands, as many as each device may have at a time, those of higher priority first."""
+        """Send queued commands to those that are there, as many as each may have, those of higher priority first."""
         commands = self.env["iot.device.command"]
-        for device in self.filtered(lambda device: device._takes_commands()):
+        for device in self.filtered(lambda device: device.is_online and device._takes_commands()):
             of_device = [("iot_device_id", "=", device.id)]
             room = MOST_UNDER_WAY - commands.search_count([*of_device, ("state", "in", UNDER_WAY)])
             if room > 0:
                 queued = [*of_device, ("state", "=", "queued"), ("expires_at", ">", now)]
                 commands.search(queued, order="priority desc, id", limit=room)._transmit(now)
+
+    @api.model
+    def _ready_for_commands(self, limit=500):
+        """Devices that are there, have commands waiting, and room for one."""
+        self.env["iot.device.command"].flush_model(["iot_device_id", "state"])
+        self.env.cr.execute(_SELECT_WITH_ROOM, [OPEN_STATES, UNDER_WAY, MOST_UNDER_WAY])
+        waiting = [device_id for (device_id,) in self.env.cr.fetchall()]
+        if not waiting:
+            return self.browse()
+        in_service = [("uses_mqtt", "=", True), ("state", "in", CONNECTABLE_STATES), ("command_topic", "!=", False)]
+        return self.search([("id", "in", waiting), ("is_online", "=", True), *in_service], limit=limit)
 
     @api.model
     def _check_command(self, command, parameters, timeout_seconds, max_attempts, expires_at):
@@ -168,10 +199,12 @@ class IotDevice(models.Model):
         if _levels_exceed(parameters, MOST_PARAMETER_LEVELS):
             raise ValidationError(_("The parameters of a command have up to %s levels.", MOST_PARAMETER_LEVELS))
         try:
-            size = len(json.dumps(parameters, allow_nan=False))
+            text = json.dumps(parameters, allow_nan=False, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:
             raise ValidationError(_("The parameters of a command must be such as JSON can hold.")) from error
-        if size > MOST_PARAMETER_BYTES:
+        if b"\\u0000" in text:
+            raise ValidationError(_("The parameters of a command must not have a character NUL."))
+        if len(text) > MOST_PARAMETER_BYTES:
             raise ValidationError(_("The parameters of a command take up to %s bytes.", MOST_PARAMETER_BYTES))
         if not 1 <= timeout_seconds <= LONGEST_TIMEOUT or not 1 <= max_attempts <= MOST_ATTEMPTS:
             raise ValidationError(
@@ -181,8 +214,11 @@ class IotDevice(models.Model):
                     attempts=MOST_ATTEMPTS,
                 )
             )
-        if expires_at <= fields.Datetime.now():
+        now = fields.Datetime.now()
+        if expires_at <= now:
             raise ValidationError(_("The command would have expired already."))
+        if expires_at > now + LONGEST_LIFE:
+            raise ValidationError(_("A command expires within a year."))
 
 
 def _levels_exceed(value, most):

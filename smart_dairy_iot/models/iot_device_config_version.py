@@ -1,6 +1,6 @@
 """Every configuration that a device was ever given: which, when, by whom; and the way back to it."""
 
-from odoo import _, fields, models
+from odoo import _, api, fields, models
 
 
 class IotDeviceConfigVersion(models.Model):
@@ -22,6 +22,7 @@ class IotDeviceConfigVersion(models.Model):
         ("version_unique", "UNIQUE(iot_device_id, version)", "A device has each version of its configuration once."),
     ]
 
+    @api.depends("version", "iot_device_id.config_version")
     def _compute_is_current(self):
         for version in self:
             version.is_current = version.version == version.iot_device_id.config_version

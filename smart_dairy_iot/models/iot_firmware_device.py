@@ -52,6 +52,13 @@ class IotFirmware(models.Model):
         # One setting, of no secrecy: devices are told it with every command.
         return self.env["ir.config_parameter"].sudo().get_param("web.base.url", "").rstrip("/")
 
+    def _check_may_roll_out(self):
+        """:raises UserError: it is not to be handed out, or there is no address to hand it out at"""
+        for firmware in self:
+            if firmware.state != "released":
+                raise UserError(_("%s is not released.", firmware.display_name))
+        self._check_download_address()
+
     @api.model
     def _check_download_address(self):
         """Devices send their password with the download: not unencrypted, but to a server on the very same machine."""
@@ -59,8 +66,9 @@ class IotFirmware(models.Model):
         if address.scheme != "https" and address.hostname not in LOOPBACK:
             raise UserError(
                 _(
-                    "Devices download firmware with their password, and so over HTTPS only. Serve Odoo over HTTPS, and"
-                    " set the system parameter web.base.url to that address; it is %s.",
+                    "Devices download firmware with their password, and so over HTTPS only. Serve Odoo over HTTPS, set"
+                    " the system parameter web.base.url to that address, and web.base.url.freeze to True, that it stays"
+                    " so; it is %s.",
                     self._base_url() or _("empty"),
                 )
             )

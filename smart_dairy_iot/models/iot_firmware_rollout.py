@@ -16,11 +16,8 @@ from odoo.exceptions import UserError, ValidationError
 from .iot_firmware import IN_ACTION
 from .iot_firmware_rollout_line import ENDED, UNDER_WAY
 
-PLAN_FIELDS = {"firmware_id", "farm_id", "group_ids", "tag_ids", "device_ids", "wave_ids"}
+PLAN_FIELDS = {"firmware_id", "farm_id", "group_ids", "tag_ids", "device_ids", "allow_downgrade", "wave_ids"}
 FACT_FIELDS = {"state", "started_at", "finished_at", "pause_reason", "line_ids"}
-
-SEND_BATCH = 200
-"""Devices that are sent the command in one transaction, so that none is long and failures are looked at in between."""
 
 
 class IotFirmwareRollout(models.Model):
@@ -48,6 +45,10 @@ class IotFirmwareRollout(models.Model):
     target_count = fields.Integer(
         compute="_compute_target_count",
         help="Devices of the firmware's types that are in one of the groups, have one of the tags, or are named here.",
+    )
+    allow_downgrade = fields.Boolean(
+        string="Replace Newer Versions",
+        help="To go back to an older version: otherwise devices that report a newer one than this are skipped.",
     )
     wave_ids = fields.One2many(
         "iot.firmware.rollout.wave",
@@ -98,9 +99,13 @@ class IotFirmwareRollout(models.Model):
             "limits_sensible",
             "CHECK(failure_limit >= 0 AND failure_window >= 0"
             " AND (failure_window = 0 OR failure_limit <= failure_window))",
-            "Of so few devices so many cannot fail: the failure limit must fit its window.",
+            "Of so many devices in a row no more than all can fail: lower the failures, or raise the devices.",
         ),
-        ("install_hours_positive", "CHECK(install_hours > 0)", "Devices need some time to install."),
+        (
+            "install_hours_sensible",
+            "CHECK(install_hours BETWEEN 1 AND 8784)",
+            "Devices have 1 to 8784 hours to install.",
+        ),
     ]
 
     # ------------------------------------------------------------------ constraints
@@ -167,9 +172,7 @@ class IotFirmwareRollout(models.Model):
         """Choose the devices, deal them out to the waves, and begin."""
         self._check_state(("draft",))
         for rollout in self:
-            if rollout.firmware_id.state != "released":
-                raise UserError(_("%s is not released.", rollout.firmware_id.display_name))
-            rollout.firmware_id._check_download_address()
+            rollout.firmware_id._check_may_roll_out()
             # With the user's own rights, which also decide which devices it is for.
             rollout._in_action().write({"state": "running", "started_at": fields.Datetime.now()})
             rollout._plan()
@@ -186,6 +189,16 @@ class IotFirmwareRollout(models.Model):
         self._in_action().write({"state": "running", "pause_reason": False})
         # Nobody writes lines himself; that he may write the roll-out has been checked just now.
         self.sudo().line_ids.filtered(lambda line: line.state in ENDED).write({"settled": True})
+        return True
+
+    def action_retry_failed(self):
+        """Try the devices that failed again, each in its own wave, before going on with the next."""
+        self._check_state(("running", "paused", "done"))
+        for rollout in self:
+            rollout.firmware_id._check_may_roll_out()
+            # With the user's own rights, who may thus write it; lines and waves nobody writes himself.
+            rollout._in_action().write({"state": "running", "pause_reason": False, "finished_at": False})
+            rollout.sudo()._retry_failed(fields.Datetime.now())
         return True
 
     def action_cancel(self):
@@ -251,11 +264,7 @@ class IotFirmwareRollout(models.Model):
                 for device in devices.sorted(lambda device: not device.is_online)
             ]
         )
-        for line in lines:
-            obstacle = line._obstacle() or line._other_rollout(("waiting", *UNDER_WAY))
-            if obstacle:
-                line._end("skipped", obstacle)
-        self.sudo()._deal_out(lines.filtered(lambda line: line.state == "waiting"))
+        self.sudo()._deal_out(lines._skip_hindered(("waiting", *UNDER_WAY)))
 
     def _deal_out(self, lines):
         """Give each of the lines a wave, in the order of both."""
@@ -270,71 +279,12 @@ class IotFirmwareRollout(models.Model):
             left.write({"wave_id": rest.id})
         waves.filtered(lambda wave: not wave.line_ids).unlink()
 
-    # ------------------------------------------------------------------ step by step
-
-    @api.model
-    def _live(self):
-        """The roll-outs that there is anything to do for."""
-        under_way = [("line_ids.state", "in", UNDER_WAY)]
-        return self.search(["|", ("state", "=", "running"), *under_way], order="id")
-
-    def _step(self, now):
-        """Do what is next; to be called with the platform's rights.
-
-        :param now: naive UTC
-        """
-        for rollout in self:
-            rollout.line_ids._follow_devices(now)
-            if rollout.state == "running":
-                rollout._judge()
-            if rollout.state == "running":
-                rollout._advance(now)
-
-    def _judge(self):
-        """Pause where the failures have reached their limit."""
-        lines = self.line_ids.filtered(lambda line: line.state in ENDED and not line.settled)
-        outcomes = [line.state == "failed" for line in lines.sorted(lambda line: (line.finished_at, line.id))]
-        if limit_reached(outcomes, self.failure_limit, self.failure_window):
-            reason = _(
-                "%(failed)s of %(ended)s devices have failed: the limit.", failed=sum(outcomes), ended=len(outcomes)
-            )
-            self.write({"state": "paused", "pause_reason": reason})
-            self.message_post(body=_("Paused. %s", reason), subtype_xmlid="mail.mt_comment")
-
-    def _advance(self, now):
-        """Send the next devices; begin the next wave where one has ended; end where none is left."""
-        for wave in self.wave_ids.sorted("sequence").filtered(lambda wave: not wave.finished_at):
-            wave.started_at = wave.started_at or now
-            waiting = wave.line_ids.filtered(lambda line: line.state == "waiting")
-            waiting[:SEND_BATCH]._send(now)
-            if wave.line_ids.filtered(lambda line: line.state in ("waiting", *UNDER_WAY)):
-                return
-            wave.finished_at = now
-            self._judge()
-            if self.state != "running":
-                return
-        self.write({"state": "done", "finished_at": now})
-        self.message_post(
-            body=_(
-                "Done: %(installed)s installed, %(failed)s failed, %(skipped)s skipped.",
-                installed=self.installed_count,
-                failed=self.failed_count,
-                skipped=self.skipped_count,
-            ),
-            subtype_xmlid="mail.mt_comment",
-        )
-
-
-def limit_reached(outcomes, limit, window):
-    """Whether `limit` of some `window` neighbours among the outcomes are failures.
-
-    :param outcomes: whether each failed, in the order in which they ended
-    :param limit: 0: never
-    :param window: 0: all of them
-    """
-    failures = [index for index, failed in enumerate(outcomes) if failed]
-    if not limit:
-        return False
-    return any(
-        not window or last - first < window for first, last in zip(failures, failures[limit - 1 :], strict=False)
-    )
+    def _retry_failed(self, now):
+        failed = self.line_ids.filtered(lambda line: line.state == "failed")
+        if not failed:
+            raise UserError(_("No device of %s has failed.", self.name))
+        failed.wave_id.write({"finished_at": False})
+        failed._follow_devices(now)
+        again = failed.filtered(lambda line: line.state == "failed")
+        again._try_again()
+        self.message_post(body=_("Devices that failed and are tried again: %s.", len(again)))

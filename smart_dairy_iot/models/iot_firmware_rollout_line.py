@@ -10,7 +10,9 @@ from datetime import timedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
+from odoo.tools.parse_version import parse_version
 
+from .iot_device_command import OPEN_STATES
 from .iot_device_provisioning import CONNECTABLE_STATES
 
 COMMAND = "update_firmware"
@@ -40,7 +42,6 @@ class IotFirmwareRolloutLine(models.Model):
         "iot.device", string="Device", required=True, readonly=True, index=True, ondelete="cascade"
     )
     firmware_id = fields.Many2one(related="rollout_id.firmware_id", store=True, index=True)
-    rollout_state = fields.Selection(related="rollout_id.state", string="Roll-out Status")
     state = fields.Selection(
         [
             ("waiting", "Waiting"),
@@ -90,6 +91,7 @@ class IotFirmwareRolloutLine(models.Model):
         """Why the device cannot be sent the firmware now, None where it can."""
         self.ensure_one()
         device, rollout = self.iot_device_id, self.rollout_id
+        reported, version = device.reported_firmware_version, self.firmware_id.version
         if device.state not in CONNECTABLE_STATES or not device.active:
             return _("The device is not in service.")
         if not device.uses_mqtt:
@@ -98,32 +100,36 @@ class IotFirmwareRolloutLine(models.Model):
             return _("The device has no password, with which it would download the firmware.")
         if rollout.farm_id and device.farm_id != rollout.farm_id:
             return _("The device has left the farm.")
-        if device.reported_firmware_version == self.firmware_id.version:
+        if reported == version:
             return _("The device runs this version already.")
+        if reported and not rollout.allow_downgrade and parse_version(reported) > parse_version(version):
+            return _("The device runs a newer version, %s.", reported)
         return None
 
-    def _other_rollout(self, states):
-        """That the device is in another roll-out, in one of these states; None where it is in none."""
-        other = self.search(
+    def _skip_hindered(self, busy_states, now=None):
+        """Skip those that cannot take part, or are in another roll-out in one of these states; returns the others."""
+        others = self.search(
             [
-                ("iot_device_id", "=", self.iot_device_id.id),
-                ("rollout_id", "!=", self.rollout_id.id),
-                ("state", "in", states),
-            ],
-            limit=1,
+                ("iot_device_id", "in", self.iot_device_id.ids),
+                ("rollout_id", "not in", self.rollout_id.ids),
+                ("state", "in", busy_states),
+            ]
         )
-        return _("The device is in another roll-out, %s.", other.rollout_id.name) if other else None
+        rollouts = {other.iot_device_id: other.rollout_id for other in others}
+        for line in self:
+            obstacle = line._obstacle()
+            if not obstacle and line.iot_device_id in rollouts:
+                obstacle = _("The device is in another roll-out, %s.", rollouts[line.iot_device_id].name)
+            if obstacle:
+                line._end("skipped", obstacle, now)
+        return self.filtered(lambda line: line.state == "waiting")
 
     # ------------------------------------------------------------------ sending
 
     def _send(self, now):
         """Send the command to the devices; one that cannot take it any more is skipped."""
-        for line in self:
-            # Two roll-outs that were started at the same moment may both have planned the device.
-            obstacle = line._obstacle() or line._other_rollout(UNDER_WAY)
-            if obstacle:
-                line._end("skipped", obstacle, now)
-                continue
+        # Two roll-outs that were started at the same moment may both have planned the device.
+        for line in self._skip_hindered(UNDER_WAY, now):
             deadline = now + timedelta(hours=line.rollout_id.install_hours)
             try:
                 with self.env.cr.savepoint():
@@ -182,8 +188,7 @@ class IotFirmwareRolloutLine(models.Model):
         if self._reports_version():
             self._end("installed")
             return
-        labels = dict(command._fields["state"]._description_selection(self.env))
-        self._end("failed", command.error or _("The command: %s.", labels[command.state].lower()))
+        self._end("failed", command.error or _("The command was cancelled."))
 
     def _call_back(self, reason):
         """Take back the command from devices that have not begun."""
@@ -191,6 +196,24 @@ class IotFirmwareRolloutLine(models.Model):
         for line in lines:
             line._end("skipped", reason)
         lines.device_command_id.action_cancel()
+
+    def _try_again(self):
+        """Have devices that failed wait for another attempt, which is nothing to the earlier one's command."""
+        commands = self.device_command_id.filtered(lambda command: command.state in OPEN_STATES)
+        self.write(
+            {
+                "state": "waiting",
+                "progress": 0,
+                "error": False,
+                "device_command_id": False,
+                "sent_at": False,
+                "deadline": False,
+                "finished_at": False,
+                "settled": False,
+            }
+        )
+        if commands:
+            commands.action_cancel()
 
     def _note_download(self):
         """The device has begun to download."""

@@ -10,6 +10,7 @@ from . import test_aggregates
 from . import test_certificate_authority
 from . import test_certificates
 from . import test_claim
+from . import test_command_loop
 from . import test_commands
 from . import test_config_versions
 from . import test_credentials
@@ -21,6 +22,7 @@ from . import test_emqx_webhook
 from . import test_events_alerts
 from . import test_firmware
 from . import test_firmware_download
+from . import test_firmware_retry
 from . import test_firmware_rollout
 from . import test_firmware_screen
 from . import test_groups_templates
@@ -38,4 +40,5 @@ from . import test_replace_device
 from . import test_screens
 from . import test_settings
 from . import test_telemetry
+from . import test_topic_screens
 from . import test_topics

@@ -82,6 +82,14 @@ class FirmwareCase(IotCase):
             )
         )
 
+    def started(self, count, waves=(), **values):
+        """A roll-out to so many devices, its first wave sent."""
+        devices = self.in_service(*(f"T-{number:02}" for number in range(1, count + 1)))
+        rollout = self.new_rollout(devices, waves, **values)
+        rollout.action_start()
+        self.step(rollout)
+        return rollout
+
     def step(self, rollout, **later):
         """One step, as the platform takes it, so much later than the test began."""
         rollout.sudo()._step(self.now + timedelta(**later))
@@ -96,4 +104,4 @@ class FirmwareCase(IotCase):
 
     def acknowledge(self, line, status, **fields_of_ack):
         """The device acknowledges its command."""
-        line.device_command_id._acknowledge({"status": status, **fields_of_ack}, self.now)
+        line.device_command_id._acknowledge({"status": status, **fields_of_ack}, self.now, self.now)

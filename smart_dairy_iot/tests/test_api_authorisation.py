@@ -4,6 +4,7 @@ A row tells the status that each caller gets on a device of his own farm, and of
 good credentials, and whoever is outside the dairy, gets the same everywhere.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from odoo.tests import new_test_user, tagged
 
 from ..bridge.ingestion import Ingestion
 from ..bridge.store import Store
+from ..controllers.api.dispatcher import PREFIX
 from ..controllers.api.operations import ENDPOINTS
 from .api import ApiCase
 from .shared_connection import SharedConnection
@@ -25,8 +27,9 @@ class Row:
     """The statuses of one endpoint.
 
     `own` and `foreign` are those of (user, manager, administrator); the administrator's farms are all. `device` are
-    those of (the device itself, another device of its farm). For what concerns no device the second of these is not
-    asked, and `foreign` is what is asked about the farm that is not the users'.
+    those of (the device itself, any other device). For what concerns no device the second of these is not asked, and
+    `foreign` is what is asked about the farm that is not the users'. A farm of another company is to everybody, the
+    administrator too, what a foreign one is to a manager.
     """
 
     own: tuple
@@ -93,6 +96,18 @@ class TestApiAuthorisation(ApiCase):
         super().setUpClass()
         outsider = new_test_user(cls.env, "api_outsider", "base.group_user")
         cls.keys["outsider"] = cls.new_api_key(outsider)
+        company = cls.env["res.company"].create({"name": "Other Dairy"})
+        cls.far = cls.env["farm.location"].create(
+            {"name": "Far Farm", "code": "FAR", "tz": "UTC", "company_id": company.id}
+        )
+        stranger = new_test_user(
+            cls.env,
+            "api_stranger",
+            "smart_dairy_farm.group_farm_manager",
+            company_id=company.id,
+            company_ids=[(6, 0, company.ids)],
+        )
+        cls.keys["stranger"] = cls.new_api_key(stranger)
 
     def setUp(self):
         super().setUp()
@@ -130,6 +145,15 @@ class TestApiAuthorisation(ApiCase):
     def test_every_endpoint_has_its_row(self):
         self.assertEqual({endpoint.name for endpoint in ENDPOINTS} - set(PUBLIC), set(ROWS))
 
+    def test_there_is_no_address_that_was_not_declared_an_endpoint(self):
+        routes = {
+            (method, re.sub(r"<string:(\w+)>", r"{\1}", rule.rule))
+            for rule in self.env["ir.http"].routing_map().iter_rules()
+            for method in rule.methods or ("ANY",)
+            if rule.rule.startswith(PREFIX) and method not in ("HEAD", "OPTIONS")
+        }
+        self.assertEqual(routes, {(endpoint.method, PREFIX + endpoint.path) for endpoint in ENDPOINTS})
+
     def test_no_two_endpoints_have_one_name(self):
         names = [endpoint.name for endpoint in ENDPOINTS]
         self.assertEqual(len(names), len(set(names)))
@@ -140,17 +164,28 @@ class TestApiAuthorisation(ApiCase):
         for path in ("/openapi.json", "/docs"):
             self.assertEqual(self.call("GET", path, None).status_code, 200)
 
-    def test_users_get_what_their_row_says_on_their_own_farm_and_on_one_that_is_not_theirs(self):
+    def test_users_get_what_their_row_says_on_their_own_farm_and_on_those_that_are_not_theirs(self):
         for endpoint in ENDPOINTS:
             if endpoint.name in PUBLIC:
                 continue
             row = ROWS[endpoint.name]
-            for farm, statuses in ((self.hill, row.own), (self.valley, row.foreign)):
-                for caller, status in zip(("user", "manager", "admin"), statuses, strict=True):
-                    with self.subTest(endpoint=endpoint.name, farm=farm.code, caller=caller):
-                        self.assertEqual(self.status(endpoint, caller, self.fresh(farm, row.state)), status)
+            for farm, caller, status in self.expected(row):
+                with self.subTest(endpoint=endpoint.name, farm=farm.code, caller=caller):
+                    self.assertEqual(self.status(endpoint, caller, self.fresh(farm, row.state)), status)
 
-    def test_a_device_gets_what_its_row_says_for_itself_and_for_another_of_its_farm(self):
+    def expected(self, row):
+        """[(farm, caller, status)] of a row."""
+        callers = ("user", "manager", "admin")
+        worker, manager, _admin = row.foreign
+        statuses = {self.hill: row.own, self.valley: row.foreign, self.far: (worker, manager, manager)}
+        found = [
+            (farm, caller, status)
+            for farm, of_farm in statuses.items()
+            for caller, status in zip(callers, of_farm, strict=True)
+        ]
+        return [*found, (self.far, "stranger", row.own[1]), (self.hill, "stranger", manager)]
+
+    def test_a_device_gets_what_its_row_says_for_itself_and_for_all_others(self):
         for endpoint in ENDPOINTS:
             if endpoint.name in PUBLIC:
                 continue
@@ -160,9 +195,9 @@ class TestApiAuthorisation(ApiCase):
             caller = self.basic(device, PASSWORD)
             with self.subTest(endpoint=endpoint.name, device="itself"):
                 self.assertEqual(self.status(endpoint, caller, device), itself)
-            if another:
-                with self.subTest(endpoint=endpoint.name, device="another"):
-                    self.assertEqual(self.status(endpoint, caller, self.fresh(self.hill)), another)
+            for farm in (self.hill, self.valley, self.far) if another else ():
+                with self.subTest(endpoint=endpoint.name, device="another", farm=farm.code):
+                    self.assertEqual(self.status(endpoint, caller, self.fresh(farm)), another)
 
     def test_without_credentials_or_with_wrong_ones_nobody_gets_anything(self):
         device = self.fresh(self.hill)

@@ -82,14 +82,20 @@ class TestApiCommands(CommandApiCase):
         self.assertError(self.call("POST", self.path, json={"command": "restart"}), 409, "conflict")
 
     def test_parameters_that_are_nested_beyond_all_measure_are_no_fault_of_the_server(self):
-        body = b'{"command": "restart", "parameters": ' + b'{"a":' * 900 + b"1" + b"}" * 901
-        response = self.opener.post(
-            f"{self.base_url()}{PREFIX}{self.path}",
-            data=body,
-            headers={**self.bearer("manager"), "Content-Type": "application/json"},
-            timeout=30,
-        )
-        self.assertError(response, 422, "invalid_payload")
+        for levels, status, code in ((40, 422, "invalid_payload"), (900, 400, "invalid_request")):
+            body = b'{"command": "restart", "parameters": ' + b'{"a":' * levels + b"1" + b"}" * (levels + 1)
+            response = self.opener.post(
+                f"{self.base_url()}{PREFIX}{self.path}",
+                data=body,
+                headers={**self.bearer("manager"), "Content-Type": "application/json"},
+                timeout=30,
+            )
+            self.assertError(response, status, code)
+
+    def test_firmware_is_not_installed_by_a_command_of_a_user(self):
+        body = {"command": "update_firmware", "parameters": {"url": "https://elsewhere.example/"}}
+        for user in ("manager", "admin"):
+            self.assertError(self.call("POST", self.path, user, json=body), 422, "invalid_payload")
 
     def test_the_same_key_gives_one_command(self):
         headers = {"Idempotency-Key": "restart-17"}
@@ -122,6 +128,12 @@ class TestApiConfig(CommandApiCase):
         self.assertEqual(self.device.sudo().config_version_ids.create_uid, self.manager)
         entry = self.env["iot.outbox"].search([("topic", "=", self.device.sudo().config_topic)])
         self.assertEqual(entry.payload, '{"interval": 30, "config_version": 1}')
+
+    def test_true_is_another_value_than_1(self):
+        self.put({"beep": 1})
+        self.assertEqual(self.put({"beep": True}).json()["config_version"], 2)
+        self.assertIs(self.call("GET", self.path).json()["config"]["beep"], True)
+        self.assertEqual(self.put({"beep": True}).json()["config_version"], 2, "the same is no new version")
 
     def test_who_read_an_older_version_changes_nothing(self):
         self.put({"interval": 30})

@@ -5,10 +5,11 @@ import os
 from datetime import timedelta
 from unittest.mock import patch
 
+import psycopg2
 from freezegun import freeze_time
 
 from odoo import fields
-from odoo.tests import tagged
+from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..controllers.api import callers, devices
@@ -42,6 +43,7 @@ class TestApiCore(ApiCase):
             {},
             {"Authorization": "Bearer"},
             {"Authorization": "Bearer wrong"},
+            {"Authorization": "Bearer wr\0ng"},
             {"Authorization": "Basic !"},
             {"Authorization": "Basic Zm9vOmJhcg=="},
             {"Authorization": f"Bearer {self.keys['user'][:-1]}"},
@@ -87,8 +89,9 @@ class TestApiCore(ApiCase):
     # ------------------------------------------------------------------ refusals
 
     def test_what_is_at_no_address_is_json_too(self):
-        for path in ("", "/", "/nothing", "//x", "/devices/T-1/nothing", "/devices/%00"):
-            self.assertError(self.call("GET", path), 404, "not_found")
+        for path in ("", "/", "/nothing", "//x", "/devices/T-1/nothing", "/devices/%00/config"):
+            for method in ("GET", "PUT"):
+                self.assertError(self.call(method, path, json={}), 404, "not_found")
 
     def test_a_wrong_method_is_told_the_right_ones(self):
         for method in ("PATCH", "OPTIONS", "TRACE"):
@@ -118,6 +121,20 @@ class TestApiCore(ApiCase):
                 response = self.call("GET", "/devices/T-1")
         self.assertError(response, 500, "internal_error")
         self.assertNotIn("secrets", response.text)
+
+    def test_a_database_that_cannot_be_had_is_no_fault_of_the_request(self):
+        with patch.object(devices, "details", side_effect=psycopg2.OperationalError("inner secrets")):
+            with mute_logger("odoo.http"):
+                response = self.call("GET", "/devices/T-1")
+        self.assertError(response, 503, "unavailable")
+        self.assertTrue(response.headers["Retry-After"])
+        self.assertNotIn("secrets", response.text)
+
+    def test_a_fault_of_a_body_is_told_without_the_whole_of_it(self):
+        response = self.call("POST", "/devices/register", json={**self.body(), "name": "x" * 100_000})
+        self.assertError(response, 400, "invalid_request")
+        self.assertLess(len(response.content), 2000)
+        self.assertEqual(response.json()["error"]["details"][0]["field"], "name")
 
     def test_what_a_refused_request_had_done_is_undone(self):
         with patch.object(devices, "details", side_effect=devices.AccessError("No")):
@@ -150,6 +167,37 @@ class TestApiCore(ApiCase):
         self.assertEqual(self.call("GET", "/devices/T-1", good).status_code, 429)
         self.assertEqual(self.call("GET", "/devices/T-2", beside).status_code, 200)
 
+    def test_who_goes_through_names_is_stopped_too(self):
+        self.set_up(api_failed_logins_per_minute=1)
+        names = [{"Authorization": f"Bearer {number:08}"} for number in range(callers.NAMES_PER_ADDRESS + 1)]
+        answers = [self.call("GET", "/devices/T-1", name).status_code for name in names]
+        self.assertEqual(answers, [401] * callers.NAMES_PER_ADDRESS + [429])
+
+    def test_of_an_endless_name_no_more_is_remembered_than_a_name_has(self):
+        self.set_up(api_failed_logins_per_minute=1)
+        answers = [
+            self.call("GET", "/devices/T-1", None, auth=(name, "guessed")).status_code
+            for name in ("x" * 5000, "x" * 4999 + "y")
+        ]
+        self.assertEqual(answers, [401, 429])
+
+    def test_the_limits_on_the_settings_page_hold_from_the_next_request_on(self):
+        large = {**self.body(), "notes": "x" * 1500}
+        self.assertEqual(self.call("POST", "/devices/register", json=large).status_code, 201)
+        self.settings(api_max_body_kb=1)
+        self.assertError(self.call("POST", "/devices/register", json=large), 413, "too_large")
+        guessed = self.basic(self.device, "guessed")
+        self.assertEqual(self.call("GET", "/devices/T-1", guessed).status_code, 401)
+        self.settings(api_failed_logins_per_minute=1)
+        self.assertError(self.call("GET", "/devices/T-1", guessed), 429, "rate_limited")
+        self.assertEqual(self.call("GET", "/devices/T-1", "user").status_code, 200)
+        self.settings(api_requests_per_minute=1)
+        self.assertError(self.call("GET", "/devices/T-1", "user"), 429, "rate_limited")
+
+    def settings(self, **values):
+        """Save them on the settings page."""
+        self.env["res.config.settings"].create(values).execute()
+
     # ------------------------------------------------------------------ audit trail
 
     def test_every_write_is_in_the_audit_trail_refused_ones_too_and_no_reading(self):
@@ -164,6 +212,48 @@ class TestApiCore(ApiCase):
         )
         self.assertEqual((made.ip_address, made.error_code), ("127.0.0.1", False))
         self.assertEqual((refused.caller, refused.status, refused.error_code), ("iot_user", 403, "forbidden"))
+
+    def test_a_flood_of_refused_requests_is_one_entry(self):
+        self.set_up(api_requests_per_minute=2)
+        before = self.trail()
+        answers = [self.call("DELETE", "/devices/none").status_code for _time in range(6)]
+        self.assertEqual(answers, [404] * 2 + [429] * 4)
+        self.assertEqual((self.trail() - before).mapped("status"), [429, 404, 404])
+
+    def test_an_address_without_end_is_cut_in_the_audit_trail(self):
+        self.call("DELETE", f"/devices/{'x' * 3000}")
+        self.assertEqual(len(self.trail()[0].path), 255)
+
+    def test_the_audit_trail_is_the_company_s_whose_device_it_is(self):
+        company = self.env["res.company"].create({"name": "Other Dairy"})
+        farm = self.env["farm.location"].create(
+            {"name": "Far Farm", "code": "FAR", "tz": "UTC", "company_id": company.id}
+        )
+        self.manager.sudo().company_ids += company
+        stranger = new_test_user(
+            self.env,
+            "iot_stranger",
+            "smart_dairy_farm.group_farm_admin",
+            company_id=company.id,
+            company_ids=[(6, 0, company.ids)],
+        )
+        before = self.trail()
+        self.call("POST", "/devices/register", json={**self.body(), "farm_id": farm.id})
+        self.call("DELETE", "/devices/T-2", json={})
+        self.call("POST", "/devices/T-2/commands", json={"command": "Not one"})
+        entries = self.trail() - before
+        self.assertEqual(entries.mapped("status"), [400, 200, 201])
+        self.assertEqual(entries.with_user(stranger).search([("id", "in", entries.ids)]), entries)
+        self.assertFalse(entries.with_user(self.admin).search([("id", "in", entries.ids)]))
+
+    def test_no_secret_stays_anywhere(self):
+        secrets = [self.keys["manager"], self.call("POST", PROVISION).json()["credentials"]["password"]]
+        own = self.basic(self.device, secrets[1])
+        self.call("POST", "/devices/T-1/heartbeat", own)
+        self.call("DELETE", "/devices/T-1", own)
+        secrets.append(own["Authorization"].split()[1])
+        for secret in secrets:
+            self.assertEqual(self.tables_with(secret), [])
 
     def test_the_audit_trail_is_for_administrators_to_read_and_nobodys_to_change(self):
         self.call("DELETE", "/devices/T-1")
@@ -195,7 +285,7 @@ class TestApiCore(ApiCase):
     def test_a_repetition_does_nothing_and_gets_the_first_answer(self):
         first, second = self.register("k1"), self.register("k1")
         self.assertEqual((first.status_code, second.status_code), (201, 201))
-        self.assertEqual(first.content, second.content)
+        self.assertEqual((first.content, first.headers["Location"]), (second.content, second.headers["Location"]))
         self.assertEqual(second.headers["Idempotency-Replayed"], "true")
         self.assertNotIn("Idempotency-Replayed", first.headers)
         self.assertEqual(self.trail()[:2].mapped("is_replay"), [True, False])
@@ -216,8 +306,7 @@ class TestApiCore(ApiCase):
         password = first.json()["credentials"]["password"]
         self.assertError(self.call("POST", PROVISION, headers={"Idempotency-Key": "k1"}), 409, "idempotency_conflict")
         self.assertAccepted(self.device, password)
-        self.env.cr.execute("SELECT 1 FROM iot_api_idempotency AS kept WHERE kept::text LIKE %s", [f"%{password}%"])
-        self.assertFalse(self.env.cr.fetchone())
+        self.assertEqual(self.tables_with(password), [])
 
     def test_a_key_is_forgotten_after_a_day(self):
         self.register("k1")

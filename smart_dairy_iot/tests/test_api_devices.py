@@ -138,6 +138,12 @@ class TestApiDevices(ApiCase):
         self.assertEqual((device.state, device.create_uid, device.latitude), ("provisioning", self.manager, 47.5))
         self.assertEqual(body["device"]["manufacturer"], "DeLaval")
 
+    def test_a_number_with_a_point_is_the_farm_of_that_number(self):
+        pen = self.env["farm.pen"].create({"name": "Parlour", "code": "PAR", "farm_id": self.hill.id})
+        body = self.new(farm_id=float(self.hill.id), location_id=float(pen.id))
+        self.assertEqual(self.call("POST", "/devices/register", json=body).status_code, 201)
+        self.assertEqual((self.device("T-9").farm_id, self.device("T-9").location_id), (self.hill, pen))
+
     @mute_logger("odoo.sql_db")
     def test_an_id_that_is_taken_is_a_conflict_and_nothing_changes(self):
         self.new_device("T-9", name="The first")

@@ -60,7 +60,13 @@ class CommandCase(IotCase):
 
     def wait(self, command, seconds):
         """Time passes, and what is due then is done."""
-        self.commands._dispatch(command.issued_at + timedelta(seconds=seconds))
+        self.make_round(command.issued_at + timedelta(seconds=seconds))
+
+    def make_round(self, now):
+        """What `reactors.commands.CommandLoop` does, in the test's transaction."""
+        for command in self.commands._due(now):
+            command._look_after(now)
+        self.env["iot.device"]._ready_for_commands()._send_waiting_commands(now)
 
     def published(self, device):
         """What is published to the device as commands, in order."""
@@ -105,6 +111,33 @@ class TestSending(CommandCase):
             elsewhere.with_user(self.manager)._send_command("restart")
         elsewhere.with_user(self.admin)._send_command("restart")
 
+    def test_a_manager_of_another_company_commands_and_sees_nothing_here(self):
+        device = self.in_service()
+        command = device._send_command("restart")
+        company = self.env["res.company"].create({"name": "Other Dairy"})
+        stranger = new_test_user(
+            self.env,
+            "other_manager",
+            "smart_dairy_farm.group_farm_manager",
+            company_id=company.id,
+            company_ids=[(6, 0, company.ids)],
+        )
+        with self.assertRaises(AccessError):
+            device.with_user(stranger)._send_command("restart")
+        with self.assertRaises(AccessError):
+            command.with_user(stranger).action_cancel()
+        self.assertFalse(self.commands.with_user(stranger).search([]))
+        self.assertFalse(self.env["iot.device.config.version"].with_user(stranger).search([]))
+        self.assertEqual(command.sudo().state, "sent")
+
+    def test_firmware_is_installed_by_roll_outs_alone(self):
+        """Who may not release firmware must not have it installed by a command, from wherever he says."""
+        device = self.in_service()
+        for user in (self.manager, self.admin):
+            with self.assertRaisesRegex(ValidationError, "start a firmware roll-out"):
+                device.with_user(user)._send_command("update_firmware", {"url": "https://elsewhere.example/"})
+        self.assertTrue(device._send_command("update_firmware", {}, source="rollout"))
+
     def test_nobody_writes_commands_and_who_does_not_see_the_farm_sees_none(self):
         elsewhere = self.in_service("V-1", farm=self.valley, user=self.admin)
         command = elsewhere.with_user(self.admin)._send_command("restart")
@@ -138,10 +171,13 @@ class TestSending(CommandCase):
             {"command": "restart", "parameters": ["a"]},
             {"command": "restart", "parameters": {"a": "x" * 20_000}},
             {"command": "restart", "parameters": {"a": float("inf")}},
+            {"command": "restart", "parameters": {"a": "\0"}},
+            {"command": "restart", "parameters": {"a": "\ud800"}},
             {"command": "restart", "parameters": nested(MOST_PARAMETER_LEVELS + 1)},
             {"command": "restart", "timeout_seconds": 0},
             {"command": "restart", "max_attempts": 21},
             {"command": "restart", "expires_at": datetime(2020, 1, 1)},
+            {"command": "restart", "expires_at": fields.Datetime.now() + timedelta(days=367)},
         ):
             with self.subTest(arguments=str(arguments)[:60]), self.assertRaises(ValidationError):
                 device._send_command(**arguments)
@@ -183,6 +219,18 @@ class TestSending(CommandCase):
         self.wait(command, 80)
         self.assertEqual([message["command"] for message in self.published(device)], ["restart", "restart", "identify"])
         self.assertEqual((command.state, command.attempts), ("sent", 2))
+
+    def test_what_ends_while_the_device_is_away_leaves_the_others_waiting(self):
+        """Or commands that may be sent once would be used up one by one, with nobody there to hear them."""
+        device = self.in_service()
+        first = device._send_command("first", max_attempts=1).sudo()
+        second = device._send_command("second", max_attempts=1).sudo()
+        self.leave_outbox()
+        self.wait(first, 61)
+        self.assertEqual((first.state, second.state, second.attempts), ("failed", "queued", 0))
+        self.heard(device)
+        self.wait(first, 70)
+        self.assertEqual((second.state, second.attempts), ("sent", 1))
 
     def test_the_chatter_says_who_gave_a_command_and_how_it_ended(self):
         device = self.in_service()
@@ -268,15 +316,54 @@ class TestAnswers(CommandCase):
         self.leave_outbox()
         self.acknowledge(self.command, "accepted")
         heard_at = self.command.timeout_at - timedelta(seconds=60)
-        self.commands._dispatch(heard_at + timedelta(seconds=59))
+        self.make_round(heard_at + timedelta(seconds=59))
         self.assertEqual(self.command.attempts, 1)
-        self.commands._dispatch(heard_at + timedelta(seconds=61))
+        self.make_round(heard_at + timedelta(seconds=61))
         self.assertEqual((self.command.attempts, self.command.state), (2, "accepted"))
 
     def test_while_the_broker_has_not_got_it_a_command_is_not_sent_twice(self):
         self.wait(self.command, 61)
         self.assertEqual((self.command.attempts, self.command.state), (1, "sent"))
         self.assertEqual(len(self.published(self.device)), 1)
+
+    def test_an_answer_that_overtakes_the_repetition_spares_it(self):
+        """The device was away, the command is to be sent again, and then its answer to the first one comes."""
+        self.env.cr.execute("UPDATE iot_device_state SET reported_status = 'offline'")
+        self.leave_outbox()
+        self.wait(self.command, 61)
+        self.assertEqual(self.command.state, "queued")
+        self.acknowledge(self.command, "accepted")
+        self.heard(self.device)
+        self.wait(self.command, 62)
+        self.assertEqual((self.command.state, self.command.attempts), ("accepted", 1))
+
+    def test_answers_that_waited_in_the_inbox_tell_when_they_came_and_start_the_time_out_now(self):
+        waiting = [self.device._send_command(f"next_{number}").sudo() for number in range(MOST_UNDER_WAY)][-1]
+        payload = {"command_id": self.command.command_id, "status": "done"}
+        self.env["iot.inbox"]._put("command_ack", self.device.id, self.command.issued_at, payload)
+        earlier = fields.Datetime.now() - timedelta(hours=1)
+        self.env.cr.execute("UPDATE iot_inbox SET received_at = %s", [earlier])
+        self.env["iot.inbox"].process()
+        self.assertEqual((self.command.finished_at, self.command.reported_at), (earlier, earlier))
+        self.assertEqual(waiting.state, "sent")
+        self.assertGreaterEqual(waiting.sent_at, waiting.issued_at)
+
+    def test_a_result_of_many_levels_is_kept_and_shown(self):
+        """The bridge stores up to 254 levels, more than which orjson does not write."""
+        self.acknowledge(self.command, "done", result=nested(250))
+        self.env.invalidate_all()
+        self.assertEqual(self.command.result, nested(250))
+        self.assertIn('"a"', self.command.result_text)
+
+    def test_what_the_device_says_after_the_command_expired_or_was_cancelled_is_noted(self):
+        for number, end in enumerate(("expired", "cancelled")):
+            with self.subTest(end=end):
+                command = self.device._send_command("restart").sudo()
+                command._finish(end, fields.Datetime.now())
+                self.acknowledge(command, "accepted", after=number)
+                self.assertEqual(command.state, end)
+                self.acknowledge(command, "done", after=number)
+                self.assertEqual((command.state, command.error), ("done", False))
 
     def test_a_late_answer_counts_though_the_command_was_given_up(self):
         self.command._finish("failed", fields.Datetime.now(), error="The device did not answer; sent 3 times.")
@@ -301,6 +388,12 @@ class TestAnswers(CommandCase):
         self.assertEqual((self.command.state, self.published(self.device)), ("cancelled", []))
         with self.assertRaisesRegex(UserError, "ended already"):
             self.command.with_user(self.manager).action_cancel()
+
+    def test_of_a_selection_those_are_cancelled_that_have_not_ended(self):
+        other = self.device._send_command("identify").sudo()
+        self.acknowledge(self.command, "done")
+        (self.command | other).with_user(self.manager).action_cancel()
+        self.assertEqual((self.command.state, other.state), ("done", "cancelled"))
 
     def test_users_who_are_no_managers_cancel_nothing(self):
         with self.assertRaises(AccessError):
@@ -356,9 +449,27 @@ class TestCommandWizard(CommandCase):
         self.assertEqual((commands.iot_device_id, set(commands.mapped("source"))), (gates, {"group"}))
         self.assertEqual(len(set(commands.mapped("command_id"))), 2)
 
+    def test_one_device_with_too_many_waiting_holds_up_no_group(self):
+        full, other = self.in_service("T-1"), self.in_service("T-2")
+        for _number in range(MOST_OPEN):
+            full._send_command("restart")
+        group = self.env["iot.device.group"].create({"name": "Barn", "device_ids": [(6, 0, (full | other).ids)]})
+        with self.wizard(group) as form:
+            self.assertEqual((form.target_count, form.left_out_count), (1, 1))
+        form.record.action_send()
+        self.assertEqual(other.open_command_count, 1)
+
+    def test_a_command_expires_in_the_future_and_within_a_year(self):
+        device = self.in_service()
+        for hours in (0, -1, 8785, 1e12):
+            with self.wizard(device) as form:
+                form.expires_after_hours = hours
+            with self.subTest(hours=hours), self.assertRaises(ValidationError):
+                form.record.action_send()
+
     def test_parameters_that_are_no_json_object_are_refused(self):
         device = self.in_service()
-        for text in ("{", "[1]"):
+        for text in ("{", "[1]", "[" * 100_000):
             with self.wizard(device) as form:
                 form.parameters_json = text
             with self.assertRaises(ValidationError):

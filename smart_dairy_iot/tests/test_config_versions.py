@@ -2,6 +2,7 @@
 
 import json
 
+from odoo import fields
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
 
@@ -108,3 +109,18 @@ class TestConfigVersions(IotCase):
         )
         template._apply(first | second)
         self.assertEqual((first.config_version, second.config_version), (2, 1))
+
+    def test_what_no_device_could_read_is_no_configuration(self):
+        device = self.configured()
+        for text in ('{"a": NaN}', '{"a": -Infinity}', '{"a":' * 5000 + "1" + "}" * 5000, f'{{"a": "{"x" * 65_536}"}}'):
+            with self.subTest(text=text[:20]), self.assertRaises(ValidationError):
+                device.config_json = text
+
+    def test_other_hardware_has_yet_to_report_its_version(self):
+        device = self.configured()
+        self.report(device, 1)
+        self.env.cr.execute("UPDATE iot_device_state SET firmware_version = '1.0'")
+        successor = {"device_id": "T-9", "serial_number": "9"}
+        device.sudo()._replace_hardware(successor, "broken", fields.Date.today())
+        self.assertEqual((device.config_status, device.reported_config_version), ("unreported", 0))
+        self.assertFalse(device.reported_firmware_version)

@@ -3,8 +3,11 @@
 import base64
 import hashlib
 
+from psycopg2 import IntegrityError
+
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import tagged
+from odoo.tools import mute_logger
 
 from ..models.iot_topic_hierarchy import DEVICE_TYPES
 from .firmware import CONTENT, FirmwareCase
@@ -110,6 +113,12 @@ class TestFirmware(FirmwareCase):
             ):
                 with self.assertRaises(AccessError), self.env.cr.savepoint():
                     action()
+
+    def test_firmware_that_a_roll_out_is_planned_for_is_not_deleted(self):
+        draft = self.new_firmware("2.1")
+        self.new_rollout(self.in_service("T-1"), user=self.admin, firmware_id=draft.id)
+        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            draft.unlink()
 
     def test_withdrawn_firmware_is_gone_for_good_and_its_roll_outs_are_cancelled(self):
         first, second = self.in_service("T-1", "T-2")

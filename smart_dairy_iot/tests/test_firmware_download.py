@@ -1,5 +1,7 @@
 """A device downloads with its own credentials what a roll-out sent it to fetch, whole or in parts, and nothing else."""
 
+from unittest.mock import patch
+
 from odoo.tests import tagged
 
 from .api import ApiCase
@@ -32,6 +34,12 @@ class TestFirmwareDownload(FirmwareCase, ApiCase):
         self.assertEqual(response.headers["Content-Type"], "application/octet-stream")
         self.assertEqual(self.rollout.line_ids.state, "downloading")
 
+    def test_the_file_is_never_in_memory_as_a_whole(self):
+        whole = AssertionError("read as a whole")
+        with patch.object(self.registry["ir.attachment"], "_file_read", side_effect=whole):
+            self.assertEqual(self.get().content, CONTENT)
+            self.assertEqual(self.get(Range="bytes=0-9").content, CONTENT[:10])
+
     def test_the_address_is_the_one_that_the_command_tells(self):
         url = self.rollout.sudo().line_ids.device_command_id.parameters["url"]
         self.assertTrue(url.endswith(f"/api/v1/iot{PATH}"), url)
@@ -42,6 +50,8 @@ class TestFirmwareDownload(FirmwareCase, ApiCase):
             ("bytes=10000-", 10_000, 10_239),
             ("bytes=-240", 10_000, 10_239),
             ("bytes=10000-99999", 10_000, 10_239),
+            ("bytes=-99999", 0, 10_239),
+            ("bytes=0-0", 0, 0),
         ):
             with self.subTest(asked=asked):
                 response = self.get(Range=asked)
@@ -53,12 +63,14 @@ class TestFirmwareDownload(FirmwareCase, ApiCase):
         self.assertEqual(b"".join(parts), CONTENT)
 
     def test_a_range_beyond_its_end_is_answered_with_its_length(self):
-        response = self.get(Range="bytes=10240-")
-        self.assertError(response, 416, "range_not_satisfiable")
-        self.assertEqual(response.headers["Content-Range"], "bytes */10240")
+        for asked in ("bytes=10240-", "bytes=-0", "bytes=5-2"):
+            with self.subTest(asked=asked):
+                response = self.get(Range=asked)
+                self.assertError(response, 416, "range_not_satisfiable")
+                self.assertEqual(response.headers["Content-Range"], "bytes */10240")
 
     def test_what_is_no_single_range_of_bytes_is_ignored(self):
-        for asked in ("bytes=0-1,5-6", "lines=1-2", "bytes=", "nonsense"):
+        for asked in ("bytes=0-1,5-6", "lines=1-2", "bytes=", "nonsense", f"bytes=-{'9' * 30}"):
             with self.subTest(asked=asked):
                 response = self.get(Range=asked)
                 self.assertEqual((response.status_code, len(response.content)), (200, len(CONTENT)))

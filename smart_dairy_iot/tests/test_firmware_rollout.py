@@ -1,9 +1,12 @@
 """A roll-out goes on in waves by itself, stops by itself, and knows from the database alone how far it is."""
 
-from odoo.exceptions import AccessError, UserError, ValidationError
-from odoo.tests import tagged
+from psycopg2 import IntegrityError
 
-from ..models.iot_firmware_rollout import limit_reached
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import new_test_user, tagged
+from odoo.tools import mute_logger
+
+from ..models.iot_firmware_rollout_steps import limit_reached
 from .firmware import FirmwareCase
 
 
@@ -13,7 +16,8 @@ class TestPlan(FirmwareCase):
         grouped, tagged_device, named, _other = self.in_service("T-1", "T-2", "T-3", "T-4")
         collar = self.in_service("C-1", device_type="collar")
         group = self.env["iot.device.group"].create({"name": "Barn", "device_ids": [(6, 0, (grouped | collar).ids)]})
-        tag = self.env["iot.device.tag"].create({"name": "Trial", "device_ids": [(6, 0, tagged_device.ids)]})
+        tag = self.env["iot.device.tag"].create({"name": "Trial"})
+        tagged_device.tag_ids = tag
         rollout = self.new_rollout(named, group_ids=[(6, 0, group.ids)], tag_ids=[(6, 0, tag.ids)])
         self.assertEqual(rollout.target_count, 3)
         rollout.action_start()
@@ -33,6 +37,20 @@ class TestPlan(FirmwareCase):
         for device_id, word in (("T-2", "service"), ("T-3", "MQTT"), ("T-4", "password"), ("T-5", "already")):
             self.assertEqual(lines[device_id].state, "skipped", device_id)
             self.assertIn(word, lines[device_id].error)
+
+    def test_a_device_with_a_newer_version_is_skipped_unless_the_plan_is_to_go_back(self):
+        devices = self.in_service("T-1", "T-2", "T-3", "T-4")
+        for device, version in zip(devices, ("1.9.9", "2.0-rc1", "2.0.1", "10.0"), strict=True):
+            self.report(device, version)
+        rollout = self.new_rollout(devices)
+        rollout.action_start()
+        self.assertEqual(self.states(rollout), ["waiting", "waiting", "skipped", "skipped"])
+        self.assertIn("10.0", self.lines(rollout)["T-4"].error)
+        rollout.action_cancel()
+        back = self.new_rollout(devices, allow_downgrade=True)
+        back.action_start()
+        self.step(back)
+        self.assertEqual(self.states(back), ["sent"] * 4)
 
     def test_a_device_is_in_one_roll_out_at_a_time(self):
         device = self.in_service("T-1")
@@ -80,6 +98,7 @@ class TestPlan(FirmwareCase):
         rollout.action_start()
         for change in (
             lambda: rollout.write({"device_ids": [(5,)]}),
+            lambda: rollout.write({"allow_downgrade": True}),
             lambda: rollout.write({"wave_ids": [(0, 0, {"size": 5})]}),
             lambda: rollout.wave_ids.write({"size": 5}),
             lambda: rollout.wave_ids.unlink(),
@@ -111,6 +130,45 @@ class TestPlan(FirmwareCase):
         self.env["ir.config_parameter"].set_param("web.base.url", "http://127.0.0.1:8069")
         self.new_rollout(self.in_service("T-2")).action_start()
 
+    def test_devices_have_a_time_to_install_that_a_calendar_has(self):
+        device = self.in_service("T-1")
+        for hours in (0, -1, 2**31 - 1):
+            with self.subTest(hours=hours), mute_logger("odoo.sql_db"):
+                with self.assertRaises(IntegrityError), self.env.cr.savepoint():
+                    self.new_rollout(device, install_hours=hours)
+
+    def test_another_company_s_users_know_nothing_of_a_roll_out(self):
+        company = self.env["res.company"].create({"name": "Other Dairy"})
+        strangers = [
+            new_test_user(self.env, login, group, company_id=company.id, company_ids=[(6, 0, company.ids)])
+            for login, group in (
+                ("stranger", "smart_dairy_farm.group_farm_manager"),
+                ("strange_admin", "smart_dairy_farm.group_farm_admin"),
+            )
+        ]
+        device = self.in_service("T-1")
+        everywhere = self.new_rollout(device, waves=[(1, "devices")], user=self.admin, farm_id=False)
+        everywhere.action_start()
+        here = self.new_rollout(self.in_service("T-2"), waves=[(1, "devices")])
+        here.action_start()
+        self.env.invalidate_all()
+        for user in strangers:
+            with self.subTest(user=user.login):
+                env = self.env(user=user)
+                lines = env["iot.firmware.rollout.line"].search([])
+                self.assertFalse(lines & (everywhere | here).line_ids.with_env(env))
+                self.assertEqual(
+                    env["iot.firmware.rollout"].search([("id", "in", (everywhere | here).ids)]), everywhere
+                )
+                self.assertFalse(env["iot.firmware.rollout.wave"].search([("id", "in", here.wave_ids.ids)]))
+                seen = everywhere.with_env(env)
+                self.assertEqual((seen.device_count, seen.device_ids.ids, seen.target_count), (0, [], 0))
+                for action in ("action_pause", "action_cancel", "action_retry_failed", "unlink"):
+                    with self.assertRaises(AccessError), self.env.cr.savepoint():
+                        getattr(here.with_env(env), action)()
+                with self.assertRaises(AccessError), self.env.cr.savepoint():
+                    env["iot.firmware.rollout"].create({"firmware_id": self.firmware.id, "farm_id": self.hill.id})
+
     def test_a_manager_rolls_out_to_his_farms_and_to_no_other(self):
         here, there = self.in_service("T-1"), self.in_service("T-2", farm=self.valley, user=self.admin)
         group = self.env["iot.device.group"].create({"name": "All", "device_ids": [(6, 0, (here | there).ids)]})
@@ -135,7 +193,7 @@ class TestPlan(FirmwareCase):
             self.assertEqual(rollout.line_ids.iot_device_id.sudo(), seen, user.login)
             self.assertEqual(rollout.device_count, len(seen), user.login)
         for user in (self.user, self.manager):
-            for action in ("action_pause", "action_cancel", "unlink"):
+            for action in ("action_pause", "action_cancel", "action_retry_failed", "unlink"):
                 with self.subTest(user=user.login, action=action):
                     with self.assertRaises(AccessError), self.env.cr.savepoint():
                         getattr(everywhere.with_user(user), action)()
@@ -150,14 +208,6 @@ class TestPlan(FirmwareCase):
 
 @tagged("post_install", "-at_install")
 class TestProgress(FirmwareCase):
-    def started(self, count, waves=(), **values):
-        """A roll-out to so many devices, its first wave sent."""
-        devices = self.in_service(*(f"T-{number:02}" for number in range(1, count + 1)))
-        rollout = self.new_rollout(devices, waves, **values)
-        rollout.action_start()
-        self.step(rollout)
-        return rollout
-
     def test_a_device_is_told_what_to_fetch_where_and_how_to_check_it(self):
         rollout = self.started(1)
         command = self.lines(rollout)["T-01"].device_command_id
@@ -270,8 +320,25 @@ class TestProgress(FirmwareCase):
         self.acknowledge(lines["T-04"], "failed")
         self.step(rollout)
         self.assertEqual(rollout.state, "paused")
-        self.assertIn("3 of 4", rollout.pause_reason)
+        self.assertIn("3 of 4 devices", rollout.pause_reason)
+        self.assertIn("3 of any 10", rollout.pause_reason)
         self.assertIn("3 of 4", rollout.message_ids[0].body)
+
+    def test_it_pauses_before_a_password_would_go_over_plain_http(self):
+        rollout = self.started(2, waves=[(1, "devices")])
+        address = self.env["ir.config_parameter"]
+        # Odoo itself sets it when an administrator logs in at another address.
+        address.set_param("web.base.url", "http://192.168.1.5:8069")
+        self.step(rollout)
+        self.assertEqual(rollout.state, "running", "nobody is told an address now")
+        self.acknowledge(self.lines(rollout)["T-01"], "done")
+        self.step(rollout)
+        self.assertEqual((rollout.state, self.states(rollout)), ("paused", ["installed", "waiting"]))
+        self.assertIn("HTTPS", rollout.pause_reason)
+        address.set_param("web.base.url", "https://dairy.example")
+        rollout.action_resume()
+        self.step(rollout)
+        self.assertEqual(self.states(rollout), ["installed", "sent"])
 
     def test_paused_it_sends_nothing_and_follows_what_is_under_way(self):
         rollout = self.started(3, waves=[(1, "devices"), (1, "devices")])

@@ -8,6 +8,7 @@ from odoo.exceptions import UserError, ValidationError
 
 from ..known_commands import KNOWN_COMMANDS
 from ..models.iot_device_command import PRIORITIES
+from ..models.iot_device_commands import LONGEST_LIFE, MOST_OPEN
 
 OTHER = "other"
 
@@ -69,9 +70,12 @@ class IotDeviceCommandWizard(models.TransientModel):
     def _compute_targets(self):
         for wizard in self:
             known, chosen = KNOWN_COMMANDS.get(wizard.known_command), wizard.device_ids._origin
+            waiting = chosen._open_command_counts()
             targets = chosen.filtered(
-                lambda device, known=known: (
-                    device._takes_commands() and (known is None or known.is_for(device.device_type))
+                lambda device, known=known, waiting=waiting: (
+                    device._takes_commands()
+                    and (known is None or known.is_for(device.device_type))
+                    and waiting.get(device, 0) < MOST_OPEN
                 )
             )
             wizard.target_ids, wizard.target_count = targets, len(targets)
@@ -82,6 +86,8 @@ class IotDeviceCommandWizard(models.TransientModel):
         self.ensure_one()
         if not self.target_ids:
             raise UserError(_("None of these devices takes this command: choose some that are in service."))
+        if not 0 < self.expires_after_hours <= LONGEST_LIFE.total_seconds() / 3600:
+            raise ValidationError(_("A command expires in the future, and within a year."))
         self.target_ids._send_command(
             self.command if self.known_command == OTHER else self.known_command,
             self._parameters(),
@@ -91,7 +97,7 @@ class IotDeviceCommandWizard(models.TransientModel):
             expires_at=fields.Datetime.now() + timedelta(hours=self.expires_after_hours),
             source="group" if self.from_group else "form",
         )
-        message = _("Sent to %s devices. Their answers are among the commands.", self.target_count)
+        message = _("Devices told: %s. Their answers are among the commands.", self.target_count)
         return {
             "type": "ir.actions.client",
             "tag": "display_notification",
@@ -105,5 +111,5 @@ class IotDeviceCommandWizard(models.TransientModel):
     def _parameters(self):
         try:
             return json.loads(self.parameters_json or "{}")
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise ValidationError(_("The parameters are not JSON: %s", error)) from error

@@ -3,6 +3,7 @@
 The device answers as devices do: it accepts and is done, it fails, it stays silent, it answers twice and out of order.
 """
 
+import base64
 import json
 import threading
 import time
@@ -158,6 +159,24 @@ def test_a_device_that_was_away_gets_the_command_when_it_is_back(odoo, shared_br
         assert ended(stored, command, "done")["attempts"] == 2
 
 
+def test_what_a_device_has_not_begun_in_time_expires_and_a_later_answer_is_noted(odoo, shared_broker, stored, device):
+    command = send(odoo, device, expires_after_hours=5 / 3600, timeout_seconds=2)
+    row = ended(stored, command, "expired")
+    assert "had not begun it in time" in row["error"]
+    assert row["finished_at"] >= row["expires_at"]
+    with commanded(shared_broker, device) as worker:
+        worker.answer(row["command_id"], status="accepted")
+        worker.answer(row["command_id"], status="done", message="Restarted all the same")
+        assert ended(stored, command, "done")["message"] == "Restarted all the same"
+
+
+def test_a_device_that_accepts_and_then_says_nothing_is_given_up(odoo, shared_broker, stored, device):
+    with commanded(shared_broker, device, lambda command: [{"status": "accepted"}]) as worker:
+        row = ended(stored, send(odoo, device, timeout_seconds=1, max_attempts=2), "failed", seconds=30)
+    assert [command["command_id"] for command in worker.commands] == [row["command_id"]] * 2
+    assert "accepted it, and was then silent; sent 2 times" in row["error"]
+
+
 def test_a_device_cannot_answer_for_another_one(odoo, farm, shared_broker, stored, device):
     other = farm.provision(new_code("CM"))
     with commanded(shared_broker, device) as worker, connected(shared_broker, other.credentials) as intruder:
@@ -188,7 +207,7 @@ def test_a_device_reports_by_which_version_of_its_configuration_it_works(odoo, s
 
 
 def test_a_device_of_the_simulated_farm_answers_its_commands_and_takes_its_configuration(
-    odoo, farm, shared_broker, stored, device
+    product, odoo, farm, shared_broker, stored, device
 ):
     odoo.call("iot.device", "write", [device.record_id], {"config_json": CONFIG})
     broker = Broker(shared_broker.host, shared_broker.port, str(shared_broker.ca_file))
@@ -200,6 +219,30 @@ def test_a_device_of_the_simulated_farm_answers_its_commands_and_takes_its_confi
         eventually(lambda: device.read("config_status")["config_status"] == "up_to_date", "it works by it")
         ended(stored, send(odoo, device, "restart"), "done")
         assert ended(stored, send(odoo, device, "fly"), "failed")["error"] == "this device does not know fly"
+        install_firmware(odoo, product.url, farm, device, "3.0.0")
+        reported = "reported_firmware_version"
+        eventually(lambda: device.read(reported)[reported] == "3.0.0", "it has installed the firmware", seconds=60)
+        lines = odoo.call("iot.firmware.rollout.line", "search_read", [["iot_device_id", "=", device.record_id]])
+        assert [(line["state"], line["error"]) for line in lines] == [("installed", False)]
     finally:
         simulated.close()
     assert simulated.denied == 0
+
+
+def install_firmware(odoo, url, farm, device, version):
+    """Roll firmware out to the device, from this very machine, and so over plain HTTP."""
+    odoo.call("ir.config_parameter", "set_param", "web.base.url", url)
+    (device_type,) = odoo.call("iot.device.type", "search", [("device_type", "=", device.device_type)])
+    firmware = {
+        "name": f"Firmware {version}",
+        "version": version,
+        "file": base64.b64encode(bytes(range(256)) * 4096).decode(),
+        "device_type_ids": [(6, 0, [device_type])],
+    }
+    (firmware_id,) = odoo.call("iot.firmware", "create", [firmware])
+    odoo.call("iot.firmware", "action_release", [firmware_id])
+    group = {"name": f"Trial {version}", "farm_id": farm.id, "device_ids": [(6, 0, [device.record_id])]}
+    (group_id,) = odoo.call("iot.device.group", "create", [group])
+    plan = {"firmware_id": firmware_id, "farm_id": farm.id, "group_ids": [(6, 0, [group_id])]}
+    (rollout,) = odoo.call("iot.firmware.rollout", "create", [plan])
+    odoo.call("iot.firmware.rollout", "action_start", [rollout])

@@ -2,22 +2,25 @@
 
 import base64
 import hashlib
-import threading
+import json
+import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
-from firmware_device import FirmwareDevice
+from firmware_device import BROKEN, FIRST_VERSION, GO_ON, PLAN
 from simulation.devices import Credentials
+from stack.service import Service
 from support import Database, Device, Farm, eventually, log_in, new_code
 
 DEVICES = 50
 WAVES = (10, 20)
 CONTENT = bytes(range(256)) * 4096
 """1 MiB, that no two parts of can be exchanged unnoticed by the checksum."""
+
+SECOND_WAVE = range(WAVES[0], sum(WAVES))
 
 FAILING = (1, 4, 8)
 """Three of the first ten."""
@@ -79,29 +82,74 @@ def rollout(odoo, farm, devices):
     return rollout_id
 
 
-@pytest.fixture
-def halfway():
-    """Set when downloads of the second wave may go on."""
-    return threading.Event()
+class FirmwareDevices(Service):
+    """The process of the devices, and what each of them keeps in its flash.
+
+    :param devices: `support.Device`s
+    """
+
+    name = "devices"
+
+    def __init__(self, directory, broker, devices):
+        super().__init__(directory)
+        self._broker, self._devices = broker, devices
+
+    def write_plan(self, stop_halfway):
+        """Say who the devices are, and which numbers of them stop halfway."""
+        plan = {
+            "broker": {"host": self._broker.host, "port": self._broker.port, "ca_file": str(self._broker.ca_file)},
+            "devices": [
+                {
+                    "device_id": device.device_id,
+                    "topics": device.topic("data").rsplit("/", 1)[0],
+                    **vars(device.credentials),
+                    "stops_halfway": number in stop_halfway,
+                }
+                for number, device in enumerate(self._devices)
+            ],
+        }
+        (self.directory / PLAN).write_text(json.dumps(plan))
+
+    def start(self):
+        """Give them power."""
+        self.spawn([sys.executable, Path(__file__).with_name("firmware_device.py"), self.directory])
+        return self
+
+    def kept(self):
+        """What each keeps, in their order: see `firmware_device.Flash`; {} for one that has kept nothing yet."""
+        files = [self.directory / f"{device.device_id}.json" for device in self._devices]
+        return [json.loads(file.read_text()) if file.exists() else {} for file in files]
+
+    def told(self):
+        """The numbers of those that were sent a command."""
+        return [number for number, kept in enumerate(self.kept()) if kept.get("commands")]
+
+    def break_down(self, numbers):
+        """Have these fail, until they are mended."""
+        for number in numbers:
+            self._broken(number).touch()
+
+    def mend(self, numbers):
+        """Have these fail no more."""
+        for number in numbers:
+            self._broken(number).unlink()
+
+    def go_on(self):
+        """Let those that stopped halfway go on."""
+        (self.directory / GO_ON).touch()
+
+    def _broken(self, number):
+        return self.directory / f"{self._devices[number].device_id}{BROKEN}"
 
 
 @pytest.fixture
-def running(broker, devices, halfway):
+def running(broker, devices, tmp_path):
     """The devices at work, all with version 1.0: three of the first ten fail, the second wave stops halfway."""
-    first, second = WAVES[0], sum(WAVES)
-    with ThreadPoolExecutor(max_workers=WAVES[1]) as pool, ExitStack() as stack:
-        stack.callback(halfway.set)
-        clients = []
-        for number, device in enumerate(devices):
-            client = FirmwareDevice(
-                broker, device, pool, "1.0", number in FAILING, halfway if first <= number < second else None
-            )
-            stack.callback(client.close)
-            clients.append(client)
-        for client in clients:
-            client.wait_subscribed()
-            client.report()
-        yield clients
+    process = FirmwareDevices(tmp_path, broker, devices)
+    process.write_plan(stop_halfway=SECOND_WAVE)
+    process.break_down(FAILING)
+    with process:
+        yield process
 
 
 @pytest.fixture
@@ -121,43 +169,54 @@ def line_states(stored, rollout):
     return {row["state"]: row["count"] for row in rows}
 
 
-def restart_everything(instance, broker, bed):
-    """Kill Odoo with its bridge, the broker and the database server, and start them again."""
-    for service in (instance, broker, bed.postgres):
+def ended_as(stored, rollout, expected, seconds):
+    """Wait until so many lines have these states."""
+    eventually(
+        lambda: line_states(stored, rollout) == expected, lambda: str(line_states(stored, rollout)), seconds=seconds
+    )
+
+
+def restart_everything(instance, broker, bed, devices):
+    """Kill Odoo with its bridge, the broker, the database server and the devices, and start them again."""
+    for service in (devices, instance, broker, bed.postgres):
         service.kill()
+        assert not service.running()
     bed.postgres.start()
     broker.start()
     instance.start()
+    devices.start()
 
 
 def test_a_roll_out_stops_by_itself_goes_on_when_told_and_outlives_a_restart_of_everything(
-    instance, broker, bed, odoo, rollout, running, stored, halfway
+    instance, broker, bed, odoo, rollout, running, stored
 ):
-    reported = "SELECT count(*) FROM iot_device_state WHERE firmware_version = '1.0'"
-    eventually(lambda: stored.value(reported) == DEVICES, "all devices have reported their version", seconds=60)
+    reported = "SELECT count(*) FROM iot_device_state WHERE firmware_version = %s"
+    eventually(lambda: stored.value(reported, FIRST_VERSION) == DEVICES, "all have reported their version", seconds=60)
 
     # Three of the first ten fail: it pauses, and follows the other seven to their end.
     odoo.call("iot.firmware.rollout", "action_start", [rollout])
-    expected = {"installed": 7, "failed": 3, "waiting": 40}
-    eventually(lambda: line_states(stored, rollout) == expected, lambda: str(line_states(stored, rollout)), seconds=120)
+    ended_as(stored, rollout, {"installed": 7, "failed": 3, "waiting": 40}, seconds=120)
     eventually(lambda: state(stored, rollout) == "paused", "it pauses by itself")
-    assert [number for number, device in enumerate(running) if device.commands] == list(range(10))
+    assert running.told() == list(range(WAVES[0]))
 
     # Told to go on, it begins the next wave. In the midst of its downloads everything is killed.
     odoo.call("iot.firmware.rollout", "action_resume", [rollout])
-    second = running[WAVES[0] : sum(WAVES)]
-    eventually(lambda: all(device.is_halfway.is_set() for device in second), "the second wave downloads", seconds=120)
-    assert not any(device.commands for device in running[sum(WAVES) :]), "the third wave waits for the second"
-    restart_everything(instance, broker, bed)
-    halfway.set()
+    eventually(
+        lambda: all(running.kept()[number].get("halfway") for number in SECOND_WAVE),
+        "the second wave downloads",
+        seconds=120,
+    )
+    assert running.told() == list(range(sum(WAVES))), "the third wave waits for the second"
+    restart_everything(instance, broker, bed, running)
+    running.go_on()
 
     # The second wave goes on where it was, the third begins by itself, and the roll-out is done.
     eventually(lambda: state(stored, rollout) == "done", lambda: str(line_states(stored, rollout)), seconds=240)
     assert line_states(stored, rollout) == {"installed": 47, "failed": 3}
     digest = hashlib.sha256(CONTENT).hexdigest()
-    for number, device in enumerate(running):
-        assert len(set(device.commands)) == 1, f"{device.device.device_id} was sent one command, if more than once"
-        assert [found for _command, found in device.installed] == ([] if number in FAILING else [digest])
+    for number, kept in enumerate(running.kept()):
+        assert len(set(kept["commands"])) == 1, f"device {number} was sent one command, if more than once"
+        assert [found for _command, found in kept["installed"]] == ([] if number in FAILING else [digest])
     waves = stored.rows(
         "SELECT wave.id, wave.started_at, wave.finished_at, count(line.id) AS devices"
         "  FROM iot_firmware_rollout_wave wave JOIN iot_firmware_rollout_line line ON line.wave_id = wave.id"
@@ -168,3 +227,11 @@ def test_a_roll_out_stops_by_itself_goes_on_when_told_and_outlives_a_restart_of_
     assert all(earlier["finished_at"] <= later["started_at"] for earlier, later in pairwise(waves))
     sources = stored.rows("SELECT source FROM iot_device_command WHERE command = 'update_firmware'")
     assert Counter(row["source"] for row in sources) == {"rollout": DEVICES}
+
+    # The three are mended, and tried again.
+    running.mend(FAILING)
+    log_in(instance).call("iot.firmware.rollout", "action_retry_failed", [rollout])
+    ended_as(stored, rollout, {"installed": DEVICES}, seconds=60)
+    eventually(lambda: state(stored, rollout) == "done", "it is done")
+    assert [kept["version"] for kept in running.kept()] == ["2.0"] * DEVICES
+    assert [len(kept["installed"]) for kept in running.kept()] == [1] * DEVICES

@@ -12,7 +12,6 @@ code, a sentence and a status; the audit trail. What the handler changed is undo
 
 import functools
 import hashlib
-import time
 from dataclasses import dataclass, field
 
 import orjson
@@ -22,6 +21,7 @@ from odoo import _
 from odoo.http import request, route
 
 from . import idempotency
+from .audit import AuditEntry
 from .callers import anybody, check_rate, identify
 from .dispatcher import PREFIX, error_response, json_response
 from .errors import HANDLED, ApiError, as_api_error
@@ -37,17 +37,18 @@ DEEPEST = 100
 class Call:
     """A request that has been let in.
 
-    `caller` is a `CallerUser` or a `CallerDevice`; `device` the `iot.device` that the path names, with the caller's own
-    rights (a device's own record: the superuser's); `path` the other parameters of the path.
+    `caller` is a `CallerUser` or a `CallerDevice`; `device` the `iot.device` that the path names, or that the handler
+    registered, with the caller's own rights (a device's own record: the superuser's); `path` the other parameters of
+    the path.
     """
 
     endpoint: Endpoint
     caller: object
-    query: dict
-    body: object
-    raw: bytes
     device: object = None
     path: dict = field(default_factory=dict)
+    query: dict = field(default_factory=dict)
+    body: object = None
+    raw: bytes = b""
 
     @property
     def env(self):
@@ -100,31 +101,24 @@ def endpoint(method, path, operation):
 
 def _serve(declared, handler, path_parameters):
     """The response to the present request."""
-    began = time.monotonic()
-    caller = error = None
+    call = Call(declared, None)
+    error = None
     replayed = False
+    request.iot_api_entry = entry = AuditEntry(call)
     try:
         _check_method(declared)
         config = request.env["iot.settings"]._get_config()
-        caller = anybody() if "anybody" in declared.operation.callers else identify(config)
-        check_rate(caller, config)
+        call.caller = anybody() if "anybody" in declared.operation.callers else identify(config)
+        check_rate(call.caller, config)
         # What is done is undone where it fails; that it was tried stays in the audit trail.
         with request.env.cr.savepoint():
-            call = _read(declared, caller, config, path_parameters)
+            _let_in(call, path_parameters)
+            _read(call, config)
             response, replayed = _once(call, handler)
     except (ApiError, HTTPException, *HANDLED) as raised:
         error = as_api_error(request.env, raised)
         response = error_response(error)
-    if caller and declared.writes and not (declared.operation.routine and caller.kind == "device" and not error):
-        # Superuser: nobody writes the audit trail, everybody who writes is in it.
-        request.env["iot.api.request"].sudo()._note(
-            caller=caller,
-            operation=declared.name,
-            status=response.status_code,
-            error_code=error and error.code,
-            replayed=replayed,
-            milliseconds=(time.monotonic() - began) * 1000,
-        )
+    entry.note(request.env, response.status_code, error, replayed)
     return response
 
 
@@ -136,21 +130,29 @@ def _check_method(declared):
         raise MethodNotAllowed(sorted(allowed))
 
 
-def _read(declared, caller, config, path_parameters):
-    """The `Call` of the present request."""
-    if caller.kind not in declared.operation.callers:
-        raise ApiError(403, _("This is not for devices.") if caller.kind == "device" else _("This is for devices."))
-    raw = b"" if declared.operation.body is None else _read_raw(config)
-    parameters = dict(path_parameters)
-    call = Call(declared, caller, declared.read_query(request.httprequest.args), {}, raw)
-    if any("\0" in text for text in parameters.values()):
+def _let_in(call, path_parameters):
+    """Whether the caller may call this at all, and for which device."""
+    if call.caller.kind not in call.endpoint.operation.callers:
+        raise ApiError(
+            403, _("This is not for devices.") if call.caller.kind == "device" else _("This is for devices.")
+        )
+    call.path = dict(path_parameters)
+    if any("\0" in text for text in call.path.values()):
         raise ApiError(404, _("There is nothing at this address."))
-    if declared.concerns_device:
-        call.device = _device(caller, parameters.pop("id"))
-    call.path = parameters
-    if not declared.operation.raw_body:
-        call.body = _read_body(declared, raw)
-    return call
+    if call.endpoint.concerns_device:
+        call.device = _device(call.caller, call.path.pop("id"))
+
+
+def _read(call, config):
+    """What is asked: the query and the body."""
+    operation = call.endpoint.operation
+    call.query = call.endpoint.read_query(request.httprequest.args)
+    if operation.body is None:
+        call.body = {}
+        return
+    call.raw = _read_raw(config)
+    if not operation.raw_body:
+        call.body = _read_body(call.endpoint, call.raw)
 
 
 def _read_raw(config):
@@ -168,8 +170,6 @@ def _read_raw(config):
 
 def _read_body(declared, raw):
     """The body, checked; {} where there is none."""
-    if declared.operation.body is None:
-        return {}
     if not raw:
         if declared.operation.body_required:
             raise ApiError(400, _("A body is missing."))

@@ -23,6 +23,12 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Smart Dairy IoT"'}
 PREFIX_DIGITS = 8
 """By so many Odoo finds a key; they are its name, so to speak."""
 
+LONGEST_NAME = 80
+"""Of a caller, as far as failed logins are told apart by it: longer than any device's user name."""
+
+NAMES_PER_ADDRESS = 20
+"""So many callers of one address may use up their failed logins in a minute, before none of it is heard."""
+
 LIMITER = RateLimiter()
 
 
@@ -38,11 +44,6 @@ class CallerUser:
         """Which caller this is, among all."""
         return f"user:{self.user.id}"
 
-    @property
-    def label(self):
-        """For the audit trail."""
-        return self.user.login
-
 
 @dataclass(frozen=True)
 class CallerDevice:
@@ -56,11 +57,6 @@ class CallerDevice:
     def key(self):
         """Which caller this is, among all."""
         return f"device:{self.device.id}"
-
-    @property
-    def label(self):
-        """For the audit trail."""
-        return self.device.mqtt_username
 
 
 @dataclass(frozen=True)
@@ -84,23 +80,45 @@ def identify(config):
     """
     authorization = request.httprequest.headers.get("Authorization", "")
     scheme, _blank, value = authorization.partition(" ")
+    api_key = value.strip()
     given = request.httprequest.authorization
     if scheme.lower() == "bearer":
-        name, find = value[:PREFIX_DIGITS], lambda: _user_of(value.strip())
+        name, find = api_key[:PREFIX_DIGITS], lambda: _user_of(api_key)
     elif scheme.lower() == "basic" and given and given.username:
-        name, find = given.username, lambda: _device_of(given.username, given.password or "")
+        name, find = given.username[:LONGEST_NAME], lambda: _device_of(given.username, given.password or "")
     else:
         raise _unauthorized(_("Give an API key (Authorization: Bearer …), or a device's user name and password."))
-    # All of a farm have one address: a device that was not told its new password must not keep out the others.
-    attempts = ("failed", request.db, request.httprequest.remote_addr, name)
-    if LIMITER.counted(attempts) >= config.api_failed_logins_per_minute:
-        raise rate_limited()
+    attempts = _Attempts(name, config)
+    attempts.check()
     caller = find()
     if caller is None:
-        LIMITER.count(attempts)
+        attempts.count()
         _logger.info("API: refused credentials from %s", request.httprequest.remote_addr)
         raise _unauthorized(_("These credentials are not good, or no longer."))
     return caller
+
+
+class _Attempts:
+    """Failed logins in this minute: under a name from an address, and from the address under all names.
+
+    All of a farm have one address. A device that was not told its new password must not keep out the others, so a name
+    has its own limit; whoever goes through names meets the address's.
+    """
+
+    def __init__(self, name, config):
+        of_address = ("failed", request.db, request.httprequest.remote_addr)
+        most = config.api_failed_logins_per_minute
+        self._limits = {of_address: most * NAMES_PER_ADDRESS, (*of_address, name): most}
+
+    def check(self):
+        """:raises ApiError: 429 where there were too many"""
+        if any(LIMITER.counted(key) >= most for key, most in self._limits.items()):
+            raise rate_limited()
+
+    def count(self):
+        """Note one more."""
+        for key in self._limits:
+            LIMITER.count(key)
 
 
 def anybody():
@@ -115,6 +133,11 @@ def check_rate(caller, config):
         raise rate_limited()
 
 
+def is_first_refusal(caller):
+    """Whether it is the first in this minute that is refused for its being too many."""
+    return LIMITER.count(("refused", request.db, caller.key)) == 1
+
+
 def rate_limited():
     """The error of who calls too often."""
     seconds = LIMITER.seconds_left()
@@ -127,8 +150,10 @@ def _unauthorized(message):
 
 
 def _user_of(api_key):
+    if not api_key or "\0" in api_key:
+        return None
     # Odoo compares with hashes in a table that nobody may read.
-    user_id = api_key and request.env["res.users.apikeys"]._check_credentials(scope=SCOPE, key=api_key)
+    user_id = request.env["res.users.apikeys"]._check_credentials(scope=SCOPE, key=api_key)
     if not user_id:
         return None
     request.update_env(user=user_id)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo import _, fields
 from odoo.http import Controller
 
-from ...models.iot_device_commands import COMMAND_NAME, LONGEST_TIMEOUT, MOST_ATTEMPTS
+from ...models.iot_device_commands import COMMAND_NAME, LONGEST_LIFE, LONGEST_TIMEOUT, MOST_ATTEMPTS
 from .base import ApiError, Operation, endpoint
 from .operations import NULLABLE_TEXT, TIMESTAMP
 
@@ -84,7 +84,7 @@ NEW_COMMAND = {
         "expires_in_seconds": {
             "type": "integer",
             "minimum": 1,
-            "maximum": 31_536_000,
+            "maximum": int(LONGEST_LIFE.total_seconds()),
             "default": 86_400,
             "description": "What the device has not begun by then it does not begin any more.",
         },
@@ -165,10 +165,8 @@ class CommandApi(Controller):
     )
     def get_command(self, call):
         """How far a command has got."""
-        commands = call.env["iot.device.command"]
-        wanted = call.path["command_id"]
-        domain = [("iot_device_id", "=", call.device.id), ("command_id", "=", wanted)]
-        command = "\0" not in wanted and commands.search(domain)
+        domain = [("iot_device_id", "=", call.device.id), ("command_id", "=", call.path["command_id"])]
+        command = call.env["iot.device.command"].search(domain)
         if not command:
             raise ApiError(404, _("%s has no such command.", call.device.device_id))
         return {"command": _as_json(command)}

@@ -65,17 +65,15 @@ class ConfigApi(Controller):
         read = call.body.get("config_version", _if_match())
         if read is not None and read != device.config_version:
             raise ApiError(409, _("The configuration is at version %s by now: read it again.", device.config_version))
-        if device._configuration() != call.body["config"]:
-            device.config_json = _as_text(call.body["config"])
+        # As texts: to Python true is 1.
+        if _as_text(device._configuration()) != _as_text(call.body["config"]):
+            device.config_json = json.dumps(call.body["config"], indent=4)
         answer = {"message": _("Configuration updated"), "config_version": device.config_version}
         return Answer(answer, headers={"ETag": f'"{device.config_version}"'})
 
 
 def _as_text(config):
-    try:
-        return json.dumps(config, indent=4, allow_nan=False)
-    except (RecursionError, ValueError) as error:
-        raise ApiError(422, _("The configuration is nested too deeply, or has a number without bounds.")) from error
+    return json.dumps(config, sort_keys=True)
 
 
 def _if_match():

@@ -150,7 +150,9 @@ class DeviceApi(Controller):
         """Register one device."""
         _check_may_register(call.env)
         check_references(call.env, [call.body])
-        device = call.env["iot.device"].create(call.body)
+        # JSON Schema takes 1.0 for an integer.
+        ids = {name: int(call.body[name]) for name in ("farm_id", "location_id") if name in call.body}
+        call.device = device = call.env["iot.device"].create({**call.body, **ids})
         return Answer(
             {
                 "device": details(device),
@@ -188,6 +190,7 @@ class DeviceApi(Controller):
         _check_may_register(call.env)
         values = checked_values(call.env, call.body["devices"])
         devices = call.env["iot.device"].with_context(mail_create_nosubscribe=True).create(values)
+        call.device = devices[0]
         return {"count": len(devices), "devices": [summary(device) for device in devices]}
 
     @endpoint(

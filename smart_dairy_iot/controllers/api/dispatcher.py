@@ -29,7 +29,11 @@ class ApiDispatcher(Dispatcher):
 
     def handle_error(self, exc):
         """The answer to what was no fault of the request, or did not get as far as an endpoint."""
-        return error_response(as_api_error(self.request.env, exc))
+        error = as_api_error(self.request.env, exc)
+        entry = getattr(self.request, "iot_api_entry", None)
+        if entry:
+            entry.note_alone(error)
+        return error_response(error)
 
 
 def error_response(error):

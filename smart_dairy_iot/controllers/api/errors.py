@@ -33,6 +33,9 @@ OTHER_CODES = ("idempotency_conflict", "unavailable")
 HANDLED = (UserError, BrokerError, psycopg2.IntegrityError, psycopg2.DataError)
 """What the platform says of a request beside `ApiError`; everything else is a fault of the server."""
 
+RETRY_SECONDS = "5"
+"""What `Retry-After` says where it is the database that cannot be had."""
+
 _TAKEN = (errorcodes.UNIQUE_VIOLATION, errorcodes.EXCLUSION_VIOLATION)
 
 
@@ -72,6 +75,9 @@ def as_api_error(env, error):
         return ApiError(409 if error.pgcode in _TAKEN else 422, _integrity_message(env, error))
     if isinstance(error, psycopg2.DataError):
         return ApiError(422, _("A value is out of its range."))
+    if isinstance(error, psycopg2.OperationalError):
+        message = _("The database is busy or out of reach: try again.")
+        return ApiError(503, message, code="unavailable", headers={"Retry-After": RETRY_SECONDS})
     statuses = {AccessDenied: 401, AccessError: 403, MissingError: 404, ValidationError: 422, UserError: 409}
     for kind, status in statuses.items():
         if isinstance(error, kind):

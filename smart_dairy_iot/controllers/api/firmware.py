@@ -14,7 +14,7 @@ from odoo.http import Controller, request
 
 from .base import ApiError, Operation, endpoint
 
-SINGLE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)")
+SINGLE_RANGE = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-(?P<suffix>[0-9]{1,18}))")
 """Of bytes, and one; any other a server may ignore (RFC 9110, 14.2)."""
 
 DOWNLOAD = Operation(
@@ -44,7 +44,9 @@ class FirmwareApi(Controller):
             raise ApiError(404, _("There is no firmware %s for this device to install.", call.path["version"]))
         line._note_download()
         try:
-            response = line.firmware_id._stream().get_response(as_attachment=True, environ=_environ())
+            response = line.firmware_id._stream().get_response(
+                as_attachment=True, environ=_environ(line.firmware_id.size)
+            )
         except RequestedRangeNotSatisfiable as error:
             raise ApiError(
                 416,
@@ -55,9 +57,13 @@ class FirmwareApi(Controller):
         return response
 
 
-def _environ():
+def _environ(size):
     """The request's, without a range that is not a single one of bytes."""
     environ = dict(request.httprequest.environ)
-    if not SINGLE_RANGE.fullmatch(environ.get("HTTP_RANGE", "")):
+    asked = SINGLE_RANGE.fullmatch(environ.get("HTTP_RANGE", ""))
+    if not asked:
         environ.pop("HTTP_RANGE", None)
+    elif asked["suffix"]:
+        # The last so many bytes; of a shorter file all (RFC 9110, 14.1.2), which werkzeug takes for an error.
+        environ["HTTP_RANGE"] = f"bytes={max(size - int(asked['suffix']), 0)}-"
     return environ

@@ -10,11 +10,10 @@ import re
 from odoo import _
 from odoo.http import Response
 
-from .dispatcher import JSON_TYPE
 from .errors import ApiError
 
 HEADER = "Idempotency-Key"
-REPLAYED = {"Idempotency-Replayed": "true", "Content-Type": JSON_TYPE, "Cache-Control": "no-store"}
+REPLAYED = {"Idempotency-Replayed": "true"}
 KEY_PATTERN = "^[!-~]{1,255}$"
 _KEY = re.compile(KEY_PATTERN)
 
@@ -34,9 +33,8 @@ def once(env, call, key, fingerprint, perform):
     if earlier:
         return _replay(earlier, fingerprint), True
     response = perform()
-    answers._keep(
-        call.caller.key, key, response.status_code, None if call.endpoint.operation.secret else response.get_data(True)
-    )
+    kept = None if call.endpoint.operation.secret else response.get_data(as_text=True)
+    answers._keep(call.caller.key, key, response.status_code, dict(response.headers), kept)
     return response, False
 
 
@@ -49,4 +47,4 @@ def _replay(earlier, fingerprint):
             _("This was done already, and its password was shown once, in the first answer. Ask for a new one."),
             code="idempotency_conflict",
         )
-    return Response(earlier["answer"], status=earlier["status"], headers=REPLAYED)
+    return Response(earlier["answer"], status=earlier["status"], headers={**earlier["headers"], **REPLAYED})

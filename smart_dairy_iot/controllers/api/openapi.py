@@ -22,13 +22,14 @@ ERRORS = {
     401: "No good credentials.",
     403: "The caller may not do this.",
     404: "No such device that the caller may see, or nothing at this address.",
+    405: "The address is there, and does not take this method; `Allow` tells those that it takes.",
     409: "The state of things does not allow it, or the idempotency key stands for something else.",
     411: "A body without its length.",
     413: "The body is too large.",
     415: "The body is no `application/json`.",
     422: "Well-formed, but a value cannot be.",
     429: "Too many requests in this minute; `Retry-After` tells the seconds to wait.",
-    503: "The broker is out of reach, and nothing was changed.",
+    503: "The broker or the database is out of reach, and nothing was changed.",
 }
 ERROR = {
     "type": "object",
@@ -126,7 +127,8 @@ def document():
         "info": {
             "title": "Smart Dairy IoT",
             "version": VERSION,
-            "description": "The devices of dairy farms. Moments are UTC. Errors have a stable code and a sentence.",
+            "description": "The devices of dairy farms. Moments are UTC. Errors have a stable code and a sentence; so"
+            " has the answer where there is nothing at an address (404), or not for this method (405).",
         },
         "paths": paths,
         "components": {
@@ -163,12 +165,10 @@ def _parameters(declared):
     operation = declared.operation
     parameters = []
     for name in re.findall(r"{(\w+)}", declared.path):
-        schema = operation.path.get(name, {"type": "string"})
-        parameters.append(
-            _DEVICE_PARAMETER if name == "id" else {"name": name, "in": "path", "required": True, "schema": schema}
-        )
+        other = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        parameters.append(_DEVICE_PARAMETER if name == "id" else other)
     for name, schema in operation.query.items():
-        described = {"name": name, "in": "query", "required": name in operation.required_query}
+        described = {"name": name, "in": "query", "required": False}
         told = {key: value for key, value in schema.items() if key != "description"}
         parameters.append({**described, "description": schema["description"], "schema": told})
     if declared.method == "POST":
@@ -195,11 +195,11 @@ def _errors(declared):
     operation = declared.operation
     found = {400, 429}
     if "anybody" not in operation.callers:
-        found |= {401, 403}
+        found |= {401, 403, 503}
     if "{" in declared.path:
         found |= {404}
     if operation.body is not None:
         found |= {411, 413, 415}
     if declared.writes:
-        found |= {409, 422, 503}
+        found |= {409, 422}
     return found

@@ -13,6 +13,9 @@ from .errors import ApiError
 MOST_DETAILS = 20
 """So many faults of a body are told; who mends those is told of the next."""
 
+LONGEST_DETAIL = 300
+"""Letters of a fault's text, which may have all of what was sent in it."""
+
 DEVICE_ID_PATTERN = f"^{IDENTIFIER.pattern}$"
 LARGEST_ID = 2**31 - 1
 NULLABLE_TEXT = {"type": ["string", "null"]}
@@ -29,7 +32,6 @@ class Operation:
     :param answer: {key: JSON Schema} of a good answer, beside `success`; all of them are always there
     :param description: Markdown, where the summary is not enough
     :param query: {name: JSON Schema with a description} of the query; its types are string, integer, number, boolean
-    :param required_query: names among these
     :param body: JSON Schema of the body; None where there is none
     :param body_required: whether the body may be left out; `Call.body` is {} then
     :param raw_body: the handler reads the bytes (`Call.raw`) itself; `body` is then for the document alone
@@ -37,7 +39,6 @@ class Operation:
     :param callers: who may call: "user", "device" or both; "anybody" where it is public
     :param secret: the answer holds a password: it is not kept for a repetition with the same idempotency key
     :param routine: devices send it all day long: those that a device sent, and that were good, are in no audit trail
-    :param path: {name: JSON Schema} of the path's parameters beside a device's `{id}`
     :param content: media type of a good answer where it is no JSON at all
     :param other_content: {media type: JSON Schema} of a good answer that is not JSON
     :param other_answers: {status: description} of further good answers, and of errors that others do not have
@@ -47,7 +48,6 @@ class Operation:
     answer: dict
     description: str = ""
     query: dict = field(default_factory=dict)
-    required_query: tuple = ()
     body: dict | None = None
     body_required: bool = True
     raw_body: bool = False
@@ -55,7 +55,6 @@ class Operation:
     callers: tuple = ("user",)
     secret: bool = False
     routine: bool = False
-    path: dict = field(default_factory=dict)
     content: str = "application/json"
     other_content: dict = field(default_factory=dict)
     other_answers: dict = field(default_factory=dict)
@@ -93,7 +92,6 @@ class Endpoint:
         query = {
             "type": "object",
             "properties": operation.query,
-            "required": list(operation.required_query),
             "additionalProperties": False,
         }
         return cls(method, path, operation, name, body, _compiled(query))
@@ -149,7 +147,8 @@ def _check(validator, value, sentence):
     for error in validator.iter_errors(value):
         if len(details) == MOST_DETAILS:
             break
-        details.append({"field": ".".join(str(step) for step in error.instance_path), "message": error.message})
+        place = ".".join(str(step) for step in error.instance_path)
+        details.append({"field": place[:LONGEST_DETAIL], "message": error.message[:LONGEST_DETAIL]})
     first = details[0]
     place = f"{first['field']}: " if first["field"] else ""
     raise ApiError(400, f"{sentence}: {place}{first['message']}", details=details)

@@ -1,0 +1,100 @@
+"""What the platform does for a roll-out that was started: one step at a time, as long as there is anything to do."""
+
+from odoo import _, api, models
+from odoo.exceptions import UserError
+
+from .iot_firmware_rollout_line import ENDED, UNDER_WAY
+
+SEND_BATCH = 200
+"""Devices that are sent the command in one transaction, so that none is long and failures are looked at in between."""
+
+
+class IotFirmwareRollout(models.Model):
+    _inherit = "iot.firmware.rollout"
+
+    @api.model
+    def _live(self):
+        """The roll-outs that there is anything to do for."""
+        under_way = [("line_ids.state", "in", UNDER_WAY)]
+        return self.search(["|", ("state", "=", "running"), *under_way], order="id")
+
+    def _step(self, now):
+        """Do what is next; to be called with the platform's rights.
+
+        :param now: naive UTC
+        """
+        for rollout in self:
+            rollout.line_ids._follow_devices(now)
+            if rollout.state == "running":
+                rollout._judge()
+            if rollout.state == "running":
+                rollout._advance(now)
+
+    def _judge(self):
+        """Pause where the failures have reached their limit."""
+        lines = self.line_ids.filtered(lambda line: line.state in ENDED and not line.settled)
+        outcomes = [line.state == "failed" for line in lines.sorted(lambda line: (line.finished_at, line.id))]
+        if limit_reached(outcomes, self.failure_limit, self.failure_window):
+            counts = {"failed": sum(outcomes), "ended": len(outcomes), "limit": self.failure_limit}
+            if self.failure_window:
+                reason = _(
+                    "%(failed)s of %(ended)s devices have failed. The limit is %(limit)s of any %(window)s in a row.",
+                    window=self.failure_window,
+                    **counts,
+                )
+            else:
+                reason = _("%(failed)s of %(ended)s devices have failed. The limit is %(limit)s.", **counts)
+            self._pause(reason)
+
+    def _look_at_address(self):
+        """Pause where the address of downloads is no longer one that devices may send their password to."""
+        try:
+            self.firmware_id._check_download_address()
+        except UserError as error:
+            self._pause(str(error))
+
+    def _pause(self, reason):
+        self.write({"state": "paused", "pause_reason": reason})
+        self.message_post(body=_("Paused. %s", reason), subtype_xmlid="mail.mt_comment")
+
+    def _advance(self, now):
+        """Send the next devices; begin the next wave where one has ended; end where none is left."""
+        for wave in self.wave_ids.sorted("sequence").filtered(lambda wave: not wave.finished_at):
+            wave.started_at = wave.started_at or now
+            waiting = wave.line_ids.filtered(lambda line: line.state == "waiting")
+            if waiting:
+                self._look_at_address()
+                if self.state != "running":
+                    return
+                waiting[:SEND_BATCH]._send(now)
+            if wave.line_ids.filtered(lambda line: line.state in ("waiting", *UNDER_WAY)):
+                return
+            wave.finished_at = now
+            self._judge()
+            if self.state != "running":
+                return
+        self.write({"state": "done", "finished_at": now})
+        self.message_post(
+            body=_(
+                "Done: %(installed)s installed, %(failed)s failed, %(skipped)s skipped.",
+                installed=self.installed_count,
+                failed=self.failed_count,
+                skipped=self.skipped_count,
+            ),
+            subtype_xmlid="mail.mt_comment",
+        )
+
+
+def limit_reached(outcomes, limit, window):
+    """Whether `limit` of some `window` neighbours among the outcomes are failures.
+
+    :param outcomes: whether each failed, in the order in which they ended
+    :param limit: 0: never
+    :param window: 0: all of them
+    """
+    failures = [index for index, failed in enumerate(outcomes) if failed]
+    if not limit:
+        return False
+    return any(
+        not window or last - first < window for first, last in zip(failures, failures[limit - 1 :], strict=False)
+    )
