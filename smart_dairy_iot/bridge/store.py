@@ -104,12 +104,12 @@ class Store:
         """
         accepted = [result for result in results if isinstance(result, Accepted)]
         refused = [result for result in results if isinstance(result, Refused)]
-        new = self._write_readings(cursor, [item for item in accepted if item.message_type == "data"])
-        new |= self._write_inbox(cursor, _business_messages(accepted))
+        duplicates = self._write_readings(cursor, [item for item in accepted if item.message_type == "data"])
+        duplicates |= self._write_messages(cursor, [item for item in accepted if item.message_type in _MESSAGE_KINDS])
         self._dead_letters.write(cursor, refused)
         self._write_states(cursor, accepted, refused)
         self._dead_letters.settle(cursor, accepted)
-        return _outcomes(results, new)
+        return [_outcome(result, duplicates) for result in results]
 
     def write_heartbeat(self, cursor, iot_device_id, received_at):
         """Note that a device is alive, though it sent no message.
@@ -121,36 +121,41 @@ class Store:
         cursor.execute(_UPSERT_STATE, column_arrays([tuple(state.values())], _STATE_COLUMNS))
 
     def _write_readings(self, cursor, readings):
-        """:return: set of (inbox kind or table, key) of the readings that were new"""
-        by_spec = defaultdict(list)
+        """:return: set of the readings that were stored before, or come earlier in the batch"""
+        by_table = defaultdict(list)
         for reading in readings:
-            by_spec[self._specs[reading.device.device_type]].append(reading)
-        new = set()
-        for spec in sorted(by_spec, key=lambda spec: spec.table):
-            new |= self._write_kind(cursor, spec, by_spec[spec])
-        return new
+            by_table[self._specs[reading.device.device_type].table].append(reading)
+        duplicates = set()
+        for table in sorted(by_table):
+            spec = self._specs[by_table[table][0].device.device_type]
+            duplicates |= self._write_kind(cursor, spec, by_table[table])
+        return duplicates
 
     def _write_kind(self, cursor, spec, readings):
-        rows = [_row(spec, reading) for reading in readings]
-        columns = insert_columns(spec)
-        arrays = [
-            array_literal(values, pg_type)
-            for values, (_name, pg_type) in zip(zip(*rows, strict=True), columns, strict=True)
-        ]
-        cursor.execute(self._statements[spec.table], arrays)
-        new = set(cursor.fetchall())
+        columns = zip(_columns(spec, readings), insert_columns(spec), strict=True)
+        arrays = [array_literal(values, pg_type) for values, (_name, pg_type) in columns]
+        cursor.execute(self._statements[spec.table], [*arrays, len(readings)])
+        (count, *_key), *new = cursor.fetchall()
+        duplicates = set()
+        if count < len(readings):
+            duplicates = _all_but_the_first(readings, {tuple(key) for _count, *key in new}, lambda reading: reading.key)
         if spec.inbox_kind:
-            fresh = _first_of_each_key(reading for reading in readings if reading.key in new)
+            fresh = [reading for reading in readings if reading not in duplicates]
             self._write_inbox(cursor, [(spec.inbox_kind, reading) for reading in fresh])
-        return {("data", key) for key in new}
+        return duplicates
+
+    def _write_messages(self, cursor, messages):
+        """Statuses, alerts and acknowledgements; :return: set of those that are there already"""
+        new = self._write_inbox(cursor, [(_MESSAGE_KINDS[item.message_type], item) for item in messages])
+        return set() if len(new) == len(messages) else _all_but_the_first(messages, new, _mark)
 
     def _write_inbox(self, cursor, entries):
         """:param entries: pairs of inbox kind and `Accepted`; :return: set of their marks that were new"""
         if not entries:
             return set()
-        rows = [(kind, *item.key, _digest(item), item.payload, item.message.received_at) for kind, item in entries]
+        rows = [(*_mark(item, kind), item.payload, item.message.received_at) for kind, item in entries]
         cursor.execute(_INSERT_INBOX, column_arrays(rows, _INBOX_COLUMNS))
-        new = {(kind, tuple(key)) for kind, *key in cursor.fetchall()}
+        new = set(cursor.fetchall())
         if new:
             cursor.execute("SELECT pg_notify(%s, '')", [INBOX_CHANNEL])
         return new
@@ -167,44 +172,57 @@ class Store:
             cursor.execute(_UPSERT_STATE, column_arrays(rows, _STATE_COLUMNS))
 
 
-def _business_messages(accepted):
-    """Statuses, alerts and acknowledgements; a later delivery of the same one in this batch is left out."""
-    entries = [(_MESSAGE_KINDS[item.message_type], item) for item in accepted if item.message_type in _MESSAGE_KINDS]
-    return list({_mark(item): (kind, item) for kind, item in reversed(entries)}.values())[::-1]
-
-
-def _mark(item):
-    """What makes a message the same as another one."""
-    if item.message_type in _MESSAGE_KINDS:
-        return _MESSAGE_KINDS[item.message_type], (*item.key, _digest(item))
-    return "data", item.key
-
-
-def _digest(item):
-    """Of what is no reading, the payload's: a device may raise two alerts in one instant, on no channel."""
+def _mark(item, kind=None):
+    """What makes an entry of the inbox the same as another: kind, key and, of what is no reading, the payload's digest;
+    a device may raise two alerts in one instant, on no channel."""
     if item.message_type not in _MESSAGE_KINDS:
-        return ""
-    return hashlib.blake2b(item.message.payload, digest_size=8).hexdigest()
+        return kind, *item.key, ""
+    digest = hashlib.blake2b(item.message.payload, digest_size=8).hexdigest()
+    return _MESSAGE_KINDS[item.message_type], *item.key, digest
 
 
-def _first_of_each_key(readings):
-    return list({reading.key: reading for reading in reversed(list(readings))}.values())[::-1]
+def _all_but_the_first(items, new, mark):
+    """The items that are not the first one in the batch with a mark that was new."""
+    remaining, others = set(new), set()
+    for item in items:
+        if mark(item) in remaining:
+            remaining.discard(mark(item))
+        else:
+            others.add(item)
+    return others
 
 
-def _row(spec, reading):
-    """The values of one reading in the order of `insert_columns`."""
-    device, message = reading.device, reading.message
-    values = [*reading.key, device.farm_id, device.in_maintenance, message.received_at]
-    values.extend(_value(reading.payload, column.steps) for column in spec.columns)
-    return values
+def _outcome(result, duplicates):
+    if isinstance(result, Refused):
+        return DEAD_LETTER
+    return DUPLICATE if result in duplicates else STORED
 
 
-def _value(payload, steps):
-    for step in steps:
-        if not isinstance(payload, dict):
-            return None
-        payload = payload.get(step)
-    return payload
+def _columns(spec, readings):
+    """The values of the readings, column by column, in the order of `insert_columns`."""
+    devices = [reading.device for reading in readings]
+    payloads = [reading.payload for reading in readings]
+    return [
+        [device.id for device in devices],
+        [reading.timestamp for reading in readings],
+        [reading.channel for reading in readings],
+        [device.farm_id for device in devices],
+        [device.in_maintenance for device in devices],
+        [reading.message.received_at for reading in readings],
+        *(_values(payloads, column.steps) for column in spec.columns),
+    ]
+
+
+def _values(payloads, steps):
+    """What stands at the end of the steps in each payload, None where they lead nowhere."""
+    for step in steps[:-1]:
+        payloads = [_part(payload, step) for payload in payloads]
+    return [payload.get(steps[-1]) for payload in payloads]
+
+
+def _part(payload, step):
+    part = payload.get(step)
+    return part if isinstance(part, dict) else {}
 
 
 def _blank_state(device_id):
@@ -229,16 +247,3 @@ def _see(state, item):
         state["config_version"] = item.payload.get("config_version", state["config_version"])
         state["error_code"] = item.payload.get("error_code")
         state["error_message"] = item.payload.get("error_message")
-
-
-def _outcomes(results, new):
-    """Each new key is `stored` once; what has no new key left is a duplicate."""
-    remaining, outcomes = set(new), []
-    for result in results:
-        if isinstance(result, Refused):
-            outcomes.append(DEAD_LETTER)
-            continue
-        mark = _mark(result)
-        outcomes.append(STORED if mark in remaining else DUPLICATE)
-        remaining.discard(mark)
-    return outcomes

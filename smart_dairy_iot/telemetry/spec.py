@@ -1,6 +1,7 @@
 """The description of one kind of telemetry, from which its table, rollups and write statement follow."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 #: Columns that every telemetry table has, with their PostgreSQL types.
 #: (iot_device_id, timestamp, channel) identifies a reading: that is what makes a redelivery harmless.
@@ -22,7 +23,7 @@ class Column:
     pg_type: str
     path: str
 
-    @property
+    @cached_property
     def steps(self):
         return tuple(self.path.split("."))
 

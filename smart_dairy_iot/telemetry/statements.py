@@ -16,7 +16,11 @@ def insert_columns(spec):
 
 
 def insert_statement(spec):
-    """Insert a batch; returns (iot_device_id, timestamp, channel) of the readings that were new."""
+    """Insert a batch, given as its arrays and the number of its readings.
+
+    The first row has the number of readings that were new. Where that is less than there are, rows of nothing, device,
+    timestamp and channel follow and say which: usually all are new, and to say so of each would cost more than that.
+    """
     columns = insert_columns(spec)
     names = sql.SQL(", ").join(sql.Identifier(name) for name, _type in columns)
     arrays = sql.SQL(", ").join(sql.SQL("%s::{}[]").format(sql.SQL(pg_type)) for _name, pg_type in columns)
@@ -27,7 +31,8 @@ def insert_statement(spec):
     return sql.SQL(
         "WITH new AS (INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})"
         " ON CONFLICT (iot_device_id, timestamp, channel) DO NOTHING RETURNING *)"
-        "{rollups} SELECT iot_device_id, timestamp, channel FROM new"
+        "{rollups} SELECT count(*), NULL::integer, NULL::timestamp, NULL::smallint FROM new"
+        " UNION ALL SELECT NULL, iot_device_id, timestamp, channel FROM new WHERE (SELECT count(*) FROM new) < %s"
     ).format(table=sql.Identifier(spec.table), names=names, arrays=arrays, rollups=sql.Composed(rollups))
 
 

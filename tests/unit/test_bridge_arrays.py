@@ -11,12 +11,13 @@ from smart_dairy_iot.bridge.arrays import array_literal
 @pytest.mark.parametrize(
     ("values", "pg_type", "literal"),
     [
-        ([1, None, -3], "integer", "{1,NULL,-3}"),
+        ([1, None, -3], "integer", "{1,null,-3}"),
         ([1.5, 2], "double precision", "{1.5,2}"),
-        ([3.0], "integer", "{3}"),
-        ([True, False, None], "boolean", "{t,f,NULL}"),
+        ([3.0, None], "integer", "{3,NULL}"),
+        (["line\nbreak", "\x00", None], "text", '{"line\nbreak","\x00",NULL}'),
+        ([True, False, None], "boolean", "{true,false,null}"),
         (["a", 'b"c\\d', "NULL", "{,}", ""], "text", '{"a","b\\"c\\\\d","NULL","{,}",""}'),
-        ([datetime(2026, 3, 1, 6, 30, 0, 5)], "timestamp", '{"2026-03-01 06:30:00.000005"}'),
+        ([datetime(2026, 3, 1, 6, 30, 0, 5)], "timestamp", '{"2026-03-01T06:30:00.000005"}'),
         ([{"a": 'x"y'}], "jsonb", '{"{\\"a\\":\\"x\\\\\\"y\\"}"}'),
         ([], "text", "{}"),
     ],
