@@ -29,12 +29,23 @@ class CertificateListener:
 
 
 class Mosquitto(Service):
-    """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users."""
+    """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users.
+
+    ``save_seconds`` is how often it saves what is queued, None for after every 200 changes.
+    """
 
     name = "mosquitto"
 
-    def __init__(self, directory: Path, prefix: Path, port: int, certificates: CertificateListener | None = None):
+    def __init__(
+        self,
+        directory: Path,
+        prefix: Path,
+        port: int,
+        certificates: CertificateListener | None = None,
+        save_seconds: int | None = None,
+    ):
         super().__init__(directory)
+        self.save_seconds = save_seconds
         self.prefix = prefix
         self.host = "127.0.0.1"
         self.port = port
@@ -103,13 +114,9 @@ class Mosquitto(Service):
                 "allow_anonymous false",
                 f"plugin {plugin}",
                 f"plugin_opt_config_file {security_file}",
-                # A save writes everything that is queued. One per change keeps all that was acknowledged through a kill
-                # of the broker, but at a few dozen messages a second once the bridge has been away for a while; one per
-                # 200 changes loses at most those, and keeps up.
                 "persistence true",
                 f"persistence_location {self.directory}/",
-                "autosave_on_changes true",
-                "autosave_interval 200",
+                *self._saving(),
                 "set_tcp_nodelay true",
                 # Zero means "no limit" for both, and misbehaves for both: large numbers instead.
                 "max_queued_messages 1000000",
@@ -121,6 +128,14 @@ class Mosquitto(Service):
                 "",
             ]
         )
+
+    def _saving(self) -> list[str]:
+        # A save writes everything that is queued, and the broker does nothing else meanwhile.
+        if self.save_seconds:
+            return ["autosave_on_changes false", f"autosave_interval {self.save_seconds}"]
+        # One per change keeps all that was acknowledged through a kill of the broker, but at a few dozen messages a
+        # second once the bridge has been away for a while; one per 200 changes loses at most those, and keeps up.
+        return ["autosave_on_changes true", "autosave_interval 200"]
 
     def _listener(self, port: int) -> list[str]:
         certs = self.ca_file.parent

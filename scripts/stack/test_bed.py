@@ -76,11 +76,16 @@ class TestBed:
             bridge=self.bridge,
         )
 
-    def broker(self, name: str = "mosquitto", device_ca: tuple[Path, Path] | None = None) -> Mosquitto:
+    def broker(
+        self,
+        name: str = "mosquitto",
+        device_ca: tuple[Path, Path] | None = None,
+        save_seconds: int | None = None,
+    ) -> Mosquitto:
         """A broker of its own, not started; with (CA file, CRL file) it also has a listener for certificates."""
         port, other_port = free_ports(2)
         certificates = CertificateListener(other_port, *device_ca) if device_ca else None
-        return Mosquitto(self.directory / name, self.prefix, port, certificates)
+        return Mosquitto(self.directory / name, self.prefix, port, certificates, save_seconds)
 
     def copy_database(self, source: str, target: str) -> None:
         """Copy a database with its filestore; no session may be open on ``source``."""
