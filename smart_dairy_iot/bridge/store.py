@@ -7,6 +7,8 @@ The caller commits, and acknowledges only then. Whatever the batch holds, writin
 import hashlib
 from collections import defaultdict
 
+import orjson
+
 from ..telemetry.statements import insert_columns, insert_statement
 from .arrays import array_literal, column_arrays
 from .config import Config
@@ -181,10 +183,13 @@ def _mark(item):
 
 
 def _digest(item):
-    """Of what is no reading, the payload's: a device may raise two alerts in one instant, on no channel."""
+    """Of what is no reading, the payload's: a device may raise two alerts in one instant, on no channel.
+
+    Of what it says, not of its bytes: sent over HTTP it is the same as over the broker, however it is written.
+    """
     if item.message_type not in _MESSAGE_KINDS:
         return ""
-    return hashlib.blake2b(item.message.payload, digest_size=8).hexdigest()
+    return hashlib.blake2b(orjson.dumps(item.payload, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 def _first_of_each_key(readings):
@@ -216,10 +221,13 @@ def _blank_state(device_id):
 def _see(state, item):
     """Add one accepted message, later in arrival than those before it, to the state of its device."""
     state["messages_received"] += 1
-    if item.message.is_sign_of_life:
-        state["last_seen"] = item.message.received_at
     previous = state["last_message_timestamp"]
     state["last_message_timestamp"] = item.timestamp if previous is None else max(previous, item.timestamp)
+    if item.message.dead_letter_id is not None:
+        # It may be days old: how the device is now, others have said since.
+        return
+    if not item.message.retained:
+        state["last_seen"] = item.message.received_at
     for name in ("battery_level", "signal_strength"):
         if name in item.payload:
             state[name] = item.payload[name]
