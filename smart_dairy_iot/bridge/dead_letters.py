@@ -1,8 +1,13 @@
 """Writes what was refused: the message with its reason, and how many there were of them.
 
-A device that floods the platform fills no disk: of one source and reason, so many are stored in an hour, the first
-ones; all of them are counted. Where a message comes from is the registered device or, where none is known, the topic.
-A replayed dead letter that is refused again stays the one record it was, and is not counted a second time.
+A device that floods the platform fills no disk: of one source and reason, so many messages, and so many bytes, are
+stored in an hour, the first ones; all of them are counted. Where a message comes from is the registered device or,
+where none is known, the topic. A replayed dead letter that is refused again stays the one record it was, and is not
+counted a second time.
+
+Nothing tells a refused message that the broker delivers again, because its acknowledgement was lost, from another one
+with the same fault: after a crash, or a cut connection, the last batch's are counted again. A bridge that is stopped
+acknowledges what it has counted.
 """
 
 from collections import Counter
@@ -10,6 +15,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from .arrays import column_arrays
+
+#: Most bytes of one source and reason in an hour. The message with which they are reached is stored as a whole.
+MOST_BYTES = 2**20
 
 _COUNT_COLUMNS = {
     "source": "text",
@@ -23,20 +31,22 @@ _COUNT_COLUMNS = {
 # order: two that take the same rows in the same order cannot deadlock.
 _COUNT = """
     INSERT INTO iot_dead_letter_count AS count
-           (source, reason, hour, iot_device_id, farm_id, received, stored, left_out)
-    SELECT source, reason, hour, iot_device_id, farm_id, received, 0, received
+           (source, reason, hour, iot_device_id, farm_id, received, stored, left_out, stored_bytes)
+    SELECT source, reason, hour, iot_device_id, farm_id, received, 0, received, 0
       FROM unnest(%s::text[], %s::text[], %s::timestamp[], %s::integer[], %s::integer[], %s::bigint[])
            AS input (source, reason, hour, iot_device_id, farm_id, received)
      ORDER BY source, reason, hour
         ON CONFLICT (source, reason, hour) DO UPDATE SET
            received = count.received + excluded.received, left_out = count.left_out + excluded.received
- RETURNING source, reason, hour, stored
+ RETURNING source, reason, hour, stored, stored_bytes
 """
-_STORED_COLUMNS = {"source": "text", "reason": "text", "hour": "timestamp", "stored": "bigint"}
+_STORED_COLUMNS = {"source": "text", "reason": "text", "hour": "timestamp", "stored": "bigint", "bytes": "bigint"}
 _ADD_STORED = """
     UPDATE iot_dead_letter_count AS count
-       SET stored = count.stored + input.stored, left_out = count.left_out - input.stored
-      FROM unnest(%s::text[], %s::text[], %s::timestamp[], %s::bigint[]) AS input (source, reason, hour, stored)
+       SET stored = count.stored + input.stored, left_out = count.left_out - input.stored,
+           stored_bytes = count.stored_bytes + input.bytes
+      FROM unnest(%s::text[], %s::text[], %s::timestamp[], %s::bigint[], %s::bigint[])
+           AS input (source, reason, hour, stored, bytes)
      WHERE (count.source, count.reason, count.hour) = (input.source, input.reason, input.hour)
 """
 _LETTER_COLUMNS = {
@@ -98,21 +108,22 @@ class DeadLetters:
             cursor.execute(_REPLAYED, [ids])
 
     def _count(self, cursor, items):
-        """Add the messages to the counts; {key: how many of them are stored already}."""
+        """Add the messages to the counts; {key: (how many, how many bytes) of them are stored already}."""
         received = Counter(_key(item) for item in items)
         owners = {_key(item): _owner(item) for item in items}
         rows = [(*key, *owners[key], count) for key, count in received.items()]
         cursor.execute(_COUNT, column_arrays(rows, _COUNT_COLUMNS))
-        return {_Key(*row[:3]): row[3] for row in cursor.fetchall()}
+        return {_Key(*row[:3]): row[3:] for row in cursor.fetchall()}
 
     def _within_limit(self, items, stored):
         """The first messages of each key that there is room for."""
-        room = {key: self._per_hour - count for key, count in stored.items()}
+        messages, sizes = (Counter({key: counts[part] for key, counts in stored.items()}) for part in (0, 1))
         kept = []
         for item in items:
             key = _key(item)
-            if room[key] > 0:
-                room[key] -= 1
+            if messages[key] < self._per_hour and sizes[key] < MOST_BYTES:
+                messages[key] += 1
+                sizes[key] += len(item.message.payload)
                 kept.append(item)
         return kept
 
@@ -125,8 +136,12 @@ class DeadLetters:
         ]
         payloads = [bytes(item.message.payload) for item in items]
         cursor.execute(_INSERT, [*column_arrays(rows, _LETTER_COLUMNS), payloads])
-        stored = Counter(_key(item) for item in items)
-        cursor.execute(_ADD_STORED, column_arrays([(*key, count) for key, count in stored.items()], _STORED_COLUMNS))
+        stored, sizes = Counter(), Counter()
+        for item in items:
+            stored[_key(item)] += 1
+            sizes[_key(item)] += len(item.message.payload)
+        rows = [(*key, count, sizes[key]) for key, count in stored.items()]
+        cursor.execute(_ADD_STORED, column_arrays(rows, _STORED_COLUMNS))
 
 
 def _key(item):

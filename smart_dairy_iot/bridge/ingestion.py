@@ -9,10 +9,12 @@ until they change.
 """
 
 import contextlib
+import logging
 import threading
 from dataclasses import dataclass
 
 import psycopg2
+from psycopg2.errors import IdleInTransactionSessionTimeout
 
 from .batches import BatchWriter
 from .contract import payload_validator, read_topics, topic_table
@@ -22,17 +24,29 @@ from .devices import DeviceCache
 from .messages import DEAD_LETTER, DUPLICATE, STORED, Message, Refused
 from .timestamps import utc_now
 
+_logger = logging.getLogger(__name__)
+
 #: Most calls that write at once in one process; another one waits for its turn, this many seconds at most.
 MOST_AT_ONCE, LONGEST_WAIT = 8, 5.0
 _CONNECT_TIMEOUT = 5
 #: Milliseconds. A batch takes some ten; whoever waits for the answer does not wait for a stuck database.
 _STATEMENT_TIMEOUT = 10_000
+#: Milliseconds. A process that stands still in the middle of a transaction has rows that the bridge may be waiting for.
+_IDLE_TIMEOUT = 2_000
+
+# First number of the advisory locks, the second one is the device's.
+_DEVICE_LOCK = 0x5DA1_0003
+# Of a device that sends as fast as it can, one transaction at a time takes the rows that its messages over the broker
+# need, too: the bridge waits for that one, never for a queue of them.
+_TAKE_TURN = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
 
 _COUNT = """
     INSERT INTO iot_ingestion_counter AS counter (outcome, messages)
     SELECT outcome, messages FROM unnest(%s::text[], %s::bigint[]) AS input (outcome, messages) ORDER BY outcome
         ON CONFLICT (outcome) DO UPDATE SET messages = counter.messages + excluded.messages
 """
+# Of the last one psycopg2 knows no more than that the server has thrown the connection out.
+_PASSING = (psycopg2.OperationalError, psycopg2.InterfaceError, IdleInTransactionSessionTimeout)
 _SELECT_COUNTS = "SELECT outcome, messages FROM iot_ingestion_counter"
 
 
@@ -115,10 +129,13 @@ class Ingestion:
         if not self._places.acquire(timeout=LONGEST_WAIT):
             raise IngestionUnavailable("too many messages at once")
         try:
-            with contextlib.closing(self._connect(self._dsn, WRITER_LOCK_TIMEOUT, _STATEMENT_TIMEOUT)) as connection:
+            opened = self._connect(self._dsn, WRITER_LOCK_TIMEOUT, _STATEMENT_TIMEOUT, _IDLE_TIMEOUT)
+            with contextlib.closing(opened) as connection:
                 yield connection
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise IngestionUnavailable(str(error).strip() or type(error).__name__) from error
+        except _PASSING as error:
+            # What the database says names servers and users: it is for the log, not for whoever sent the messages.
+            _logger.info("Messages over HTTP cannot be stored: %s", str(error).strip() or type(error).__name__)
+            raise IngestionUnavailable("the database is away or too busy") from error
         finally:
             self._places.release()
 
@@ -131,6 +148,8 @@ class _CountingStore:
         self.write_heartbeat = store.write_heartbeat
 
     def write_batch(self, cursor, results):
+        device, topic = results[0].device, results[0].message.topic
+        cursor.execute(_TAKE_TURN, [_DEVICE_LOCK, device.device_id if device else topic])
         outcomes = self._store.write_batch(cursor, results)
         counts = [(name, outcomes.count(name)) for name in (DEAD_LETTER, DUPLICATE, STORED) if name in outcomes]
         # The last statement before the commit: everybody counts in the same rows.

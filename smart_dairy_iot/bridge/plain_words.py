@@ -46,10 +46,11 @@ def explain(errors):
     :param errors: iterable of `jsonschema_rs.ValidationError`
     :return: e.g. "quality.fat_percentage: 12 is more than 10; timestamp is missing"
     """
-    sentences = [_with_place(error) for error in errors]
-    left_out = len(sentences) - _MOST_COMPLAINTS
-    if left_out > 0:
-        sentences[_MOST_COMPLAINTS:] = [f"and {left_out} more"]
+    errors = list(errors)
+    sentences = [_with_place(error) for error in errors[:_MOST_COMPLAINTS]]
+    left_out = len(errors) - len(sentences)
+    if left_out:
+        sentences.append(f"and {left_out} more")
     return "; ".join(sentences)
 
 
@@ -76,6 +77,8 @@ def _sentence(error):
         return f"{value} is not {_either(_quote(option) for option in details['options'])}"
     if keyword == "format":
         return f"{value} is not {_FORMATS.get(details['format'], details['format'])}"
+    if keyword == "additionalProperties":
+        return f"not a field that there is: {_cut(', '.join(details['unexpected']))}"
     if keyword in _SENTENCES:
         key, sentence = _SENTENCES[keyword]
         detail = details[key] if key else None

@@ -6,6 +6,7 @@ the retained topic `dairy/system/health` every ten seconds: received = stored + 
 them, under `http`, those of the messages that came over HTTP, since the platform was installed.
 """
 
+import contextlib
 import socket
 import threading
 from concurrent.futures import Future
@@ -95,7 +96,8 @@ class Bridge:
                 shift.tick(connection.heard(timeout=0.5))
         finally:
             self._shift = None
-            shift.stop()
+            # Told to stop, this process leads to the end; otherwise the lead is lost.
+            shift.stop(leads=stop.is_set())
 
 
 class _Shift:
@@ -137,20 +139,35 @@ class _Shift:
         for thread in self._threads:
             thread.start()
 
-    def stop(self):
-        """Take down what was started, which may be a part of it, where `start` failed."""
+    def stop(self, leads):
+        """Take down what was started, which may be a part of it, where `start` failed.
+
+        :param leads: whether this process has the lead still
+        """
         for thread in self._threads:
             thread.request_stop()
-        try:
-            # First of all: where the lead is lost, another bridge is about to connect with the same client id.
-            self.client.stop(self._health("stopped"))
-            for thread in filter(threading.Thread.is_alive, self._threads):
-                thread.join(timeout=10)
-        finally:
-            self.pipeline.stop()
-            if self._writer.is_alive():
-                self._writer.join(timeout=10)
-            self._metrics.close()
+        with contextlib.ExitStack() as steps:  # the last one is the first to be taken
+            steps.callback(self._metrics.close)
+            if leads:
+                # What is stored is acknowledged first: a refused message that comes again is counted again.
+                steps.callback(self._stop_client)
+            steps.callback(self._stop_writer)
+            steps.callback(self._stop_workers)
+            if not leads:
+                # First of all: another bridge is about to connect with the same client id.
+                steps.callback(self._stop_client)
+
+    def _stop_client(self):
+        self.client.stop(self._health("stopped"))
+
+    def _stop_workers(self):
+        for thread in filter(threading.Thread.is_alive, self._threads):
+            thread.join(timeout=10)
+
+    def _stop_writer(self):
+        self.pipeline.stop()
+        if self._writer.is_alive():
+            self._writer.join(timeout=10)
 
     def tick(self, heard):
         """Twice a second, or as soon as a notification is heard.

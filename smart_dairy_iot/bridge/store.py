@@ -7,6 +7,8 @@ The caller commits, and acknowledges only then. Whatever the batch holds, writin
 import hashlib
 from collections import defaultdict
 
+import orjson
+
 from ..telemetry.statements import insert_columns, insert_statement
 from .arrays import array_literal, column_arrays
 from .config import Config
@@ -173,11 +175,14 @@ class Store:
 
 
 def _mark(item, kind=None):
-    """What makes an entry of the inbox the same as another: kind, key and, of what is no reading, the payload's digest;
-    a device may raise two alerts in one instant, on no channel."""
+    """What makes an entry of the inbox the same as another: kind, key and, of what is no reading, the payload's digest,
+    for a device may raise two alerts in one instant, on no channel.
+
+    Of what it says, not of its bytes: sent over HTTP it is the same as over the broker, however it is written.
+    """
     if item.message_type not in _MESSAGE_KINDS:
         return kind, *item.key, ""
-    digest = hashlib.blake2b(item.message.payload, digest_size=8).hexdigest()
+    digest = hashlib.blake2b(orjson.dumps(item.payload, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
     return _MESSAGE_KINDS[item.message_type], *item.key, digest
 
 
@@ -234,10 +239,13 @@ def _blank_state(device_id):
 def _see(state, item):
     """Add one accepted message, later in arrival than those before it, to the state of its device."""
     state["messages_received"] += 1
-    if item.message.is_sign_of_life:
-        state["last_seen"] = item.message.received_at
     previous = state["last_message_timestamp"]
     state["last_message_timestamp"] = item.timestamp if previous is None else max(previous, item.timestamp)
+    if item.message.dead_letter_id is not None:
+        # It may be days old: how the device is now, others have said since.
+        return
+    if not item.message.retained:
+        state["last_seen"] = item.message.received_at
     for name in ("battery_level", "signal_strength"):
         if name in item.payload:
             state[name] = item.payload[name]

@@ -23,6 +23,8 @@ DEVICE_PUBLISHES = ("data", "status", "alerts", "ack")
 #: Message types that a device may receive.
 DEVICE_SUBSCRIBES = ("commands", "config")
 
+#: First segment of every topic: the platform's own rights at the broker go as far.
+ROOT = "dairy"
 HEALTH_TOPIC = "dairy/system/health"
 
 #: Farm codes and device ids: no wildcard, separator or `$` can get into a topic or an ACL.
@@ -62,9 +64,10 @@ class TopicPattern:
 
     def expression(self):
         """The compiled expression that recognises a topic, with groups `farm_code` and `device_id`."""
-        expression = re.escape(self._replace("FARMCODE", "DEVICEID"))
-        expression = expression.replace("FARMCODE", rf"(?P<farm_code>{IDENTIFIER.pattern})", 1)
-        return re.compile(expression.replace("DEVICEID", rf"(?P<device_id>{IDENTIFIER.pattern})", 1))
+        expression = re.escape(self._replace("{farm_id}", "{device_id}"))
+        for placeholder, group in (("{farm_id}", "farm_code"), ("{device_id}", "device_id")):
+            expression = expression.replace(re.escape(placeholder), rf"(?P<{group}>{IDENTIFIER.pattern})", 1)
+        return re.compile(expression)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 An hour or a day (of UTC, as the rollups have it) is published ten minutes after its end. Readings that come later, say
 from a device that was offline, have it published again with the next `revision`, as long as the period lies within the
 window below: whoever reads it keeps the highest revision of (farm_id, period, start). What comes later still is in the
-rollups and on the screens, and is not published.
+rollups and on the screens, and is not published. Periods that ended while nothing was published, because the platform
+was down or the topic switched off, are made up for, however long ago, as far as these records go back.
 
 The record is written in the transaction that fills the outbox, and is unique: a period is published once per revision.
 """
@@ -58,7 +59,7 @@ class IotAggregate(models.Model):
 
     def _publish_period(self, topic, period, now):
         end = _floor(now - _GRACE, period)
-        begin = end - _WINDOWS[period]
+        begin = self._begin(period, end, now)
         specs = self.env["iot.settings"]._telemetry_specs()
         found = summaries(self.env.cr, specs, period, begin, end)
         known = self.search([("period", "=", period), ("start", ">=", begin), ("start", "<", end)])
@@ -74,6 +75,15 @@ class IotAggregate(models.Model):
             else:
                 aggregate = self.create({**values, "farm_id": farm_id, "period": period, "start": start})
             aggregate._publish(topic, device_types)
+
+    def _begin(self, period, end, now):
+        """The first bucket to look at: that of the window, or the one after the last published if that is earlier."""
+        last = self.search([("period", "=", period)], order="start desc", limit=1)
+        begin = end - _WINDOWS[period]
+        if last:
+            begin = min(begin, last.start + _LENGTHS[period])
+        # What was published before is forgotten, and must not be published as if it were new.
+        return max(begin, now - _KEEP)
 
     def _publish(self, topic, device_types):
         self.ensure_one()

@@ -1,7 +1,9 @@
 """Messages that could not be stored, with the reason and every byte, so that a person can look, correct and replay."""
 
 import base64
+import contextlib
 import json
+import re
 from datetime import timedelta
 
 from odoo import _, api, fields, models
@@ -12,6 +14,8 @@ from ..bridge.messages import DEAD_LETTER_REASONS, Message, Refused
 # A screen that shows more than that is of no use to anybody; the file has every byte.
 _MOST_SHOWN = 64 * 1024
 _HEX_WIDTH = 16
+# Of these a text has none, and bytes that are no text soon do.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class IotDeadLetter(models.Model):
@@ -28,7 +32,7 @@ class IotDeadLetter(models.Model):
     payload_text = fields.Text(
         string="Payload (text)",
         compute="_compute_payload_text",
-        help="JSON with its fields one below the other; of everything else the bytes",
+        help="JSON with its fields one below the other, other texts as they are, of everything else the bytes",
     )
     payload_file = fields.Binary(string="Payload (file)", compute="_compute_payload_file")
     payload_filename = fields.Char(compute="_compute_payload_filename")
@@ -182,11 +186,18 @@ class IotDeadLetter(models.Model):
 
 
 def _readable(payload):
-    """What a person can read of a payload: JSON one field a line, all else as bytes, in hexadecimal and as text."""
+    """What a person can read of a payload: JSON one field a line, another text as it is, bytes in hexadecimal."""
     try:
-        text = json.dumps(json.loads(payload), indent=4, ensure_ascii=False)
-    except (ValueError, RecursionError):
+        text = payload.decode()
+        if _CONTROL.search(text):
+            raise ValueError("no text")
+    except ValueError:
         return _hex_dump(payload[: _MOST_SHOWN // 4]) + _left_out(len(payload) - _MOST_SHOWN // 4, _("bytes"))
+    # A text that is no JSON, say for its end was lost, is what a correction begins with.
+    with contextlib.suppress(ValueError, RecursionError):
+        indented = json.dumps(json.loads(text), indent=4, ensure_ascii=False)
+        indented.encode()  # JSON can name half a character, which no text can hold
+        text = indented
     return text[:_MOST_SHOWN] + _left_out(len(text) - _MOST_SHOWN, _("characters"))
 
 

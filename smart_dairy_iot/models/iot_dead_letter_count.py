@@ -24,6 +24,7 @@ class IotDeadLetterCount(models.Model):
     received = fields.Integer(required=True, readonly=True)
     stored = fields.Integer(required=True, readonly=True, help="Of these there are dead letters, or were once")
     left_out = fields.Integer(string="Not Stored", required=True, readonly=True)
+    stored_bytes = fields.Integer(required=True, readonly=True)
 
     _sql_constraints = [
         ("key_unique", "UNIQUE(source, reason, hour)", "These are counted already."),

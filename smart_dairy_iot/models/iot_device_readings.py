@@ -41,7 +41,7 @@ class IotDevice(models.Model):
         spec = self._reading_spec()
         return tuple(spec.rollup_columns) if resolution in ROLLUPS else tuple(column.name for column in spec.columns)
 
-    def _reading_page(self, span, after, limit):
+    def _reading_page(self, span, after, limit, offset=0):
         """Readings in the order of time, as far as the present user may see them.
 
         A device's earlier readings stay those of the farm on which it was then, and so do its hours and days; one in
@@ -50,11 +50,12 @@ class IotDevice(models.Model):
         :param span: `ReadingSpan`
         :param after: (timestamp, channel) of the last reading of the page before, or None
         :param limit: most rows
+        :param offset: how many rows are passed over
         :return: list of tuples, see `ReadingSpan.columns`
         """
         self.ensure_one()
         page = self._raw_page if span.resolution == "raw" else self._rollup_page
-        self.env.cr.execute(page(self._reading_spec(), span, after, limit))
+        self.env.cr.execute(SQL("%s OFFSET %s", page(self._reading_spec(), span, after, limit), offset))
         return self.env.cr.fetchall()
 
     def _reading_spec(self):

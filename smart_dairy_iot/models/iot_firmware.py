@@ -56,6 +56,7 @@ class IotFirmware(models.Model):
     release_notes = fields.Text()
     state = fields.Selection(
         [("draft", "Draft"), ("released", "Released"), ("withdrawn", "Withdrawn")],
+        string="Status",
         default="draft",
         required=True,
         readonly=True,
@@ -65,7 +66,7 @@ class IotFirmware(models.Model):
     )
     released_at = fields.Datetime(string="Released", readonly=True, copy=False)
     rollout_ids = fields.One2many("iot.firmware.rollout", "firmware_id", string="Roll-outs")
-    rollout_count = fields.Integer(compute="_compute_rollout_count")
+    rollout_count = fields.Integer(string="Roll-outs", compute="_compute_rollout_count")
 
     # ------------------------------------------------------------------ constraints
 

@@ -13,7 +13,7 @@ from odoo.exceptions import ValidationError
 from ..bridge.contract import payload_validator, read_topics, topic_table
 from ..bridge.decoder import Decoder
 from ..bridge.devices import DeviceCache
-from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, TopicPattern
+from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, HEALTH_TOPIC, ROOT, TopicPattern
 
 DEVICE_TYPES = [
     ("milk_meter", "Milk Meter"),
@@ -140,6 +140,15 @@ class IotTopicHierarchy(models.Model):
                 pattern=self.topic_pattern,
                 placeholders=placeholders,
             )
+        if segments[0] != ROOT:
+            return _(
+                "The topic pattern %(pattern)s must begin with %(root)s/: the platform itself may publish and receive"
+                " nothing elsewhere.",
+                pattern=self.topic_pattern,
+                root=ROOT,
+            )
+        if self.message_type == "health" and self.topic_pattern != HEALTH_TOPIC:
+            return _("The bridge says how it is on %s, and nowhere else: this topic stays where it is.", HEALTH_TOPIC)
         counts = [segments.count(placeholder) for placeholder in DEVICE_PLACEHOLDERS]
         if self.direction != "platform" and counts != [1, 1]:
             return _(

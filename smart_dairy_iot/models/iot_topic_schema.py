@@ -59,6 +59,13 @@ class IotTopicSchema(models.Model):
         ("version_unique", "UNIQUE(topic_hierarchy_id, version)", "The topic has a schema of this version already."),
     ]
 
+    def init(self):
+        # Schemas that are older than their versions: those in force are history from now on, too.
+        self.env.cr.execute(
+            "UPDATE iot_topic_schema SET activated_at = date_trunc('second', create_date)"
+            " WHERE is_active AND activated_at IS NULL"
+        )
+
     @api.constrains("json_schema", "example_payload")
     def _check_schema(self):
         """The schema is a valid one that needs nothing from outside, and it accepts its own example."""
@@ -98,6 +105,13 @@ class IotTopicSchema(models.Model):
             times = {"deactivated_at": now}
         super(IotTopicSchema, self - changing).write(vals)
         return super(IotTopicSchema, changing).write({**vals, **times})
+
+    @api.ondelete(at_uninstall=False)
+    def _unlink_except_in_force(self):
+        for schema in self.filtered("activated_at"):
+            raise UserError(
+                _("Version %s has been in force and tells what was accepted then: it is kept.", schema.version)
+            )
 
     def action_activate(self):
         """Check messages against this version from now on, and no longer against the other one."""

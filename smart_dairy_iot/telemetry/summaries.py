@@ -4,8 +4,16 @@ from psycopg2 import sql
 
 from .spec import ROLLUP_PERIODS
 
-#: Part of a summary -> the function that makes one of several.
-_MERGES = {"count": "sum", "sum": "sum", "min": "min", "max": "max"}
+#: Part of a summary -> how one is made of several. A sum that PostgreSQL cannot hold is an error, and the nonsense that
+#: two devices of one farm measured would keep the hours of all farms from being published.
+_MERGES = {
+    "count": "sum({})",
+    "sum": "sum(least(greatest({}, -1e300::float8), 1e300::float8))",
+    "min": "min({})",
+    "max": "max({})",
+}
+#: The same of readings.
+_OF_READINGS = {**_MERGES, "count": "count({})"}
 
 
 def summaries(cr, specs, period, begin, end):
@@ -53,12 +61,12 @@ def _statement(spec, period):
         table=sql.Identifier(spec.table),
         length=sql.Literal(f"1 {ROLLUP_PERIODS[period]}"),
         readings=sql.SQL(", ").join(
-            sql.SQL("{}({})").format(sql.SQL(part), sql.SQL("reading.") + sql.Identifier(name))
+            sql.SQL(merge).format(sql.Identifier("reading", name))
             for name in spec.rollup_columns
-            for part in _MERGES
+            for merge in _OF_READINGS.values()
         ),
         figures=sql.SQL(", ").join(
-            sql.SQL("{}(part.{})").format(sql.SQL(merge), sql.Identifier(f"{name}_{part}"))
+            sql.SQL(merge).format(sql.Identifier("part", f"{name}_{part}"))
             for name in spec.rollup_columns
             for part, merge in _MERGES.items()
         ),

@@ -125,6 +125,37 @@ class TestAggregates(IotCase):
         published = self.publish(OVER + timedelta(days=3))
         self.assertEqual([payload["period"] for _topic, payload in published], ["daily"])
 
+    def test_periods_that_ended_while_nothing_was_published_are_made_up_for(self):
+        self.measure(self.sensor, HOUR, temperature=4)
+        self.publish()
+        for days in (0, 1, 4, 6):
+            self.measure(self.sensor, HOUR + timedelta(days=days, hours=1), temperature=5)
+        # For 20 days no scheduled action ran, though the bridge did.
+        published = [payload for _topic, payload in self.publish(OVER + timedelta(days=20))]
+        hours = [payload["start"] for payload in published if payload["period"] == "hourly"]
+        self.assertEqual(hours, [f"2026-03-0{1 + days}T07:00:00Z" for days in (0, 1, 4, 6)])
+        self.assertEqual({payload["revision"] for payload in published}, {1})
+        self.assertEqual(self.publish(OVER + timedelta(days=20, hours=1)), [])
+
+    def test_what_is_forgotten_is_not_published_again(self):
+        self.measure(self.sensor, HOUR, temperature=4)
+        self.publish(OVER + timedelta(days=1))
+        later = OVER + timedelta(days=100)
+        with freeze_time(later):
+            self.env["iot.aggregate"]._gc_old()
+        self.assertFalse(self.env["iot.aggregate"].search([]))
+        self.assertEqual(self.publish(later), [])
+
+    def test_nonsense_that_one_farm_measures_does_not_keep_the_others_hours_back(self):
+        second = self.new_device("TS-803")
+        for sensor in (self.sensor, second):
+            self.measure(sensor, HOUR, temperature=1.7e308)
+        self.measure(self.there, HOUR, temperature=10)
+        published = dict(self.publish())
+        there = published["dairy/VALLEY/aggregated/hourly"]["device_types"]["temperature"]["values"]["temperature"]
+        self.assertEqual(there["sum"], 10)
+        self.assertEqual(published["dairy/HILL/aggregated/hourly"]["readings"], 2)
+
     def test_a_day_is_published_ten_minutes_after_its_end(self):
         self.measure(self.sensor, HOUR, temperature=4)
         midnight = datetime(2026, 3, 2)

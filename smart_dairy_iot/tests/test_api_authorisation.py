@@ -5,6 +5,7 @@ good credentials, and whoever is outside the dairy, gets the same everywhere.
 """
 
 import re
+import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
 from unittest.mock import patch
@@ -146,6 +147,8 @@ class TestApiAuthorisation(ApiCase):
         self.assertEqual({endpoint.name for endpoint in ENDPOINTS} - set(PUBLIC), set(ROWS))
 
     def test_there_is_no_address_that_was_not_declared_an_endpoint(self):
+        # Odoo's map of addresses asks the thread for its database.
+        self.startPatcher(patch.object(threading.current_thread(), "dbname", self.env.cr.dbname, create=True))
         routes = {
             (method, re.sub(r"<string:(\w+)>", r"{\1}", rule.rule))
             for rule in self.env["ir.http"].routing_map().iter_rules()

@@ -147,6 +147,14 @@ class TestApiReadings(ApiCase):
             ],
         )
 
+    def test_csv_of_more_than_can_be_sent_is_refused_before_anything_is(self):
+        self.measure(self.device, *((T, {"temperature": channel}, channel) for channel in range(4)))
+        with patch.object(readings, "MOST_IN_CSV", 4):
+            self.assertEqual(len(self.csv_rows()), 4)
+        with patch.object(readings, "MOST_IN_CSV", 3):
+            self.assertError(self.ask(format="csv"), 400, "invalid_request")
+            self.assertEqual(len(self.csv_rows(resolution="hour")), 1)
+
     def test_csv_comes_to_who_accepts_it_first_and_json_to_all_others(self):
         for accept, expected in (
             ("text/csv", "text/csv; charset=utf-8"),

@@ -2,7 +2,9 @@
 
 import json
 from datetime import timedelta
-from unittest.mock import patch
+from unittest.mock import Mock, patch
+
+import psycopg2
 
 from odoo import fields
 from odoo.tests import tagged
@@ -147,6 +149,15 @@ class TestApiTelemetry(ApiCase):
                 response = self.call("POST", path, self.own, json=body)
             self.assertError(response, 503, "unavailable")
             self.assertTrue(response.headers["Retry-After"])
+
+    def test_what_the_database_says_is_not_told_to_whoever_sends(self):
+        said = 'connection to server at "db.example" failed: password authentication failed for user "odoo"'
+        connect = Mock(side_effect=psycopg2.OperationalError(said))
+        dead = Ingestion({}, Store(()), timedelta(days=1), connect=connect)
+        with patch.object(type(self.env["iot.ingestion"]), "_ingestion", lambda _model: dead):
+            response = self.send(self.message())
+        self.assertError(response, 503, "unavailable")
+        self.assertNotIn("odoo", response.text)
 
     def test_a_heartbeat_is_a_sign_of_life_and_answers_the_time(self):
         self.assertFalse(self.device.is_online)

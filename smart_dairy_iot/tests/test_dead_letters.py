@@ -9,7 +9,7 @@ from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
 from ..bridge.devices import DeviceCache
-from ..bridge.messages import Message, Refused
+from ..bridge.messages import Accepted, Message, Refused
 from ..bridge.store import Store
 from .common import IotCase
 
@@ -73,6 +73,15 @@ class TestFloods(DeadLetterCase):
         self.assertEqual(letters[0].left_out, 50 - LIMIT)
         self.assertEqual(self.env["iot.device.state"].browse(self.sensor.id).error_count, 50)
 
+    def test_of_large_messages_not_more_than_begun_a_megabyte_is_stored_in_an_hour(self):
+        self.store = Store(self.env["iot.settings"]._telemetry_specs(), 100)
+        for _batch in range(2):
+            self.write(*(self.refused(self.sensor, payload=b"x" * 400_000) for _n in range(2)))
+        self.write(self.refused(self.sensor, payload=b"x"))
+        self.assertEqual([count[2:] for count in self.counts("TS-700")], [(5, 3, 2)])
+        count = self.env["iot.dead.letter.count"].search([("source", "=", "TS-700")])
+        self.assertEqual(count.stored_bytes, 1_200_000)
+
     def test_devices_reasons_and_hours_have_a_limit_each(self):
         later = T + timedelta(hours=1)
         self.write(
@@ -107,6 +116,23 @@ class TestFloods(DeadLetterCase):
         self.write(again)
         self.assertEqual((letter.state, letter.reason), ("new", "clock"))
         self.assertEqual([count[:1] + count[2:] for count in self.counts("TS-700")], [("schema", 1, 1, 0)])
+
+    def test_a_replayed_status_says_nothing_of_how_the_device_is_now(self):
+        known = self.devices.get("TS-700")
+
+        def status(at, **values):
+            payload = {"status": "online", "battery_level": 80, **values}
+            return Accepted(Message("topic", b"{}", at), known, "status", at, 0, payload)
+
+        self.write(status(T, firmware_version="2", config_version=7))
+        old = status(T - timedelta(days=3), status="error", error_code="E1", firmware_version="1", config_version=3)
+        old.message.dead_letter_id = self.letter(self.sensor, b"{}").id
+        self.write(old)
+        state = self.env["iot.device.state"].browse(self.sensor.id)
+        self.assertEqual(
+            (state.reported_status, state.error_code, state.firmware_version, state.config_version, state.last_seen),
+            ("online", False, "2", 7, T),
+        )
 
     def test_a_limit_that_is_lowered_within_the_hour_stores_no_more(self):
         self.write(*(self.refused(self.sensor) for _n in range(3)))
@@ -165,6 +191,20 @@ class TestPayloadViewer(DeadLetterCase):
             + '"TS',
         )
 
+    def test_a_text_that_is_no_json_is_shown_as_it_is_and_can_be_corrected(self):
+        cut_off = '{"device_id": "TS-700",\n\t"location": "Käse", "temp'
+        letter = self.letter(self.sensor, cut_off.encode())
+        self.assertEqual(letter.payload_text, cut_off)
+        self.assertEqual(self.letter(self.sensor, b"").payload_text, "")
+
+    def test_half_a_character_that_json_can_name_breaks_no_screen(self):
+        payload = rb'{"location": "\ud800"}'
+        self.provision(self.sensor)
+        letter = self.letter(self.sensor, payload)
+        self.assertEqual(letter.payload_text, payload.decode())
+        wizard = self.env["iot.dead.letter.correction.wizard"].create({"dead_letter_id": letter.id})
+        self.assertIn("no low surrogate", wizard.complaint)
+
     def test_a_large_payload_is_cut_on_the_screen_and_whole_in_the_file(self):
         payload = b"\x00" * 100_000
         letter = self.letter(self.sensor, payload)
@@ -174,7 +214,8 @@ class TestPayloadViewer(DeadLetterCase):
 
     def test_json_that_is_nested_without_end_does_not_break_the_screen(self):
         letter = self.letter(self.sensor, b"[" * 200_000)
-        self.assertTrue(letter.payload_text.startswith("00000000  5b 5b"))
+        self.assertTrue(letter.payload_text.startswith("[[[["))
+        self.assertIn("more characters", letter.payload_text)
 
 
 @tagged("post_install", "-at_install")

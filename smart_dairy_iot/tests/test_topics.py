@@ -73,6 +73,8 @@ class TestTopics(TransactionCase):
             ("dairy/x/#", "is a wildcard: nothing can be published to it"),
             ("dairy/a b", "cannot be part of the topic pattern"),
             ("dairy/{device_id}/x", "{device_id} has no meaning there"),
+            ("farms/{farm_id}/x", "must begin with dairy/"),
+            ("{farm_id}/x", "must begin with dairy/"),
         ):
             refused = self.assertRaisesRegex(ValidationError, re.escape(sentence))
             with self.subTest(pattern=pattern), refused, self.env.cr.savepoint():
@@ -82,8 +84,8 @@ class TestTopics(TransactionCase):
         for pattern, device_type, message_type, other in (
             ("dairy/{farm_id}/aggregated/hourly", "system", "aggregated", "Hourly Aggregates"),
             ("dairy/system/alerts", "system", "alerts", "System Alerts"),
-            ("dairy/{farm_id}/health", "system", "health", "System Health"),
-            ("{farm_id}/{farm_id}/{farm_id}/{farm_id}/{message_type}", "system", "aggregated", None),
+            ("dairy/{farm_id}/health", "system", "events", "System Health"),
+            ("dairy/{farm_id}/{farm_id}/{farm_id}/{message_type}", "system", "aggregated", None),
             ("dairy/{farm_id}/gates/{device_id}/status", "gate", "events", "Automated Gate Status"),
             ("dairy/{farm_id}/{device_type}/{device_id}/{message_type}", "milk_meter", "events", "Milk Meter Events"),
         ):
@@ -114,6 +116,10 @@ class TestTopics(TransactionCase):
         ):
             with self.subTest(pattern=pattern), self.assertRaises(ValidationError):
                 self.new_topic(pattern, "gate", "data")
+
+    def test_the_topic_of_the_bridge_s_own_health_stays_where_it_is(self):
+        with self.assertRaisesRegex(ValidationError, "dairy/system/health, and nowhere else"):
+            self.topic("system_health").topic_pattern = "dairy/system/bridge"
 
     def test_a_device_has_one_topic_per_type_of_message(self):
         with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
@@ -255,6 +261,26 @@ class TestSchemas(TransactionCase):
         with self.assertRaisesRegex(UserError, "make a new version"):
             new.json_schema = "{}"
         self.assertEqual(schema.browse(new.action_new_version()["res_id"]).version, "1.2")
+
+    def test_what_was_in_force_is_not_deleted_and_a_draft_is(self):
+        schema = self.schema("gate_data")
+        draft = schema.browse(schema.action_new_version()["res_id"])
+        draft.unlink()
+        new = schema.browse(schema.action_new_version()["res_id"])
+        new.action_activate()
+        for version in (schema, new):
+            with self.subTest(version=version.version), self.assertRaisesRegex(UserError, "it is kept"):
+                version.unlink()
+
+    def test_a_schema_from_before_there_were_versions_is_history_after_an_upgrade(self):
+        schema = self.schema("gate_data")
+        draft = schema.browse(schema.action_new_version()["res_id"])
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE iot_topic_schema SET activated_at = NULL WHERE id IN %s", [(schema | draft)._ids])
+        self.env["iot.topic.schema"].init()
+        self.env.invalidate_all()
+        self.assertEqual(schema.activated_at, schema.create_date.replace(microsecond=0))
+        self.assertFalse(draft.activated_at)
 
     def test_a_version_is_there_once(self):
         with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():

@@ -155,6 +155,23 @@ def test_a_flood_is_counted_to_the_last_message_stored_up_to_the_limit_and_holds
     ]
 
 
+def test_a_flood_is_counted_exactly_though_the_bridge_is_restarted_in_it(bench, device):
+    flooding = device("TS-1", "temperature")
+    counted = "SELECT coalesce(sum(received), 0) FROM iot_dead_letter_count"
+    for number in range(1, 6):
+        with bench.running(bench.make_bridge()):
+            for _message in range(1000):
+                flooding.publish_raw("{")
+            # It is told to stop in the middle of writing.
+            bench.wait_for(
+                lambda number=number: bench.query(counted)[0][0] > (number - 1) * 1000 + 100, "it is being written"
+            )
+    with bench.running(bench.make_bridge()):
+        bench.wait_for(lambda: bench.query(counted)[0][0] >= 5000, "all are counted")
+    assert bench.query(counted) == [(5000,)]
+    assert bench.query("SELECT error_count FROM iot_device_state") == [(5000,)]
+
+
 def test_a_corrected_copy_is_stored_in_place_of_what_the_device_sent(bench, device):
     sensor = device("TS-1", "temperature")
     correct = "UPDATE iot_dead_letter SET state = 'replaying', corrected_payload = %s; NOTIFY iot_dead_letter"

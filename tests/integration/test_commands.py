@@ -220,10 +220,14 @@ def test_a_device_of_the_simulated_farm_answers_its_commands_and_takes_its_confi
         ended(stored, send(odoo, device, "restart"), "done")
         assert ended(stored, send(odoo, device, "fly"), "failed")["error"] == "this device does not know fly"
         install_firmware(odoo, product.url, farm, device, "3.0.0")
-        reported = "reported_firmware_version"
-        eventually(lambda: device.read(reported)[reported] == "3.0.0", "it has installed the firmware", seconds=60)
-        lines = odoo.call("iot.firmware.rollout.line", "search_read", [["iot_device_id", "=", device.record_id]])
-        assert [(line["state"], line["error"]) for line in lines] == [("installed", False)]
+        lines = "SELECT state, error FROM iot_firmware_rollout_line WHERE iot_device_id = %s"
+        installed = [{"state": "installed", "error": None}]
+        eventually(
+            lambda: stored.rows(lines, device.record_id) == installed,
+            lambda: str(stored.rows(lines, device.record_id)),
+            seconds=60,
+        )
+        assert device.read("reported_firmware_version")["reported_firmware_version"] == "3.0.0"
     finally:
         simulated.close()
     assert simulated.denied == 0

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 
 from stack.shell import free_port
-from support import Database, Farm, eventually, log_in, utc_now
+from support import Database, Farm, connected, eventually, log_in, utc_now
 
 READINGS = "SELECT count(*) FROM iot_temperature_reading WHERE iot_device_id = %s"
 SENDERS, BATCHES, SIZE = 4, 6, 20
@@ -114,6 +114,43 @@ def test_a_schema_that_is_changed_a_heartbeat_and_a_device_that_is_shut_out_are_
     assert statuses(20) == {200}
     odoo.call("iot.device", "action_deactivate", [sensor.record_id])
     assert statuses(20) == {401}
+
+
+def test_what_came_over_the_broker_is_a_duplicate_over_http_and_the_other_way_round(broker, odoo_server):
+    stored = Database(odoo_server.postgres.dsn(odoo_server.database))
+    sensor = Farm(log_in(odoo_server), "BOTH").provision("TS-BOTH")
+    device = HttpDevice(odoo_server, sensor)
+    start = utc_now() - timedelta(minutes=5)
+
+    def messages(minutes):
+        at = start + timedelta(minutes=minutes)
+        return {
+            "data": sensor.payload(at, temperature=4.5),
+            "status": sensor.payload(at, status="online", battery_level=80),
+            "alerts": sensor.payload(at, alert_type="door", severity="low", message=f"Open for {minutes} minutes"),
+        }
+
+    def send(message_type, message):
+        # In a list it is written anew; and the order of its fields is nobody's business.
+        swapped = [dict(reversed(message.items()))]
+        status, text = device.request("POST", f"/telemetry?message_type={message_type}", swapped)
+        return status, json.loads(text)["results"][0]["outcome"]
+
+    def counts():
+        inbox = stored.value("SELECT count(*) FROM iot_inbox WHERE iot_device_id = %s", sensor.record_id)
+        return stored.value(READINGS, sensor.record_id), inbox
+
+    with connected(broker, sensor.credentials) as connection:
+        for message_type, message in messages(0).items():
+            connection.publish(sensor.topic(message_type), message)
+        eventually(lambda: counts() == (1, 2), "what was published is stored")
+        assert [send(*message) for message in messages(0).items()] == [(200, "duplicate")] * 3
+        assert [send(*message) for message in messages(1).items()] == [(200, "stored")] * 3
+        for message_type, message in messages(1).items():
+            connection.publish(sensor.topic(message_type), message)
+        connection.publish(sensor.topic(), messages(2)["data"])
+        eventually(lambda: counts()[0] == 3, "the last message is stored, and those before it were written")
+    assert counts() == (3, 4)
 
 
 def metrics(server):

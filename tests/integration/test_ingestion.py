@@ -2,7 +2,8 @@
 
 import json
 import threading
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,7 +11,14 @@ import psycopg2
 import pytest
 
 from bridge_bench import SPECS, Bench
+from smart_dairy_iot.bridge import ingestion as module
+from smart_dairy_iot.bridge.batches import BatchWriter
+from smart_dairy_iot.bridge.contract import payload_validator, read_topics, topic_table
+from smart_dairy_iot.bridge.database import WRITER_LOCK_TIMEOUT, connect
+from smart_dairy_iot.bridge.decoder import Decoder
+from smart_dairy_iot.bridge.devices import DeviceCache
 from smart_dairy_iot.bridge.ingestion import Ingestion, IngestionUnavailable, Outcome, read_counters
+from smart_dairy_iot.bridge.messages import Message
 from smart_dairy_iot.bridge.store import Store
 
 NOW = datetime(2026, 3, 1, 6, 30)
@@ -189,3 +197,89 @@ def test_a_row_that_somebody_holds_is_waited_for_only_briefly_and_nothing_of_the
             ingestion.store(sensor.topic, [sensor.payload(1), sensor.payload(2)])
     assert counters(bench)["received"] == 0
     assert [item.outcome for item in ingestion.store(sensor.topic, [sensor.payload(1)])] == ["stored"]
+
+
+class StandingStill(Store):
+    """A store that stands still before it commits, as a stopped process would, until it is released."""
+
+    def __init__(self):
+        super().__init__(SPECS)
+        self.reached, self.released = threading.Event(), threading.Event()
+
+    def write_batch(self, cursor, results):
+        outcomes = super().write_batch(cursor, results)
+        self.reached.set()
+        assert self.released.wait(30)
+        return outcomes
+
+
+@contextmanager
+def standing_still(bench, sensor):
+    """A message of the sensor, written and not committed: (store, future of the outcomes)."""
+    store = StandingStill()
+    call = Ingestion(bench.dsn, store, timedelta(days=730), clock=lambda: NOW)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(call.store, sensor.topic, [sensor.payload(1)])
+        try:
+            assert store.reached.wait(30)
+            yield store, future
+        finally:
+            store.released.set()
+
+
+def bridge_writes(bench, messages):
+    """Whether the bridge's writer can store these now."""
+    with closing(connect(bench.dsn, WRITER_LOCK_TIMEOUT)) as connection:
+        with connection.cursor() as cursor:
+            rows = read_topics(cursor)
+        decoder = Decoder(topic_table(rows), payload_validator(rows), DeviceCache(), timedelta(days=730))
+        try:
+            return list(BatchWriter(decoder, Store(SPECS)).write(connection, [messages]))
+        except psycopg2.errors.LockNotAvailable:
+            return []
+
+
+def test_a_process_that_stands_still_is_thrown_out_by_the_database_and_the_bridge_goes_on(bench, sensor, monkeypatch):
+    monkeypatch.setattr(module, "_IDLE_TIMEOUT", 300)
+    message = Message(sensor.topic, sensor.payload(2), NOW)
+    with standing_still(bench, sensor) as (store, call):
+        bench.wait_for(lambda: bridge_writes(bench, [message]), "the bridge stores")
+        store.released.set()
+        with pytest.raises(IngestionUnavailable):
+            call.result(30)
+    assert counters(bench)["received"] == 0
+    assert bench.query(STATE, sensor.record_id)[0][1:] == (1, 0), "what the bridge stored"
+
+
+def test_of_one_device_s_calls_one_at_a_time_has_rows_that_the_bridge_needs(bench, ingestion, sensor, monkeypatch):
+    monkeypatch.setattr(module, "_IDLE_TIMEOUT", 30_000)
+    monkeypatch.setattr(module, "WRITER_LOCK_TIMEOUT", 30_000)
+    waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+    holding = "SELECT count(*) FROM pg_locks WHERE pid = %s AND granted AND locktype = 'transactionid'"
+    with standing_still(bench, sensor) as (store, first), ThreadPoolExecutor(1) as pool:
+        second = pool.submit(ingestion.store, sensor.topic, [sensor.payload(2)])
+        bench.wait_for(lambda: bench.query(waiting), "the second call waits for its turn")
+        ((pid,),) = bench.query(waiting)
+        assert bench.query(holding, pid) == [(0,)], "it has written nothing yet"
+        store.released.set()
+        assert [call.result(30) for call in (first, second)] == [[Outcome("stored")]] * 2
+
+
+def test_a_flood_over_both_ways_is_counted_exactly_and_stored_up_to_one_limit(bench, sensor):
+    def over_http():
+        call = Ingestion(bench.dsn, Store(SPECS), timedelta(days=730), clock=lambda: NOW)
+        for _batch in range(10):
+            call.store(sensor.topic, [b"{"] * 20)
+
+    def over_the_broker():
+        for _batch in range(10):
+            messages = [Message(sensor.topic, b"{", NOW) for _number in range(20)]
+            bench.wait_for(lambda messages=messages: bridge_writes(bench, messages), "the bridge stores")
+
+    with ThreadPoolExecutor(3) as pool:
+        for future in [pool.submit(send) for send in (over_http, over_the_broker, over_the_broker)]:
+            future.result(60)
+    counted = "SELECT source, reason, received, stored, left_out FROM iot_dead_letter_count"
+    assert bench.query(counted) == [("TS-HTTP", "invalid_json", 600, 100, 500)]
+    assert bench.count("iot_dead_letter") == 100
+    assert bench.query(STATE, sensor.record_id)[0][2] == 600

@@ -52,6 +52,11 @@ def test_a_pattern_a_user_wrote_with_dots_matches_literally():
     assert table.route("farmXiot/F1/G1") is None
 
 
+def test_a_segment_may_have_any_name():
+    table = TopicTable([TopicPattern("dairy/DEVICEID/{farm_id}/FARMCODE/{device_id}", "gate", "data")])
+    assert table.route("dairy/DEVICEID/F1/FARMCODE/G1") == Route("F1", "gate", "G1", "data")
+
+
 @pytest.mark.parametrize(
     ("one", "other", "overlap"),
     [

@@ -144,6 +144,7 @@ SCHEMA = {
         "temperature": {"type": "number", "minimum": -50, "maximum": 100},
         "count": {"type": ["integer", "null"]},
         "status": {"enum": ["online", "offline"]},
+        "place": {"properties": {"zone": {}}, "additionalProperties": False},
         "rows": {"type": "array", "maxItems": 2, "items": {"type": "object", "properties": {"v": {"type": "boolean"}}}},
     },
 }
@@ -166,6 +167,7 @@ GOOD = {"device_id": "A", "timestamp": TIMES[0]}
         ),
         ({**GOOD, "rows": [{}, {"v": 1}]}, "rows[1].v: 1 is not true or false"),
         ({**GOOD, "rows": [{}, {}, {}]}, "rows: the list has more than 2 entries"),
+        ({**GOOD, "place": {"x": 1, "y": 2}}, "place: not a field that there is: x, y"),
         ([1], "[1] is not an object"),
     ],
 )

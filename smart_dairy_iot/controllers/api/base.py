@@ -90,8 +90,10 @@ def endpoint(method, path, operation):
         # Not functools.wraps: Odoo looks for the parameters of what is wrapped.
         functools.update_wrapper(serve, handler)
         del serve.__wrapped__
-        # Who may call is decided in _serve, by the declaration; a session counts for nothing.
-        return route(address, type="iot_api", auth="none", methods=[method], csrf=False, save_session=False)(serve)
+        # Who may call is decided in _serve, by the declaration; a session counts for nothing. 19.0 would first try what
+        # has no `auth` in a transaction that may only read, and do again what it did outside of it.
+        options = {"auth": "none", "readonly": False, "csrf": False, "save_session": False}
+        return route(address, type="iot_api", methods=[method], **options)(serve)
 
     return decorate
 

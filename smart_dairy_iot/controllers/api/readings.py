@@ -17,6 +17,9 @@ DEFAULT_SPANS = {"raw": timedelta(days=1), "hour": timedelta(days=7), "day": tim
 DEFAULT_LIMIT, MOST_READINGS = 500, 5000
 #: Readings of a CSV file are read and sent in pieces of so many.
 CSV_PAGE = 2000
+#: Most readings in a CSV file: some 20 seconds' work, well below what a server lets a request take. What is cut off in
+#: the middle looks like a whole file.
+MOST_IN_CSV = 1_000_000
 
 MOMENT = {"type": "string", "format": "date-time"}
 READING = {
@@ -44,7 +47,8 @@ class ReadingsApi(Controller):
             description=(
                 "In the order of time. With `resolution` hour or day they are summed up (UTC), from rollups that hold"
                 " late readings, too. JSON comes in pages: go on with `next_cursor` as `cursor` until it is null. CSV"
-                " (`format=csv` or `Accept: text/csv`) is the whole span in one file; a text in it that a spreadsheet"
+                " (`format=csv` or `Accept: text/csv`) is the whole span in one file, of up to"
+                f" {MOST_IN_CSV} readings; a text in it that a spreadsheet"
                 " would take for a formula begins with an apostrophe.\n\nA user sees the readings that were taken on"
                 " his farms; a device its own."
             ),
@@ -196,6 +200,8 @@ def _csv_response(device, span):
         "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "no-store",
     }
+    if device._reading_page(span, None, 1, offset=MOST_IN_CSV):
+        raise ApiError(400, _("These are more than %s readings: ask for them in shorter spans.", MOST_IN_CSV))
     # The first piece is read now, so that what is wrong is an error and not a broken file.
     first = device._reading_page(span, None, CSV_PAGE)
     return Response(_csv_pieces(device, span, first), headers=headers, direct_passthrough=True)
@@ -223,7 +229,7 @@ def _csv_lines(rows):
 def _cell(value):
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         # Devices send texts, and a spreadsheet would run them.
         return f"'{value}"
     return value
