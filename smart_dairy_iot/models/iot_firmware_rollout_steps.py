@@ -24,11 +24,19 @@ class IotFirmwareRollout(models.Model):
         :param now: naive UTC
         """
         for rollout in self:
+            rollout._take_turn()
             rollout._lines_to_follow(now)._follow_devices(now)
             if rollout.state == "running":
                 rollout._judge()
             if rollout.state == "running":
                 rollout._advance(now)
+
+    def _take_turn(self):
+        """Have whoever pauses or cancels it wait for this step's end, and the step fail that began before he did.
+
+        Nothing is sent once a user has been told that it is paused.
+        """
+        self.env.cr.execute("SELECT FROM iot_firmware_rollout WHERE id = %s FOR NO KEY UPDATE", [self.id])
 
     def _lines_to_follow(self, now):
         """The lines whose devices report the version by now, or whose time is up.
