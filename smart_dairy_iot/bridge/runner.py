@@ -212,8 +212,9 @@ class _Shift:
             rows = read_topics(cursor)
         if rows != self._topic_rows:
             self._topic_rows = rows
-            self.pipeline.decoder.topics = topic_table(rows)
+            # In this order: the writer decodes meanwhile, and what has a route has to have its schema.
             self.pipeline.decoder.validator = payload_validator(rows)
+            self.pipeline.decoder.topics = topic_table(rows)
             self.client.subscribe(self.pipeline.decoder.topics.subscriptions())
 
     def _replay(self):

@@ -250,7 +250,8 @@ def _see(state, item):
         if name in item.payload:
             state[name] = item.payload[name]
     if item.message_type == "status":
-        state["reported_status"] = item.payload["status"]
+        # A user's own schema may do without it.
+        state["reported_status"] = item.payload.get("status", state["reported_status"])
         state["firmware_version"] = item.payload.get("firmware_version", state["firmware_version"])
         state["config_version"] = item.payload.get("config_version", state["config_version"])
         state["error_code"] = item.payload.get("error_code")

@@ -148,7 +148,9 @@ class IotDeviceAuth(models.AbstractModel):
             return
         self.env.flush_all()  # what the database refuses, it refuses before the broker hears of it
         broker = self._broker()
-        if broker.takes_hashes and not at_once:
+        # Nobody waits for an answer while modules are loaded, and an upgrade must not fail for a broker that is away.
+        unattended = not self.env.registry.ready and not any(change.password for change in changes)
+        if unattended or (broker.takes_hashes and not at_once):
             self.env["iot.provisioning.entry"]._add(changes)
         else:
             self._tell_now(broker, changes)

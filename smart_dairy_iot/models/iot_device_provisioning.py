@@ -38,9 +38,10 @@ class IotDevice(models.Model):
     _inherit = "iot.device"
 
     uses_mqtt = fields.Boolean(
-        string="Connects over MQTT",
+        string="Connects over MQTT or HTTP",
         default=True,
-        help="Devices that the platform polls itself, such as Modbus meters, need no user at the broker.",
+        help="Such a device has a user name and a password or certificate. Devices that the platform polls itself, such"
+        " as Modbus meters, need none.",
     )
     auth_method = fields.Selection(
         [("password", "Password"), ("certificate", "Certificate")],

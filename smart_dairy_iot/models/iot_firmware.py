@@ -66,7 +66,7 @@ class IotFirmware(models.Model):
     )
     released_at = fields.Datetime(string="Released", readonly=True, copy=False)
     rollout_ids = fields.One2many("iot.firmware.rollout", "firmware_id", string="Roll-outs")
-    rollout_count = fields.Integer(string="Roll-outs", compute="_compute_rollout_count")
+    rollout_count = fields.Integer(compute="_compute_rollout_count")
 
     # ------------------------------------------------------------------ constraints
 

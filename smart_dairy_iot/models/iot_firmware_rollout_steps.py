@@ -24,16 +24,43 @@ class IotFirmwareRollout(models.Model):
         :param now: naive UTC
         """
         for rollout in self:
-            rollout.line_ids._follow_devices(now)
+            rollout._take_turn()
+            rollout._lines_to_follow(now)._follow_devices(now)
             if rollout.state == "running":
                 rollout._judge()
             if rollout.state == "running":
                 rollout._advance(now)
 
+    def _take_turn(self):
+        """Have whoever pauses or cancels it wait for this step's end, and the step fail that began before he did.
+
+        Nothing is sent once a user has been told that it is paused.
+        """
+        self.env.cr.execute("SELECT FROM iot_firmware_rollout WHERE id = %s FOR NO KEY UPDATE", [self.id])
+
+    def _lines_to_follow(self, now):
+        """The lines whose devices report the version by now, or whose time is up.
+
+        By SQL, as the bridge alone writes what devices report; of thousands that are under way there are few such.
+        """
+        lines = self.env["iot.firmware.rollout.line"]
+        lines.flush_model(["rollout_id", "iot_device_id", "state", "deadline"])
+        self.env.cr.execute(
+            "SELECT line.id FROM iot_firmware_rollout_line line"
+            "  LEFT JOIN iot_device_state reported USING (iot_device_id)"
+            " WHERE line.rollout_id = %s"
+            "   AND (line.state IN %s AND reported.firmware_version = %s OR line.state IN %s AND line.deadline <= %s)",
+            [self.id, (*UNDER_WAY, "failed"), self.firmware_id.version, UNDER_WAY, now],
+        )
+        return lines.browse(line_id for (line_id,) in self.env.cr.fetchall())
+
     def _judge(self):
         """Pause where the failures have reached their limit."""
-        lines = self.line_ids.filtered(lambda line: line.state in ENDED and not line.settled)
-        outcomes = [line.state == "failed" for line in lines.sorted(lambda line: (line.finished_at, line.id))]
+        ended = [("rollout_id", "=", self.id), ("state", "in", ENDED), ("settled", "=", False)]
+        lines = self.env["iot.firmware.rollout.line"]
+        if lines.search_count([*ended, ("state", "=", "failed")]) < (self.failure_limit or 1):
+            return
+        outcomes = [line.state == "failed" for line in lines.search_fetch(ended, ["state"], order="finished_at, id")]
         if limit_reached(outcomes, self.failure_limit, self.failure_window):
             counts = {"failed": sum(outcomes), "ended": len(outcomes), "limit": self.failure_limit}
             if self.failure_window:
@@ -59,15 +86,17 @@ class IotFirmwareRollout(models.Model):
 
     def _advance(self, now):
         """Send the next devices; begin the next wave where one has ended; end where none is left."""
+        lines = self.env["iot.firmware.rollout.line"]
         for wave in self.wave_ids.sorted("sequence").filtered(lambda wave: not wave.finished_at):
             wave.started_at = wave.started_at or now
-            waiting = wave.line_ids.filtered(lambda line: line.state == "waiting")
+            of_wave = [("wave_id", "=", wave.id)]
+            waiting = lines.search([*of_wave, ("state", "=", "waiting")], order="id", limit=SEND_BATCH)
             if waiting:
                 self._look_at_address()
                 if self.state != "running":
                     return
-                waiting[:SEND_BATCH]._send(now)
-            if wave.line_ids.filtered(lambda line: line.state in ("waiting", *UNDER_WAY)):
+                waiting._send(now)
+            if lines.search_count([*of_wave, ("state", "in", ("waiting", *UNDER_WAY))], limit=1):
                 return
             wave.finished_at = now
             self._judge()

@@ -16,7 +16,7 @@ class IrHttp(models.AbstractModel):
         try:
             return super()._match(path)
         except HTTPException as error:
-            if cls._is_of_api():
+            if error.code and cls._is_of_api():
                 # 19.0 asks nobody how to answer a method that an address does not take.
                 error.error_response = cls._handle_error(error)
             raise

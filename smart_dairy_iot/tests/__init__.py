@@ -22,6 +22,7 @@ from . import test_emqx_webhook
 from . import test_events_alerts
 from . import test_firmware
 from . import test_firmware_download
+from . import test_firmware_loop
 from . import test_firmware_retry
 from . import test_firmware_rollout
 from . import test_firmware_screen

@@ -5,7 +5,7 @@ import jsonschema_rs
 
 from odoo.tests import tagged
 
-from ..controllers.api.openapi import document
+from ..controllers.api.openapi import ERRORS, document
 from ..controllers.api.operations import ENDPOINTS
 from .api import ApiCase
 
@@ -64,5 +64,7 @@ class TestOpenApi(ApiCase):
         self.assertEqual(response.headers["Content-Security-Policy"], "default-src 'none'; style-src 'unsafe-inline'")
         for endpoint in ENDPOINTS:
             self.assertIn(f"id='{endpoint.name}'", response.text)
+        for status in ERRORS:
+            self.assertIn(f"<td>{status}</td>", response.text)
         for word in ("<script", "<link", "src=", "http://", "https://"):
             self.assertNotIn(word, response.text)

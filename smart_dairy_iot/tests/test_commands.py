@@ -383,6 +383,15 @@ class TestAnswers(CommandCase):
         self.wait(self.command, 24 * 3600 + 1)
         self.assertEqual(self.command.state, "accepted")
 
+    def test_a_year_after_its_end_a_command_is_forgotten(self):
+        other = self.device._send_command("identify").sudo()
+        self.acknowledge(self.command, "done")
+        self.acknowledge(other, "done")
+        self.command.finished_at -= timedelta(days=366)
+        self.env.flush_all()
+        self.commands._gc_ended()
+        self.assertEqual((self.command | other).exists(), other)
+
     def test_who_cancels_a_command_that_has_not_left_takes_it_out_of_the_outbox(self):
         self.command.with_user(self.manager).action_cancel()
         self.assertEqual((self.command.state, self.published(self.device)), ("cancelled", []))

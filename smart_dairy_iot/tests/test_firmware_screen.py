@@ -37,3 +37,29 @@ class TestFirmwareScreen(HttpCase, FirmwareCase):
         )
         rollout.invalidate_recordset()
         self.assertEqual(rollout.state, "paused")
+
+    def test_failed_devices_are_tried_again_by_a_button_that_asks_first(self):
+        rollout = self.new_rollout(self.in_service("T-1"), user=self.env.ref("base.user_admin"))
+        rollout.action_start()
+        self.step(rollout)
+        self.acknowledge(self.lines(rollout)["T-1"], "failed", message="no power")
+        self.step(rollout)
+        self.env.flush_all()
+        self.browser_js(
+            f"/web#action=smart_dairy_iot.iot_firmware_rollout_action&view_type=form&id={rollout.id}",
+            "(async () => {"
+            + HELPERS
+            + """
+            await shown(".o_statusbar_status .o_arrow_button_current", "Done");
+            (await shown("button[name=action_retry_failed]")).click();
+            (await shown(".modal-footer .btn-primary")).click();
+            await shown(".o_statusbar_status .o_arrow_button_current", "Running");
+            if (document.querySelector("button[name=action_retry_failed]")) {
+                throw new Error("nothing has failed any more");
+            }
+            console.log("test successful"); })();""",
+            login="admin",
+            timeout=120,
+        )
+        rollout.invalidate_recordset()
+        self.assertEqual((rollout.state, self.states(rollout)), ("running", ["waiting"]))

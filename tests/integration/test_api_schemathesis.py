@@ -47,7 +47,7 @@ def test_as_an_administrator_every_answer_is_as_documented(product, farm, unlimi
     report = run_schemathesis(
         product.url, tmp_path, device.device_id, ["--header", f"Authorization: Bearer {key}"], ["decommission_device"]
     )
-    assert report.operations >= 15, report.text
+    assert report.operations >= 15 and report.scenarios >= 10, report.text
     decommission = requests.delete(
         f"{product.url}/api/v1/iot/devices/{device.device_id}", headers={"Authorization": f"Bearer {key}"}, timeout=30
     )
@@ -59,19 +59,24 @@ def test_as_a_device_every_answer_is_as_documented(product, farm, unlimited, tmp
     credentials = device.credentials
     auth = ["--auth", f"{credentials.username}:{credentials.password}"]
     report = run_schemathesis(product.url, tmp_path, device.device_id, auth, [])
-    assert report.operations >= 15, report.text
+    assert report.operations >= 15 and report.scenarios >= 10, report.text
 
 
 class Report:
     """What a run said.
 
-    `operations` is the number that were tested.
+    `operations` is the number that were tested, `scenarios` that of requests one after the other, made of what those
+    before were answered.
     """
 
     def __init__(self, text):
         self.text = text
-        found = re.search(r"Tested: (\d+)", text)
-        self.operations = int(found.group(1)) if found else 0
+        self.operations = self._number("Tested")
+        self.scenarios = self._number("Scenarios")
+
+    def _number(self, name):
+        found = re.search(rf"{name}: +(\d+)", self.text)
+        return int(found.group(1)) if found else 0
 
 
 def run_schemathesis(url, directory, device_id, options, excluded):
@@ -80,7 +85,7 @@ def run_schemathesis(url, directory, device_id, options, excluded):
     config.write_text(toml(device_id))
     command = [Path(sys.executable).parent / "st", "--config-file", config, "run", url + DOCUMENT]
     command += ["--checks", "all", "--seed", SEED, "--max-examples", MOST_EXAMPLES, "--continue-on-failure"]
-    command += ["--phases", "examples,coverage,fuzzing", "--warnings", "off", *options]
+    command += ["--phases", "examples,coverage,fuzzing,stateful", "--warnings", "off", *options]
     command += [part for name in excluded for part in ("--exclude-operation-id", name)]
     done = subprocess.run(
         [str(part) for part in command], cwd=directory, capture_output=True, text=True, timeout=RUN_SECONDS, check=False

@@ -157,6 +157,18 @@ def test_another_schema_holds_at_once(bench, ingestion, sensor):
     assert ingestion.store(sensor.topic, [sensor.payload(2, temperature=40)])[0].reason == "schema"
 
 
+def test_a_status_of_which_a_schema_asks_for_less_is_stored_with_what_it_says(bench, ingestion, sensor):
+    bench.query(
+        "UPDATE iot_topic_schema schema SET json_schema = '{}' FROM iot_topic_hierarchy topic"
+        " WHERE topic.id = schema.topic_hierarchy_id AND schema.is_active"
+        "   AND (topic.device_type, topic.message_type) = ('temperature', 'status')"
+    )
+    status = sensor.payload(1, firmware_version="2.0")
+    assert ingestion.store(sensor.topic.replace("/data", "/status"), [status]) == [Outcome("stored")]
+    state = "SELECT reported_status, firmware_version FROM iot_device_state WHERE iot_device_id = %s"
+    assert bench.query(state, sensor.record_id) == [(None, "2.0")]
+
+
 def test_another_pattern_of_topics_holds_at_once(bench, ingestion, sensor):
     assert ingestion.store(sensor.topic, [sensor.payload(1)]) == [Outcome("stored")]
     bench.query(

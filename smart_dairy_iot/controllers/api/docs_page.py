@@ -15,6 +15,7 @@ pre { background: #f5f6f8; padding: .75rem 1rem; overflow-x: auto; border-radius
 .post, .put { background: #0f6e3c; } .delete { background: #a61b1b; } .get { background: #1d4f91; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top;
     padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #e9ecef; }
+td, code { overflow-wrap: anywhere; } .errors { color: #6c757d; }
 summary { cursor: pointer; margin: .5rem 0; } nav li { list-style: none; } nav ul { padding: 0; }
 """
 _CALLERS = {"user": "users (API key)", "device": "devices (own credentials)"}
@@ -34,13 +35,14 @@ def docs_page(document):
         "<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'/>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'/>"
         "<title>%s API</title><style>%s</style></head><body><h1>%s API</h1><p>%s</p>"
-        "<h2>Who calls</h2>%s<h2>Addresses</h2><nav><ul>%s</ul></nav>%s</body></html>"
+        "<h2>Who calls</h2>%s<h2>Errors</h2>%s<h2>Addresses</h2><nav><ul>%s</ul></nav>%s</body></html>"
     ) % (
         info["title"],
         Markup(_STYLE),
         info["title"],
         info["description"],
         _security(document["components"]["securitySchemes"]),
+        _errors(document["components"]),
         contents,
         sections,
     )
@@ -52,6 +54,11 @@ def _security(schemes):
         for name, scheme in schemes.items()
     ]
     return _table(("Caller", "Header", ""), rows)
+
+
+def _errors(components):
+    rows = [(status, _text(response["description"])) for status, response in components["responses"].items()]
+    return _table(("Status", "When"), rows) + _schema("Body of an error", components["schemas"]["Error"])
 
 
 def _entry(method, path, operation):
@@ -95,6 +102,8 @@ def _section(method, path, operation):
     if "requestBody" in operation:
         parts.append(_schema("Body", operation["requestBody"]["content"]["application/json"]["schema"]))
     parts += [_answer(status, response) for status, response in operation["responses"].items()]
+    errors = ", ".join(status for status, response in operation["responses"].items() if "$ref" in response)
+    parts.append(Markup("<p class='errors'>Errors: %s</p>") % errors)
     return Markup().join(parts)
 
 
