@@ -8,15 +8,14 @@ finds it a duplicate.
 
 import contextlib
 import logging
-import ssl
 import threading
 
 import orjson
-import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from .bulk_client import BulkClient
 from .messages import Message
 from .timestamps import utc_now
 from .topics import HEALTH_TOPIC
@@ -76,8 +75,7 @@ class BrokerClient:
     @property
     def alive(self):
         """Whether paho's thread runs; an error in it ends it without a word, and nothing is received any more."""
-        # paho has no public word for it. It forgets the thread where it ends.
-        return self._client._thread is not None
+        return self._client.alive
 
     def publish(self, topic, payload, qos, retain):
         """:return: paho's `MQTTMessageInfo`"""
@@ -95,20 +93,15 @@ class BrokerClient:
     def acknowledge(self, messages):
         """Acknowledge what is committed, as far as the connection that delivered it still stands."""
         with self._epoch_lock:
-            for message in messages:
-                if message.epoch == self._epoch and message.qos:
-                    self._client.ack(message.mid, message.qos)
+            packet_ids = [message.mid for message in messages if message.epoch == self._epoch and message.qos]
+            if packet_ids:
+                self._client.acknowledge(packet_ids)
 
     def _make_client(self):
-        client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2,
-            client_id=self._config.mqtt_bridge_client_id,
-            protocol=mqtt.MQTTv5,
-            manual_ack=True,
-        )
+        client = BulkClient(self._config.mqtt_bridge_client_id)
         client.username_pw_set(self._config.mqtt_bridge_username, self._config.mqtt_bridge_password)
         if self._config.mqtt_use_tls:
-            client.tls_set_context(ssl.create_default_context(cafile=self._config.mqtt_ca_file or None))
+            client.use_tls(self._config.mqtt_ca_file or None)
         client.will_set(HEALTH_TOPIC, orjson.dumps({"status": "lost"}), qos=1, retain=True)
         client.reconnect_delay_set(_SHORTEST_RECONNECT, _LONGEST_RECONNECT)
         client.on_connect = self._on_connect

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from smart_dairy_iot.bridge.bulk_client import BulkClient
 from smart_dairy_iot.bridge.client import BrokerClient
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.messages import Message
@@ -21,7 +22,7 @@ class Flags:
 @pytest.fixture
 def acknowledged(monkeypatch):
     sent = []
-    monkeypatch.setattr("paho.mqtt.client.Client.ack", lambda _client, mid, qos: sent.append((mid, qos)))
+    monkeypatch.setattr(BulkClient, "acknowledge", lambda _client, packet_ids: sent.extend(packet_ids))
     monkeypatch.setattr("paho.mqtt.client.Client.subscribe", lambda _client, _topics: None)
     return sent
 
@@ -42,14 +43,14 @@ def message(epoch, mid, qos=1):
 def test_a_message_of_this_connection_is_acknowledged(client, acknowledged):
     connect(client)
     client.acknowledge([message(epoch=1, mid=7)])
-    assert acknowledged == [(7, 1)]
+    assert acknowledged == [7]
 
 
 def test_a_message_of_an_earlier_connection_is_not_since_its_packet_id_may_be_anothers_now(client, acknowledged):
     connect(client)
     connect(client)
     client.acknowledge([message(epoch=1, mid=7), message(epoch=2, mid=7)])
-    assert acknowledged == [(7, 1)]
+    assert acknowledged == [7]
 
 
 def test_nothing_is_acknowledged_once_its_connection_is_lost(client, acknowledged):

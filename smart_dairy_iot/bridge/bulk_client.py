@@ -1,0 +1,85 @@
+"""paho's client for a bridge: thousands of packets a second over one TLS connection.
+
+As it comes, paho looks at the socket before each packet, reads each in four pieces, and sends each acknowledgement as a
+TLS record of its own. Here it reads what has come in one go, and acknowledges a batch in one record. What this needs of
+paho beyond its documented interface is `_packet_queue` and `_thread`; `tests/unit/test_bridge_bulk_client.py` holds it
+against the version in use.
+"""
+
+import ssl
+
+import paho.mqtt.client as mqtt
+
+_READ_AHEAD = 65536
+# So many packets before paho sees to what it has to send.
+_PACKETS_AT_ONCE = 1000
+_PUBACK_BYTES = b"\x40\x02"
+
+
+class BulkClient(mqtt.Client):
+    """`paho.mqtt.client.Client` with manual acknowledgement of QoS 1."""
+
+    def __init__(self, client_id):
+        super().__init__(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, manual_ack=True)
+
+    @property
+    def alive(self):
+        """Whether paho's thread runs; an error in it ends it without a word, and nothing is received any more."""
+        # paho has no public word for it. It forgets the thread where it ends.
+        return self._thread is not None
+
+    def use_tls(self, ca_file):
+        """Connect over TLS, with a server whose certificate the file, or else the system, vouches for.
+
+        :param ca_file: path, or None
+        """
+        context = ssl.create_default_context(cafile=ca_file)
+        context.sslsocket_class = _ReadAheadSocket
+        self.tls_set_context(context)
+
+    def acknowledge(self, packet_ids):
+        """Acknowledge messages of QoS 1 that came over the present connection, all in one packet of packets."""
+        packets = b"".join([_PUBACK_BYTES + packet_id.to_bytes(2, "big") for packet_id in packet_ids])
+        self._packet_queue(mqtt.PUBACK, packets, packet_ids[-1], 1)
+
+    def loop_read(self, max_packets=1):
+        """Handle what has come, not one packet alone."""
+        for _packet in range(_PACKETS_AT_ONCE):
+            code = super().loop_read(max_packets)
+            if code or not isinstance(self.socket(), _ReadAheadSocket) or not self.socket().pending():
+                break
+        return code
+
+
+class _ReadAheadSocket(ssl.SSLSocket):
+    """Reads ahead: each look into TLS costs more than the few bytes that paho wants at a time."""
+
+    _ahead = b""
+    _position = 0
+
+    def recv(self, buflen=1024, flags=0):
+        if self._position == len(self._ahead):
+            self._ahead, self._position = self._read_ahead(flags), 0
+        begin, self._position = self._position, min(self._position + buflen, len(self._ahead))
+        return self._ahead[begin : self._position]
+
+    def pending(self):
+        return len(self._ahead) - self._position + super().pending()
+
+    def _read_ahead(self, flags):
+        """What is there, of as many records as have come; b"" at the end of the connection.
+
+        :raises ssl.SSLWantReadError: where there is nothing
+        """
+        parts, size = [super().recv(_READ_AHEAD, flags)], 0
+        # Who is ready to wait for the first bytes, as while connecting, does not want to wait for more than those.
+        while self.gettimeout() == 0 and parts[-1] and size < _READ_AHEAD:
+            size += len(parts[-1])
+            try:
+                parts.append(super().recv(_READ_AHEAD, flags))
+            except ssl.SSLWantReadError:
+                break
+            # Whatever else is wrong with the connection is met again by who reads next.
+            except OSError:
+                break
+        return b"".join(parts)
