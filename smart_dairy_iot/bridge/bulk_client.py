@@ -59,24 +59,24 @@ class _ReadAheadSocket(ssl.SSLSocket):
 
     def recv(self, buflen=1024, flags=0):
         if self._position == len(self._ahead):
-            self._ahead, self._position = self._read_ahead(flags), 0
+            self._ahead, self._position = self._read_ahead(), 0
         begin, self._position = self._position, min(self._position + buflen, len(self._ahead))
         return self._ahead[begin : self._position]
 
     def pending(self):
         return len(self._ahead) - self._position + super().pending()
 
-    def _read_ahead(self, flags):
+    def _read_ahead(self):
         """What is there, of as many records as have come; b"" at the end of the connection.
 
         :raises ssl.SSLWantReadError: where there is nothing
         """
-        parts, size = [super().recv(_READ_AHEAD, flags)], 0
+        parts, size = [self.read(_READ_AHEAD)], 0
         # Who is ready to wait for the first bytes, as while connecting, does not want to wait for more than those.
         while self.gettimeout() == 0 and parts[-1] and size < _READ_AHEAD:
             size += len(parts[-1])
             try:
-                parts.append(super().recv(_READ_AHEAD, flags))
+                parts.append(self.read(_READ_AHEAD))
             except ssl.SSLWantReadError:
                 break
             # Whatever else is wrong with the connection is met again by who reads next.

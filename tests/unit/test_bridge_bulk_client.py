@@ -1,4 +1,4 @@
-"""The bridge's way with paho: what goes over the wire is what paho itself would send, and nothing that comes is lost."""
+"""The bridge's way with paho: what goes over the wire is what paho would send, and nothing that comes is lost."""
 
 import socket
 import ssl
