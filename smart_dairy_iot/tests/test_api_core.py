@@ -150,6 +150,14 @@ class TestApiCore(ApiCase):
         self.assertLess(len(response.content), 2000)
         self.assertEqual(response.json()["error"]["details"][0]["field"], "name")
 
+    def test_what_is_missing_or_unknown_is_told_in_plain_words_and_by_its_field(self):
+        body = {key: value for key, value in self.body().items() if key != "farm_id"}
+        error = self.call("POST", "/devices/register", json=body).json()["error"]
+        self.assertEqual(error["message"], "The body is not as it has to be: farm_id is missing")
+        self.assertEqual(error["details"], [{"field": "farm_id", "message": "farm_id is missing"}])
+        error = self.call("GET", "/devices?frm=1").json()["error"]
+        self.assertEqual(error["message"], "The query is not as it has to be: not a field that there is: frm")
+
     def test_what_a_refused_request_had_done_is_undone(self):
         with patch.object(devices, "details", side_effect=devices.AccessError("No")):
             self.assertError(self.call("POST", "/devices/register", json=self.body()), 403, "forbidden")
