@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager, suppress
 
 import psycopg2
 
-import odoo
 from odoo import SUPERUSER_ID, api
 from odoo.modules.registry import Registry
 from odoo.service.db import list_dbs
@@ -23,6 +22,7 @@ from .bridge.leadership import Leadership
 from .bridge.metrics import serve_metrics
 from .bridge.runner import Bridge
 from .bridge.supervisor import SupervisedThread
+from .dsn import connection_parameters
 from .models.iot_settings import config_file
 from .reactors.loop import ReactorLoop
 
@@ -176,7 +176,7 @@ class _DatabaseBridge:
 
     def _make_worker(self, registry, settings):
         config, specs = settings
-        dsn = _connection_parameters(self._db_name)
+        dsn = connection_parameters(self._db_name)
         if self._reactors == "only":
             return _Reactors(dsn, self._db_name)
         return Bridge(dsn, self._db_name, config, specs, lambda context: self._workers(registry, context))
@@ -214,12 +214,6 @@ class _Reactors:
             thread.request_stop()
             wakeup.set()
             thread.join(timeout=15)
-
-
-def _connection_parameters(db_name):
-    """What psycopg2 needs to reach the database that Odoo itself uses."""
-    _name, parameters = odoo.sql_db.connection_info_for(db_name)
-    return {key: value for key, value in parameters.items() if key != "application_name"}
 
 
 def _is_installed(db_name):

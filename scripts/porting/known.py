@@ -20,7 +20,7 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     | {"ValidationError"},
     "odoo.fields": {"Binary", "Boolean", "Char", "Command", "Date", "Datetime", "Field", "Float", "Html", "Image"}
     | {"Integer", "Json", "Many2many", "Many2one", "One2many", "Reference", "Selection", "Text"},
-    "odoo.http": {"Controller", "Response", "Stream", "content_disposition", "request", "root", "route"},
+    "odoo.http": {"Controller", "Dispatcher", "Response", "Stream", "content_disposition", "request", "root", "route"},
     "odoo.models": {"AbstractModel", "BaseModel", "MAGIC_COLUMNS", "Model", "TransientModel"},
     "odoo.modules": {"module"},
     "odoo.modules.module": {"get_manifest", "get_module_path"},
@@ -60,6 +60,7 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     "odoo.tools.misc": {"file_open", "file_path", "format_date", "format_datetime", "mute_logger", "str2bool"}
     | {"split_every", "groupby", "consteq"},
     "odoo.tools.float_utils": {"float_compare", "float_is_zero", "float_round"},
+    "odoo.tools.parse_version": {"parse_version"},
     "odoo.tools.safe_eval": {"safe_eval", "time", "datetime"},
     "odoo.tools.sql": {"SQL", "column_exists", "create_index", "drop_view_if_exists", "index_exists"}
     | {"table_exists", "table_kind"},
@@ -131,6 +132,9 @@ ATTRIBUTES_GONE: dict[str, str] = {
 }
 
 #: Operators of a domain that one of the series does not have or warns about.
+ROUTE_TYPES = {"http", "iot_api"}
+"""Odoo's own that is the same on both, and the product's `ApiDispatcher`."""
+
 OPERATORS_GONE = {"<>", "==", "inselect", "not inselect", "any!", "not any!"}
 
 #: Methods whose signature or meaning differs, so that an override cannot be the same on both.

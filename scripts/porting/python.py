@@ -214,7 +214,7 @@ class _Visitor(ast.NodeVisitor):
 
     def _check_route(self, keywords: dict[str | None, ast.keyword]) -> None:
         kind = keywords.get("type")
-        if kind and getattr(kind.value, "value", None) != "http":
+        if kind and getattr(kind.value, "value", None) not in known.ROUTE_TYPES:
             self._refuse(kind, "write a route of type 'http' that answers with `request.make_json_response`.")
 
     # Classes

@@ -1,12 +1,20 @@
-"""A publishing device's connection: TLS, the credentials it was issued, QoS 1 with resending, a retained status."""
+"""A device's connection: TLS, the credentials it was issued, QoS 1 with resending, a retained status.
 
+It publishes what the farm gives it, answers its commands, installs firmware, and works by the configuration that it
+is sent.
+"""
+
+import json
 import threading
 from dataclasses import dataclass
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from .commands import UPDATE_FIRMWARE, CommandMemory
+from .firmware import DownloadError, download
 from .layout import TOPIC_SEGMENTS
+from .messages import Message
 from .sensors import FIRMWARE, status_message
 
 KEEPALIVE_SECONDS = 60
@@ -52,6 +60,9 @@ class MqttDevice:
         self._now = now
         self._broker = broker
         self._change = threading.Condition()
+        self._credentials = credentials
+        self._memory = CommandMemory()
+        self._firmware = FIRMWARE
         self._answer = None
         self._connected = False
         self._waiting = 0
@@ -108,6 +119,7 @@ class MqttDevice:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
+        client.on_message = self._on_message
         # The will speaks for a device that has lost its connection: its time is when it connected.
         will = status_message(self._device.device_id, self._now(), "offline")
         client.will_set(f"{self._topics}/status", will.body, qos=1, retain=True)
@@ -124,9 +136,43 @@ class MqttDevice:
             self._change.notify_all()
             if reason.is_failure:
                 return
-            self._waiting += 1
+        self._client.subscribe([(f"{self._topics}/commands", 2), (f"{self._topics}/config", 2)])
         # The broker may have published the will meanwhile.
-        self._send(status_message(self._device.device_id, self._now(), "online", firmware_version=FIRMWARE))
+        self._say("status", status="online", firmware_version=self._firmware)
+
+    def _on_message(self, _client, _userdata, message):
+        told = json.loads(message.payload) if message.payload else {}
+        if message.topic.endswith("/commands"):
+            self._obey(told)
+        elif "config_version" in told:
+            self._say("status", status="online", config_version=told["config_version"])
+
+    def _obey(self, command):
+        begins = command not in self._memory
+        for answer in self._memory.answers(command):
+            self._say("acks", **answer)
+        if begins and command["command"] == UPDATE_FIRMWARE and answer["status"] == "accepted":
+            # Not here: while a callback runs, the connection is not served.
+            threading.Thread(target=self._install, args=(command,), name="firmware", daemon=True).start()
+
+    def _install(self, command):
+        def report(percent):
+            self._say("acks", **self._memory.say(command, "progress", progress=percent))
+
+        try:
+            download(command["parameters"], self._credentials, report)
+        except DownloadError as error:
+            self._say("acks", **self._memory.say(command, "failed", message=str(error)))
+        else:
+            self._firmware = command["parameters"]["version"]
+            self._say("status", status="online", firmware_version=self._firmware)
+            self._say("acks", **self._memory.say(command, "done", message=f"runs version {self._firmware}"))
+
+    def _say(self, message_type, **fields):
+        """Publish something of its own accord; unlike the farm's messages it waits for nothing."""
+        with self._change:
+            self._waiting += 1
+        self._send(Message.build(self._now(), self._device.device_id, message_type, **fields))
 
     def _on_disconnect(self, _client, _userdata, _flags, _reason, _properties):
         with self._change:

@@ -27,7 +27,7 @@ def encode(payload):
 class Message:
     """One publication of one device: when (simulated, aware UTC), by whom, and the bytes of the payload.
 
-    `message_type` is the topic's last segment: `data` or `status` (which is retained).
+    `message_type` is the topic's last segment: `data`, `acks` or `status` (which is retained).
     """
 
     at: datetime

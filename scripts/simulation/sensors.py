@@ -102,7 +102,10 @@ def status_message(device_id, at, status, **fields):
 
 
 def status_messages(device, cadence, first):
-    """Endless heartbeats of one device: between its readings, it shows that it lives."""
+    """Endless heartbeats of one device: between its readings, it shows that it lives.
+
+    Its firmware's version it tells when it connects, and when it has installed another.
+    """
     for at in cadence.times(first):
         uptime = int((at - first) / timedelta(seconds=1))
-        yield status_message(device.device_id, at, "online", firmware_version=FIRMWARE, uptime_seconds=uptime)
+        yield status_message(device.device_id, at, "online", uptime_seconds=uptime)

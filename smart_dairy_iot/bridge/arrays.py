@@ -4,7 +4,7 @@ A batch goes to the server as one array per column, written here as text: adapti
 than all the rest of a batch. Every literal is passed as a bound parameter, never put into a statement.
 """
 
-import json
+import orjson
 
 
 def array_literal(values, pg_type):
@@ -14,6 +14,18 @@ def array_literal(values, pg_type):
     """
     render = _RENDERERS.get(pg_type, _text)
     return "{" + ",".join(["NULL" if value is None else render(value) for value in values]) + "}"
+
+
+def column_arrays(rows, columns):
+    """The literals of a batch, one per column.
+
+    :param rows: tuples of values in the order of the columns; at least one
+    :param columns: {name: PostgreSQL type}
+    """
+    return [
+        array_literal(values, pg_type)
+        for values, pg_type in zip(zip(*rows, strict=True), columns.values(), strict=True)
+    ]
 
 
 def _text(value):
@@ -42,7 +54,8 @@ def _timestamp(value):
 
 
 def _json(value):
-    return _text(json.dumps(value, ensure_ascii=False))
+    # orjson refuses what is nested so deeply that its reader, who is deeper in Python's stack, could not decode it.
+    return _text(orjson.dumps(value).decode())
 
 
 _RENDERERS = {

@@ -23,7 +23,13 @@ RANGES = {
     # Packet ids have 16 bits, and those under way at once have to stay well below that.
     "bridge_receive_maximum": (1, 65535),
     "telemetry_retention_days": (1, 365 * 100),
+    "dead_letters_per_hour": (1, 1_000_000),
+    "dead_letter_retention_days": (1, 365 * 100),
     "offline_minutes": (1, 60 * 24 * 365),
+    "api_requests_per_minute": (1, 1_000_000),
+    "api_failed_logins_per_minute": (1, 1_000_000),
+    "api_max_body_kb": (1, 128 * 1024),
+    "api_audit_days": (1, 365 * 100),
 }
 """The least and the most that a number can be; where a type of device has a number of its own, 0 is good too."""
 
@@ -78,7 +84,13 @@ class Config:
     offline_minutes_waterer: int = 0
     offline_minutes_environmental: int = 0
     telemetry_retention_days: int = 730
+    dead_letters_per_hour: int = 100
+    dead_letter_retention_days: int = 90
     metrics_port: int = 0
+    api_requests_per_minute: int = 600
+    api_failed_logins_per_minute: int = 30
+    api_max_body_kb: int = 1024
+    api_audit_days: int = 365
 
     def offline_minutes_of(self, device_type):
         """After how many minutes of silence a device of this type counts as offline."""

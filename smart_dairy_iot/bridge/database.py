@@ -20,7 +20,7 @@ WRITER_LOCK_TIMEOUT = 800
 LISTEN_CHANNELS = ("iot_registry", "iot_outbox", "iot_inbox", "iot_dead_letter")
 
 
-def connect(dsn, lock_timeout=0):
+def connect(dsn, lock_timeout=0, statement_timeout=0, idle_timeout=0):
     """Open a connection at READ COMMITTED.
 
     A server that is gone without a word is found out within some 20 seconds, and so is this process by the server,
@@ -28,6 +28,8 @@ def connect(dsn, lock_timeout=0):
 
     :param dsn: dict of keyword arguments of `psycopg2.connect`
     :param lock_timeout: milliseconds to wait for a lock, 0 for as long as it takes
+    :param statement_timeout: milliseconds that a statement may take, 0 for as long as it takes
+    :param idle_timeout: milliseconds for which a transaction may stand still, 0 for as long as it takes
     """
     connection = psycopg2.connect(
         **dsn,
@@ -38,7 +40,9 @@ def connect(dsn, lock_timeout=0):
         # What is under way when the network is cut: keepalives do not look after that.
         tcp_user_timeout=20_000,
         options="-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3"
-        f" -c tcp_user_timeout=20000 -c lock_timeout={int(lock_timeout)}",
+        f" -c tcp_user_timeout=20000 -c lock_timeout={int(lock_timeout)}"
+        f" -c statement_timeout={int(statement_timeout)}"
+        f" -c idle_in_transaction_session_timeout={int(idle_timeout)}",
     )
     connection.set_session(isolation_level=psycopg2.extensions.ISOLATION_LEVEL_READ_COMMITTED)
     return connection

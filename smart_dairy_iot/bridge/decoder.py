@@ -71,7 +71,11 @@ class Decoder:
 
     def _clock_error(self, timestamp, received_at):
         if timestamp > received_at + CLOCK_TOLERANCE:
-            return f"{timestamp} is more than five minutes ahead of {received_at}"
+            return f"{_utc(timestamp)} is more than five minutes ahead of {_utc(received_at)}"
         if timestamp < received_at - self.retention:
-            return f"{timestamp} is older than telemetry is kept ({self.retention.days} days)"
+            return f"{_utc(timestamp)} is older than telemetry is kept ({self.retention.days} days)"
         return None
+
+
+def _utc(moment):
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

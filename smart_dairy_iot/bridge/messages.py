@@ -42,11 +42,6 @@ class Message:
     future: "Future | None" = None
     dead_letter_id: "int | None" = None
 
-    @property
-    def is_sign_of_life(self):
-        """Whether the device sent it just now, as far as can be told: no retained message and no replay."""
-        return not self.retained and self.dead_letter_id is None
-
 
 @dataclass(eq=False)
 class Accepted:

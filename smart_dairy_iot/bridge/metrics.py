@@ -34,11 +34,13 @@ class BridgeMetrics:
     """Reads the pipeline's own counters when scraped: nothing is counted twice.
 
     :param db_name: value of the label `database`
+    :param read_http: callable that gives the counters of the messages over HTTP, see `ingestion.read_counters`
     """
 
-    def __init__(self, db_name, pipeline):
+    def __init__(self, db_name, pipeline, read_http):
         self._db_name = db_name
         self._pipeline = pipeline
+        self._read_http = read_http
         REGISTRY.register(self)
 
     def close(self):
@@ -57,6 +59,14 @@ class BridgeMetrics:
         for outcome, count in self._pipeline.counters.as_dict().items():
             messages.add_metric([self._db_name, outcome], count)
         yield messages
+        http = CounterMetricFamily(
+            "smart_dairy_http_messages",
+            "Messages that came over HTTP, by outcome, since the platform was installed; received is their sum.",
+            labels=["database", "outcome"],
+        )
+        for outcome, count in self._read_http().items():
+            http.add_metric([self._db_name, outcome], count)
+        yield http
         waiting = GaugeMetricFamily(
             "smart_dairy_messages_waiting", "Messages received and not yet stored.", labels=["database"]
         )

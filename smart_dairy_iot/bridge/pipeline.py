@@ -14,15 +14,13 @@ from concurrent.futures import Future
 
 import orjson
 import psycopg2
-from psycopg2.errors import ProgramLimitExceeded, StatementTooComplex
 
-from .messages import Counters, Message, Refused
+from .batches import BatchWriter
+from .messages import Counters, Message
 from .timestamps import utc_now
 
 _logger = logging.getLogger(__name__)
 
-# What the database refuses because of the data, however often it is tried. All its other errors pass.
-_REFUSED_DATA = (psycopg2.DataError, psycopg2.IntegrityError, ProgramLimitExceeded, StatementTooComplex)
 _FIRST_RETRY, _LONGEST_RETRY = 0.1, 5.0
 # PostgreSQL takes no statement of a gigabyte, as a full batch of large messages would be.
 _MOST_BYTES = 16 * 2**20
@@ -41,8 +39,7 @@ class Pipeline:
 
     def __init__(self, connect, decoder, store, acknowledge, batch_size, flush_interval, clock=utc_now):
         self._connect = connect
-        self.decoder = decoder
-        self._store = store
+        self._batches = BatchWriter(decoder, store)
         self._acknowledge = acknowledge
         self._batch_size = batch_size
         self._flush_interval = flush_interval
@@ -71,6 +68,11 @@ class Pipeline:
         message = Message(topic, orjson.dumps(payload), self._clock(), future=Future())
         self.put(message)
         return message.future
+
+    @property
+    def decoder(self):
+        """The `Decoder` that the writer uses."""
+        return self._batches.decoder
 
     @property
     def waiting(self):
@@ -135,57 +137,14 @@ class Pipeline:
                 _give_up(message)
 
     def _write(self, groups):
-        """Store the groups one after the other, taking each off the list once it is committed.
-
-        A group with something in it that cannot be stored is replaced by its halves, down to the one message.
+        """Store the groups; each is taken off the list, and settled, once it is committed.
 
         :raises psycopg2.Error: where the database is away or cannot take anything at present
         """
-        while groups:
-            group = groups[0]
-            results = self._decode(group)
-            try:
-                outcomes = self._commit(results)
-            except psycopg2.Error as error:
-                if not isinstance(error, _REFUSED_DATA):
-                    raise
-                groups[:1] = self._divide(results, error)
-            except Exception as error:  # noqa: BLE001 - no message may end the writer; this one is kept, with the error
-                groups[:1] = self._divide(results, error)
-            else:
-                # Committed: what goes wrong from here on is no reason to write the group again.
-                del groups[0]
-                self._settle(results, outcomes)
-
-    def _divide(self, results, error):
-        """The halves of a group; of a single message nothing is left: it becomes a dead letter."""
-        self._connection.rollback()
-        if len(results) == 1:
-            results = [_poisonous(results[0], error)]
-            self._settle(results, self._commit(results))
-            return []
-        messages = [result.message for result in results]
-        return [messages[: len(messages) // 2], messages[len(messages) // 2 :]]
-
-    def _decode(self, batch):
-        doubtful = self.decoder.doubtful(batch)
-        if doubtful:
-            with self._cursor() as cursor:
-                self.decoder.devices.refresh(cursor, doubtful)
-        return [self._decode_one(message) for message in batch]
-
-    def _decode_one(self, message):
-        try:
-            return self.decoder.decode(message)
-        except Exception as error:  # noqa: BLE001 - no message may end the writer; this one is kept, with the error
-            return Refused(message, "schema", f"it cannot be read: {error!r}")
-
-    def _commit(self, results):
-        """:return: list of outcomes, in the order of the results"""
-        with self._cursor() as cursor:
-            outcomes = self._store.write_batch(cursor, results)
-        self._connection.commit()
-        return outcomes
+        if self._connection is None or self._connection.closed:
+            self._connection = self._connect()
+        for results, outcomes in self._batches.write(self._connection, groups):
+            self._settle(results, outcomes)
 
     def _settle(self, results, outcomes):
         """Tell everybody who is to know what has been committed."""
@@ -202,11 +161,6 @@ class Pipeline:
                 message.future.set_result(outcome)
 
     # -- connection ----------------------------------------------------------------------------------------
-
-    def _cursor(self):
-        if self._connection is None or self._connection.closed:
-            self._connection = self._connect()
-        return self._connection.cursor()
 
     def _disconnect(self):
         if self._connection is not None:
@@ -227,8 +181,3 @@ class Pipeline:
 def _give_up(message):
     if message.future:
         message.future.cancel()
-
-
-def _poisonous(result, error):
-    detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return Refused(result.message, "database", detail, getattr(result, "device", None))

@@ -2,9 +2,11 @@
 
 For operators: one bridge per database receives; start as many as you like, the others stand by. It says in the log when
 it takes or loses the lead, when broker or database are lost and when they are back, once each. Its counters stand on
-the retained topic `dairy/system/health` every ten seconds: received = stored + duplicates + dead_letters.
+the retained topic `dairy/system/health` every ten seconds: received = stored + duplicates + dead_letters; and beside
+them, under `http`, those of the messages that came over HTTP, since the platform was installed.
 """
 
+import contextlib
 import socket
 import threading
 from concurrent.futures import Future
@@ -14,9 +16,11 @@ from datetime import timedelta
 import orjson
 
 from .client import BrokerClient
+from .contract import payload_validator, read_topics, topic_table
 from .database import BRIDGE_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
+from .ingestion import read_counters
 from .leadership import Leadership
 from .liveness import Liveness
 from .messages import Message
@@ -26,20 +30,17 @@ from .pipeline import Pipeline
 from .store import Store
 from .supervisor import SupervisedThread
 from .timestamps import utc_now
-from .topics import HEALTH_TOPIC, TopicPattern, TopicTable
-from .validation import PayloadValidator
+from .topics import HEALTH_TOPIC
 
 _HEALTH_INTERVAL = timedelta(seconds=10)
 _LIVENESS_INTERVAL = timedelta(seconds=5)
 _OUTBOX_INTERVAL = timedelta(seconds=5)
 
-_SELECT_TOPICS = """
-    SELECT topic.topic_pattern, topic.device_type, topic.message_type, schema.json_schema
-      FROM iot_topic_hierarchy topic
- LEFT JOIN iot_topic_schema schema ON schema.topic_hierarchy_id = topic.id AND schema.is_active
-     WHERE topic.is_active ORDER BY topic.id
+# What a person corrected is sent instead of what the device said, on the device's own topic all the same.
+_SELECT_REPLAYS = """
+    SELECT id, topic, coalesce(convert_to(corrected_payload, 'UTF8'), payload)
+      FROM iot_dead_letter WHERE state = 'replaying' ORDER BY id LIMIT 500
 """
-_SELECT_REPLAYS = "SELECT id, topic, payload FROM iot_dead_letter WHERE state = 'replaying' ORDER BY id LIMIT 500"
 
 
 class ThreadEnded(RuntimeError):
@@ -95,7 +96,8 @@ class Bridge:
                 shift.tick(connection.heard(timeout=0.5))
         finally:
             self._shift = None
-            shift.stop()
+            # Told to stop, this process leads to the end; otherwise the lead is lost.
+            shift.stop(leads=stop.is_set())
 
 
 class _Shift:
@@ -105,18 +107,19 @@ class _Shift:
         self._leader = leader.connection
         self._started_at = utc_now()
         with self._leader.cursor() as cursor:
-            rows = _read_topics(cursor)
+            rows = read_topics(cursor)
             self._devices = DeviceCache()
             self._devices.reload(cursor)
+            self._http_counters = read_counters(cursor)
         self._topic_rows = rows
         decoder = Decoder(
-            _topic_table(rows), _validator(rows), self._devices, timedelta(days=config.telemetry_retention_days)
+            topic_table(rows), payload_validator(rows), self._devices, timedelta(days=config.telemetry_retention_days)
         )
         self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive)
         self.pipeline = Pipeline(
             lambda: connect(dsn, WRITER_LOCK_TIMEOUT),
             decoder,
-            Store(specs),
+            Store(specs, config.dead_letters_per_hour),
             self.client.acknowledge,
             config.bridge_batch_size,
             config.bridge_flush_ms / 1000,
@@ -126,7 +129,7 @@ class _Shift:
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
         self._liveness = Liveness(config)
-        self._metrics = BridgeMetrics(db_name, self.pipeline)
+        self._metrics = BridgeMetrics(db_name, self.pipeline, lambda: self._http_counters)
         self._replaying = set()
         self._due = {}
 
@@ -136,20 +139,35 @@ class _Shift:
         for thread in self._threads:
             thread.start()
 
-    def stop(self):
-        """Take down what was started, which may be a part of it, where `start` failed."""
+    def stop(self, leads):
+        """Take down what was started, which may be a part of it, where `start` failed.
+
+        :param leads: whether this process has the lead still
+        """
         for thread in self._threads:
             thread.request_stop()
-        try:
-            # First of all: where the lead is lost, another bridge is about to connect with the same client id.
-            self.client.stop(self._health("stopped"))
-            for thread in filter(threading.Thread.is_alive, self._threads):
-                thread.join(timeout=10)
-        finally:
-            self.pipeline.stop()
-            if self._writer.is_alive():
-                self._writer.join(timeout=10)
-            self._metrics.close()
+        with contextlib.ExitStack() as steps:  # the last one is the first to be taken
+            steps.callback(self._metrics.close)
+            if leads:
+                # What is stored is acknowledged first: a refused message that comes again is counted again.
+                steps.callback(self._stop_client)
+            steps.callback(self._stop_writer)
+            steps.callback(self._stop_workers)
+            if not leads:
+                # First of all: another bridge is about to connect with the same client id.
+                steps.callback(self._stop_client)
+
+    def _stop_client(self):
+        self.client.stop(self._health("stopped"))
+
+    def _stop_workers(self):
+        for thread in filter(threading.Thread.is_alive, self._threads):
+            thread.join(timeout=10)
+
+    def _stop_writer(self):
+        self.pipeline.stop()
+        if self._writer.is_alive():
+            self._writer.join(timeout=10)
 
     def tick(self, heard):
         """Twice a second, or as soon as a notification is heard.
@@ -172,6 +190,9 @@ class _Shift:
         listening_since = self.client.receiving_since
         if listening_since and not self.pipeline.outage and self._is_due("liveness", _LIVENESS_INTERVAL, now):
             self._liveness.check(self._leader, now, listening_since)
+        if self._is_due("http counters", _HEALTH_INTERVAL, now):
+            with self._leader.cursor() as cursor:
+                self._http_counters = read_counters(cursor)
         if self.client.connected.is_set() and self._is_due("health", _HEALTH_INTERVAL, now):
             self.client.publish(HEALTH_TOPIC, orjson.dumps(self._health("online")), qos=1, retain=True)
 
@@ -188,11 +209,12 @@ class _Shift:
         """Take over what changed in the registry; other topics are other subscriptions."""
         with self._leader.cursor() as cursor:
             self._devices.reload(cursor)
-            rows = _read_topics(cursor)
+            rows = read_topics(cursor)
         if rows != self._topic_rows:
             self._topic_rows = rows
-            self.pipeline.decoder.topics = _topic_table(rows)
-            self.pipeline.decoder.validator = _validator(rows)
+            # In this order: the writer decodes meanwhile, and what has a route has to have its schema.
+            self.pipeline.decoder.validator = payload_validator(rows)
+            self.pipeline.decoder.topics = topic_table(rows)
             self.client.subscribe(self.pipeline.decoder.topics.subscriptions())
 
     def _replay(self):
@@ -217,17 +239,5 @@ class _Shift:
             "waiting": self.pipeline.waiting,
             "database": "lost" if self.pipeline.outage else "connected",
             **self.pipeline.counters.as_dict(),
+            "http": self._http_counters,
         }
-
-
-def _read_topics(cursor):
-    cursor.execute(_SELECT_TOPICS)
-    return cursor.fetchall()
-
-
-def _topic_table(rows):
-    return TopicTable([TopicPattern(*row[:3]) for row in rows])
-
-
-def _validator(rows):
-    return PayloadValidator({(row[1], row[2]): row[3] for row in rows if row[3]})

@@ -7,8 +7,12 @@ The caller commits, and acknowledges only then. Whatever the batch holds, writin
 import hashlib
 from collections import defaultdict
 
+import orjson
+
 from ..telemetry.statements import insert_columns, insert_statement
-from .arrays import array_literal
+from .arrays import array_literal, column_arrays
+from .config import Config
+from .dead_letters import DeadLetters
 from .messages import DEAD_LETTER, DUPLICATE, STORED, Accepted, Refused
 
 INBOX_CHANNEL = "iot_inbox"
@@ -44,17 +48,21 @@ _STATE_COLUMNS = {
     "firmware_version": "text",
     "error_code": "text",
     "error_message": "text",
+    "config_version": "integer",
 }
 _UPSERT_STATE = """
     INSERT INTO iot_device_state AS state
            (iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent, error_count,
-            battery_level, signal_strength, reported_status, firmware_version, error_code, error_message, silent)
+            battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
+            config_version, silent)
     SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, 0, error_count,
-           battery_level, signal_strength, reported_status, firmware_version, error_code, error_message, false
+           battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
+           config_version, false
       FROM unnest(%s::integer[], %s::timestamp[], %s::timestamp[], %s::bigint[], %s::bigint[], %s::real[],
-                  %s::real[], %s::text[], %s::text[], %s::text[], %s::text[])
+                  %s::real[], %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[])
            AS input (iot_device_id, last_seen, last_message_timestamp, messages_received, error_count,
-                     battery_level, signal_strength, reported_status, firmware_version, error_code, error_message)
+                     battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
+                     config_version)
         ON CONFLICT (iot_device_id) DO UPDATE SET
            last_seen = greatest(state.last_seen, excluded.last_seen),
            last_message_timestamp = greatest(state.last_message_timestamp, excluded.last_message_timestamp),
@@ -67,41 +75,26 @@ _UPSERT_STATE = """
                                   WHEN excluded.last_seen IS NOT NULL THEN nullif(state.reported_status, 'offline')
                                   ELSE state.reported_status END,
            firmware_version = coalesce(excluded.firmware_version, state.firmware_version),
+           config_version = coalesce(excluded.config_version, state.config_version),
            error_code = CASE WHEN excluded.reported_status IS NULL THEN state.error_code
                              ELSE excluded.error_code END,
            error_message = CASE WHEN excluded.reported_status IS NULL THEN state.error_message
                                 ELSE excluded.error_message END
 """
 
-_DEAD_LETTER_COLUMNS = {
-    "received_at": "timestamp",
-    "topic": "text",
-    "reason": "text",
-    "detail": "text",
-    "iot_device_id": "integer",
-    "farm_id": "integer",
-}
-_INSERT_DEAD_LETTERS = """
-    INSERT INTO iot_dead_letter (received_at, topic, reason, detail, iot_device_id, farm_id, payload, state)
-    SELECT received_at, topic, reason, detail, iot_device_id, farm_id, payload, 'new'
-      FROM unnest(%s::timestamp[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::integer[], %s::bytea[])
-           AS input (received_at, topic, reason, detail, iot_device_id, farm_id, payload)
-"""
-# A replayed dead letter that is refused again stays the one record it was.
-_REFUSE_AGAIN = "UPDATE iot_dead_letter SET state = 'new', reason = %s, detail = %s WHERE id = %s"
-_REPLAYED = "UPDATE iot_dead_letter SET state = 'replayed' WHERE id = ANY(%s)"
-
 #: Inbox kinds of the messages that are no readings.
-_MESSAGE_KINDS = {"status": "device_status", "alerts": "device_alert"}
+_MESSAGE_KINDS = {"status": "device_status", "alerts": "device_alert", "ack": "command_ack"}
 
 
 class Store:
     """Writes batches of `Accepted` and `Refused` messages.
 
     :param specs: the `TelemetrySpec`s; a device type has at most one
+    :param dead_letters_per_hour: how many of one source and reason are stored, see `bridge/dead_letters.py`
     """
 
-    def __init__(self, specs):
+    def __init__(self, specs, dead_letters_per_hour=Config.dead_letters_per_hour):
+        self._dead_letters = DeadLetters(dead_letters_per_hour)
         self._specs = {device_type: spec for spec in specs for device_type in spec.device_types}
         self._statements = {spec.table: insert_statement(spec) for spec in specs}
 
@@ -115,10 +108,19 @@ class Store:
         refused = [result for result in results if isinstance(result, Refused)]
         new = self._write_readings(cursor, [item for item in accepted if item.message_type == "data"])
         new |= self._write_inbox(cursor, _business_messages(accepted))
-        self._write_dead_letters(cursor, refused)
+        self._dead_letters.write(cursor, refused)
         self._write_states(cursor, accepted, refused)
-        self._settle_replays(cursor, accepted)
+        self._dead_letters.settle(cursor, accepted)
         return _outcomes(results, new)
+
+    def write_heartbeat(self, cursor, iot_device_id, received_at):
+        """Note that a device is alive, though it sent no message.
+
+        :param iot_device_id: the row's id
+        """
+        state = _blank_state(iot_device_id)
+        state["last_seen"] = received_at
+        cursor.execute(_UPSERT_STATE, column_arrays([tuple(state.values())], _STATE_COLUMNS))
 
     def _write_readings(self, cursor, readings):
         """:return: set of (inbox kind or table, key) of the readings that were new"""
@@ -149,32 +151,11 @@ class Store:
         if not entries:
             return set()
         rows = [(kind, *item.key, _digest(item), item.payload, item.message.received_at) for kind, item in entries]
-        cursor.execute(_INSERT_INBOX, _arrays(rows, _INBOX_COLUMNS))
+        cursor.execute(_INSERT_INBOX, column_arrays(rows, _INBOX_COLUMNS))
         new = {(kind, tuple(key)) for kind, *key in cursor.fetchall()}
         if new:
             cursor.execute("SELECT pg_notify(%s, '')", [INBOX_CHANNEL])
         return new
-
-    def _write_dead_letters(self, cursor, refused):
-        fresh = [item for item in refused if item.message.dead_letter_id is None]
-        for item in refused:
-            if item.message.dead_letter_id is not None:
-                cursor.execute(_REFUSE_AGAIN, [item.reason, item.detail, item.message.dead_letter_id])
-        if fresh:
-            rows = [
-                (
-                    item.message.received_at,
-                    # PostgreSQL's text holds no NUL; the topic of a real broker never has one.
-                    item.message.topic.replace("\0", "\\0"),
-                    item.reason,
-                    item.detail.replace("\0", "\\0"),
-                    item.device and item.device.id,
-                    item.device and item.device.farm_id,
-                )
-                for item in fresh
-            ]
-            payloads = [bytes(item.message.payload) for item in fresh]
-            cursor.execute(_INSERT_DEAD_LETTERS, [*_arrays(rows, _DEAD_LETTER_COLUMNS), payloads])
 
     def _write_states(self, cursor, accepted, refused):
         states = {}
@@ -185,16 +166,11 @@ class Store:
                 states.setdefault(item.device.id, _blank_state(item.device.id))["error_count"] += 1
         if states:
             rows = [tuple(states[device_id].values()) for device_id in sorted(states)]
-            cursor.execute(_UPSERT_STATE, _arrays(rows, _STATE_COLUMNS))
-
-    def _settle_replays(self, cursor, accepted):
-        ids = [item.message.dead_letter_id for item in accepted if item.message.dead_letter_id is not None]
-        if ids:
-            cursor.execute(_REPLAYED, [ids])
+            cursor.execute(_UPSERT_STATE, column_arrays(rows, _STATE_COLUMNS))
 
 
 def _business_messages(accepted):
-    """Statuses and alerts; a later delivery of the same one in this batch is left out."""
+    """Statuses, alerts and acknowledgements; a later delivery of the same one in this batch is left out."""
     entries = [(_MESSAGE_KINDS[item.message_type], item) for item in accepted if item.message_type in _MESSAGE_KINDS]
     return list({_mark(item): (kind, item) for kind, item in reversed(entries)}.values())[::-1]
 
@@ -207,10 +183,13 @@ def _mark(item):
 
 
 def _digest(item):
-    """Of what is no reading, the payload's: a device may raise two alerts in one instant, on no channel."""
+    """Of what is no reading, the payload's: a device may raise two alerts in one instant, on no channel.
+
+    Of what it says, not of its bytes: sent over HTTP it is the same as over the broker, however it is written.
+    """
     if item.message_type not in _MESSAGE_KINDS:
         return ""
-    return hashlib.blake2b(item.message.payload, digest_size=8).hexdigest()
+    return hashlib.blake2b(orjson.dumps(item.payload, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 def _first_of_each_key(readings):
@@ -233,13 +212,6 @@ def _value(payload, steps):
     return payload
 
 
-def _arrays(rows, columns):
-    return [
-        array_literal(values, pg_type)
-        for values, pg_type in zip(zip(*rows, strict=True), columns.values(), strict=True)
-    ]
-
-
 def _blank_state(device_id):
     state = dict.fromkeys(_STATE_COLUMNS)
     state.update(iot_device_id=device_id, messages_received=0, error_count=0)
@@ -249,16 +221,21 @@ def _blank_state(device_id):
 def _see(state, item):
     """Add one accepted message, later in arrival than those before it, to the state of its device."""
     state["messages_received"] += 1
-    if item.message.is_sign_of_life:
-        state["last_seen"] = item.message.received_at
     previous = state["last_message_timestamp"]
     state["last_message_timestamp"] = item.timestamp if previous is None else max(previous, item.timestamp)
+    if item.message.dead_letter_id is not None:
+        # It may be days old: how the device is now, others have said since.
+        return
+    if not item.message.retained:
+        state["last_seen"] = item.message.received_at
     for name in ("battery_level", "signal_strength"):
         if name in item.payload:
             state[name] = item.payload[name]
     if item.message_type == "status":
-        state["reported_status"] = item.payload["status"]
+        # A user's own schema may do without it.
+        state["reported_status"] = item.payload.get("status", state["reported_status"])
         state["firmware_version"] = item.payload.get("firmware_version", state["firmware_version"])
+        state["config_version"] = item.payload.get("config_version", state["config_version"])
         state["error_code"] = item.payload.get("error_code")
         state["error_message"] = item.payload.get("error_message")
 

@@ -19,10 +19,12 @@ DEVICE_TYPE_PATHS = {
 }
 
 #: Message types that a device publishes, hence what the bridge subscribes to.
-DEVICE_PUBLISHES = ("data", "status", "alerts")
+DEVICE_PUBLISHES = ("data", "status", "alerts", "ack")
 #: Message types that a device may receive.
 DEVICE_SUBSCRIBES = ("commands", "config")
 
+#: First segment of every topic: the platform's own rights at the broker go as far.
+ROOT = "dairy"
 HEALTH_TOPIC = "dairy/system/health"
 
 #: Farm codes and device ids: no wildcard, separator or `$` can get into a topic or an ACL.
@@ -48,6 +50,13 @@ class TopicPattern:
         """The filter that matches the topics of all devices."""
         return self._replace("+", "+")
 
+    def overlaps(self, other):
+        """Whether there is a topic that both patterns match."""
+        ours, theirs = self.subscription().split("/"), other.subscription().split("/")
+        return len(ours) == len(theirs) and all(
+            one == another or "+" in (one, another) for one, another in zip(ours, theirs, strict=True)
+        )
+
     def _replace(self, farm_code, device_id):
         path = DEVICE_TYPE_PATHS.get(self.device_type, self.device_type)
         topic = self.pattern.replace("{farm_id}", farm_code).replace("{device_id}", device_id)
@@ -55,9 +64,10 @@ class TopicPattern:
 
     def expression(self):
         """The compiled expression that recognises a topic, with groups `farm_code` and `device_id`."""
-        expression = re.escape(self._replace("FARMCODE", "DEVICEID"))
-        expression = expression.replace("FARMCODE", rf"(?P<farm_code>{IDENTIFIER.pattern})", 1)
-        return re.compile(expression.replace("DEVICEID", rf"(?P<device_id>{IDENTIFIER.pattern})", 1))
+        expression = re.escape(self._replace("{farm_id}", "{device_id}"))
+        for placeholder, group in (("{farm_id}", "farm_code"), ("{device_id}", "device_id")):
+            expression = expression.replace(re.escape(placeholder), rf"(?P<{group}>{IDENTIFIER.pattern})", 1)
+        return re.compile(expression)
 
 
 @dataclass(frozen=True)

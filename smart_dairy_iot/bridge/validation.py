@@ -4,6 +4,8 @@ import json
 
 import jsonschema_rs
 
+from .plain_words import explain
+
 
 class PayloadValidator:
     """Checks payloads per (device type, message type).
@@ -27,9 +29,4 @@ class PayloadValidator:
             return f"no active schema for {key[1]} messages of type {key[0]}"
         if validator.is_valid(payload):
             return None
-        return "; ".join(_sentence(error) for error in validator.iter_errors(payload))
-
-
-def _sentence(error):
-    place = ".".join(str(step) for step in error.instance_path)
-    return f"{place}: {error.message}" if place else error.message
+        return explain(validator.iter_errors(payload))

@@ -1,3 +1,4 @@
+from . import api
 from . import claim
 from . import crl
 from . import device_import

@@ -18,8 +18,17 @@ MOST_BYTES = 4096
 
 
 class EmqxWebhook(http.Controller):
-    # Not the session's business, nor that of any user: who may call is decided by the signature.
-    @http.route("/iot/emqx/webhook", type="http", auth="none", methods=["POST"], csrf=False, save_session=False)
+    # Not the session's business, nor that of any user: who may call is decided by the signature. 19.0 would first try
+    # it in a transaction that may only read.
+    @http.route(
+        "/iot/emqx/webhook",
+        type="http",
+        auth="none",
+        methods=["POST"],
+        csrf=False,
+        save_session=False,
+        readonly=False,
+    )
     def note_connection(self, **_parameters):
         """Note when a device was let in or left; 204 where that was understood, for users that are no devices too."""
         secret = request.db and request.env["iot.settings"]._get_config().emqx_webhook_password

@@ -20,16 +20,24 @@ TOPIC_FIELDS = {
     "commands": "command_topic",
     "config": "config_topic",
     "alerts": "alert_topic",
+    "ack": "ack_topic",
 }
 RESERVED_IDS = ("bridge", "admin")
 """Their client ids, sd_bridge and sd_admin, are the platform's own unless the settings say otherwise."""
 
 CALIBRATION_DUE_DAYS = 7
+MOST_CONFIGURATION_BYTES = 65_536
+"""Brokers end the connection of who sends more than they take, EMQX by default a megabyte; small devices take less."""
 
 
 def mqtt_identity(device_type, device_id):
     """(user name, client id) of a device at the broker, e.g. ("MI_MM001", "sd_MM001")."""
     return f"{(device_type or '')[:2].upper()}_{device_id}", f"sd_{device_id}"
+
+
+def _refuse_constant(name):
+    """Python reads NaN and infinite numbers where JSON has none."""
+    raise ValueError(f"{name} is no number in JSON")
 
 
 class IotDevice(models.Model):
@@ -90,6 +98,7 @@ class IotDevice(models.Model):
     command_topic = fields.Char(compute="_compute_topics", store=True)
     config_topic = fields.Char(string="Configuration Topic", compute="_compute_topics", store=True)
     alert_topic = fields.Char(compute="_compute_topics", store=True)
+    ack_topic = fields.Char(string="Acknowledgement Topic", compute="_compute_topics", store=True)
 
     calibration_date = fields.Date(string="Last Calibration Date", copy=False)
     next_calibration_date = fields.Date(copy=False)
@@ -191,8 +200,18 @@ class IotDevice(models.Model):
     @api.model
     def _parse_configuration(self, text, owner):
         """:param owner: whose configuration it is, for the error"""
+        if len(text.encode()) > MOST_CONFIGURATION_BYTES:
+            raise ValidationError(
+                _(
+                    "The configuration of %(owner)s takes more than %(most)s bytes.",
+                    owner=owner,
+                    most=MOST_CONFIGURATION_BYTES,
+                )
+            )
         try:
-            configuration = json.loads(text)
+            configuration = json.loads(text, parse_constant=_refuse_constant)
+        except RecursionError as error:
+            raise ValidationError(_("The configuration of %s is nested too deeply.", owner)) from error
         except ValueError as error:
             raise ValidationError(
                 _("The configuration of %(owner)s is not JSON: %(error)s", owner=owner, error=error)

@@ -148,7 +148,9 @@ class IotDeviceAuth(models.AbstractModel):
             return
         self.env.flush_all()  # what the database refuses, it refuses before the broker hears of it
         broker = self._broker()
-        if broker.takes_hashes and not at_once:
+        # Nobody waits for an answer while modules are loaded, and an upgrade must not fail for a broker that is away.
+        unattended = not self.env.registry.ready and not any(change.password for change in changes)
+        if unattended or (broker.takes_hashes and not at_once):
             self.env["iot.provisioning.entry"]._add(changes)
         else:
             self._tell_now(broker, changes)
@@ -229,9 +231,10 @@ def _settle(db_name, broker, told):
     # applies the entries that are made of these reads it later.
     left = [Change(username, "", None) for username in told]
     try:
+        installed = _is_installed(db_name)
         with Registry(db_name).cursor() as cr:
             env = None
-            if table_exists(cr, "iot_device"):
+            if installed:
                 write_alone(cr)
                 # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
                 env = api.Environment(cr, SUPERUSER_ID, {})
@@ -244,6 +247,12 @@ def _settle(db_name, broker, told):
                 env["iot.provisioning.entry"]._add(left, error=str(error))
     except (BrokerError, psycopg2.Error) as error:
         _postpone(db_name, left, told, error)
+
+
+def _is_installed(db_name):
+    # In a transaction of its own: one that has looked at anything does not see what others commit until it is its turn.
+    with Registry(db_name).cursor() as cr:
+        return table_exists(cr, "iot_device")
 
 
 def _apply(broker, changes):

@@ -73,6 +73,7 @@ class IotDevice(models.Model):
         self._in_action().write({"state": "provisioning", "active": True})
         self.write({**successor, "installed_on": removed_on})
         self._void_calibration()
+        self._forget_reported_versions()
         # The history is nobody's to write; it was just decided that this user may replace the device.
         self.env["iot.device.hardware"].sudo().create(former)
         self.message_post(
@@ -100,6 +101,15 @@ class IotDevice(models.Model):
     def _void_calibration(self):
         """A calibration is that of the hardware; addons forget theirs, too."""
         self.write({"calibration_date": False, "next_calibration_date": False})
+
+    def _forget_reported_versions(self):
+        """What the old hardware said that it works by, the new one has yet to say."""
+        # By SQL, as the bridge writes it by SQL; it writes nothing just now, for the old hardware is off the broker.
+        self.env.cr.execute(
+            "UPDATE iot_device_state SET firmware_version = NULL, config_version = NULL WHERE iot_device_id IN %s",
+            [tuple(self.ids)],
+        )
+        self.invalidate_recordset(["reported_firmware_version", "reported_config_version", "config_status"])
 
 
 def _described(device_id, serial_number):

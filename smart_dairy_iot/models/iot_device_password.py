@@ -43,13 +43,14 @@ class IotDevice(models.Model):
 
     def action_rotate_password(self):
         """Issue new passwords. Where the broker can have two, the old ones stay good for the hours of grace."""
-        return self._new_passwords(grace=True)
+        return self._credentials_action(self._renew_passwords(grace=True))
 
     def action_replace_password(self):
         """Issue new passwords, as when one has become known. The old ones are refused from now on."""
-        return self._new_passwords(grace=False)
+        return self._credentials_action(self._renew_passwords(grace=False))
 
-    def _new_passwords(self, grace):
+    def _renew_passwords(self, grace):
+        """:returns: what `iot.device.auth` issued"""
         for device in self:
             if device.state not in CONNECTABLE_STATES or not device.active or not device.uses_mqtt:
                 raise UserError(
@@ -57,7 +58,7 @@ class IotDevice(models.Model):
                 )
             if device.auth_method != "password":
                 raise UserError(_("%s identifies itself by a certificate, and has no password.", device.name))
-        return self._credentials_action(self.env["iot.device.auth"]._issue_passwords(self, grace=grace))
+        return self.env["iot.device.auth"]._issue_passwords(self, grace=grace)
 
     def _store_passwords(self, passwords, previous_until):
         """Keep the salted hashes of new passwords.

@@ -38,9 +38,10 @@ class IotDevice(models.Model):
     _inherit = "iot.device"
 
     uses_mqtt = fields.Boolean(
-        string="Connects over MQTT",
+        string="Connects over MQTT or HTTP",
         default=True,
-        help="Devices that the platform polls itself, such as Modbus meters, need no user at the broker.",
+        help="Such a device has a user name and a password or certificate. Devices that the platform polls itself, such"
+        " as Modbus meters, need none.",
     )
     auth_method = fields.Selection(
         [("password", "Password"), ("certificate", "Certificate")],
@@ -153,6 +154,19 @@ class IotDevice(models.Model):
         :returns: the action that shows the credentials, which are nowhere else; for a device that identifies itself by
             a certificate the action that issues one; True where there is nothing to show
         """
+        credentials = self._provision()
+        if credentials:
+            return self._credentials_action(credentials)
+        over_mqtt = self.filtered("uses_mqtt")
+        if len(over_mqtt) == 1 and not over_mqtt._has_certificate():
+            return over_mqtt.action_issue_certificate()
+        return True
+
+    def _provision(self):
+        """Let the devices connect.
+
+        :returns: what `iot.device.auth` issued to those that identify themselves by a password
+        """
         for device in self:
             if not device.farm_id:
                 raise UserError(_("%s belongs to no farm yet, and so has no topics: choose its farm.", device.name))
@@ -161,11 +175,7 @@ class IotDevice(models.Model):
         by_password = over_mqtt.filtered(lambda device: device.auth_method == "password")
         credentials = self.env["iot.device.auth"]._issue_passwords(by_password)
         over_mqtt.filtered("config_json")._publish_configuration()
-        if credentials:
-            return self._credentials_action(credentials)
-        if len(over_mqtt) == 1 and not over_mqtt._has_certificate():
-            return over_mqtt.action_issue_certificate()
-        return True
+        return credentials
 
     def action_deactivate(self):
         """Refuse the device and disconnect it at once."""

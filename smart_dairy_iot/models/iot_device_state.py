@@ -21,6 +21,7 @@ _TABLE = """
         firmware_version text,
         error_code text,
         error_message text,
+        config_version integer,
         silent boolean NOT NULL DEFAULT false
     )
 """
@@ -45,7 +46,10 @@ class IotDeviceState(models.Model):
     firmware_version = fields.Char(readonly=True)
     error_code = fields.Char(readonly=True)
     error_message = fields.Char(readonly=True)
+    config_version = fields.Integer(string="Configuration Version", readonly=True)
     silent = fields.Boolean(readonly=True)
 
     def init(self):
         self.env.cr.execute(_TABLE)
+        # Of a table that is there already the statement above adds no column.
+        self.env.cr.execute("ALTER TABLE iot_device_state ADD COLUMN IF NOT EXISTS config_version integer")

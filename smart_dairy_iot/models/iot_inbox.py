@@ -1,5 +1,6 @@
 """What the bridge received and the ORM is to act on: at least once, in batches, in the order of arrival."""
 
+import json
 import logging
 import traceback
 from collections import namedtuple
@@ -9,7 +10,7 @@ from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFai
 from psycopg2.extras import Json
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, UserError
 from odoo.tools import mute_logger
 
 _logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class IotInbox(models.Model):
         help="Tells statuses and alerts of one instant apart; readings are told apart by their channel",
     )
     payload = fields.Json(readonly=True)
+    payload_text = fields.Text(string="Payload (text)", compute="_compute_payload_text")
     received_at = fields.Datetime(readonly=True)
     state = fields.Selection(
         [("new", "New"), ("done", "Done"), ("failed", "Failed")], required=True, default="new", index=True
@@ -60,6 +62,11 @@ class IotInbox(models.Model):
         ),
     ]
 
+    @api.depends("payload")
+    def _compute_payload_text(self):
+        for message in self:
+            message.payload_text = json.dumps(message.payload, indent=4, ensure_ascii=False)
+
     @api.model
     def _handlers(self):
         """{kind: (model, method)}; addons add theirs. A method takes a list of `InboxMessage` and may run twice."""
@@ -68,6 +75,7 @@ class IotInbox(models.Model):
             "device_alert": ("iot.event", "_react_device_alert"),
             "device_silent": ("iot.event", "_react_device_silent"),
             "device_back": ("iot.event", "_react_device_back"),
+            "command_ack": ("iot.device.command", "_react_command_ack"),
         }
 
     @api.model
@@ -154,6 +162,24 @@ class IotInbox(models.Model):
         )
         (attempts,) = self.env.cr.fetchone()
         _logger.warning("Message %s of kind %s failed, attempt %s:\n%s", message.id, message.kind, attempts, error)
+
+    def action_retry(self):
+        """Have messages that failed handled once more, with all their attempts before them.
+
+        :raises AccessError: where the user may not see to the inbox
+        """
+        if not self.env.user.has_group("base.group_system"):
+            raise AccessError(_("Only the system's administrators have messages tried again."))
+        if any(message.state != "failed" for message in self):
+            raise UserError(_("Only messages that failed can be tried again."))
+        # Past the ORM, as the bridge: it may be writing other messages of the inbox.
+        self.env.cr.execute(
+            "UPDATE iot_inbox SET state = 'new', attempts = 0, next_try_at = %s"
+            " WHERE id = ANY(%s) AND state = 'failed'",
+            [fields.Datetime.now(), self.ids],
+        )
+        self.invalidate_recordset(flush=False)
+        self.env.cr.execute("NOTIFY iot_inbox")
 
     @api.autovacuum
     def _gc_done(self):

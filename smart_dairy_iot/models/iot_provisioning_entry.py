@@ -110,6 +110,8 @@ class IotProvisioningEntry(models.Model):
         entries.write({"state": "done", "error": False, "applied_at": fields.Datetime.now()})
 
     def _apply_after_commit(self):
+        if not self.env.registry.ready:
+            return  # modules are being loaded: the scheduled action comes by once that is done
         postcommit = self.env.cr.postcommit
         if not postcommit.data.get(APPLIED_AFTER_COMMIT):
             postcommit.data[APPLIED_AFTER_COMMIT] = True

@@ -6,6 +6,7 @@ from odoo import _, api, models, tools
 from odoo.exceptions import UserError
 
 from ..bridge.config import ConfigError, find_overrides, load_config, read_file_section
+from ..reactors.commands import CommandLoop
 
 
 def config_file():
@@ -86,7 +87,7 @@ class IotSettings(models.AbstractModel):
         :param context: `bridge.runner.WorkerContext`
         :return: list of workers, see `bridge.supervisor.SupervisedThread`
         """
-        return []
+        return [CommandLoop(context.db_name)]
 
     @api.model
     def _notify_registry(self):

@@ -4,11 +4,16 @@ A device's own topics, its rights at the broker and what the bridge subscribes t
 """
 
 import re
+from datetime import timedelta
+from itertools import combinations
 
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
-from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, TopicPattern
+from ..bridge.contract import payload_validator, read_topics, topic_table
+from ..bridge.decoder import Decoder
+from ..bridge.devices import DeviceCache
+from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, HEALTH_TOPIC, ROOT, TopicPattern
 
 DEVICE_TYPES = [
     ("milk_meter", "Milk Meter"),
@@ -25,6 +30,7 @@ MESSAGE_TYPES = [
     ("commands", "Commands"),
     ("config", "Configuration"),
     ("alerts", "Alerts"),
+    ("ack", "Acknowledgements"),
     ("events", "Events"),
     ("aggregated", "Aggregated Data"),
     ("health", "Platform Health"),
@@ -32,6 +38,7 @@ MESSAGE_TYPES = [
 DEVICE_PLACEHOLDERS = {"{farm_id}", "{device_id}"}
 PLACEHOLDERS = DEVICE_PLACEHOLDERS | {"{device_type}", "{message_type}"}
 SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+PLACEHOLDER = re.compile(r"\{.*\}")
 ROUTING_FIELDS = {"topic_pattern", "device_type", "message_type", "is_active"}
 
 
@@ -82,29 +89,76 @@ class IotTopicHierarchy(models.Model):
 
     @api.constrains("topic_pattern", "device_type", "message_type")
     def _check_topic_pattern(self):
-        """A pattern is made of plain segments and known placeholders; wildcards belong to subscriptions."""
         for topic in self:
-            segments = topic.topic_pattern.split("/")
-            wrong = [segment for segment in segments if segment not in PLACEHOLDERS and not SEGMENT.fullmatch(segment)]
-            if wrong:
+            problem = topic._pattern_problem()
+            if problem:
+                raise ValidationError(problem)
+
+    @api.constrains("topic_pattern", "device_type", "message_type", "is_active")
+    def _check_overlap(self):
+        """A message belongs to one topic: with two of them, who may publish it and what it means would be open."""
+        active = self.search([("is_active", "=", True)])
+        for one, other in combinations(active, 2):
+            if (one in self or other in self) and one._pattern().overlaps(other._pattern()):
                 raise ValidationError(
                     _(
-                        "“%(segment)s” cannot be part of the topic pattern %(pattern)s: use letters, digits, _ and -,"
-                        " or a placeholder (%(placeholders)s) as a whole segment.",
-                        segment=wrong[0],
-                        pattern=topic.topic_pattern,
-                        placeholders=", ".join(sorted(PLACEHOLDERS)),
+                        "A message could belong to “%(one)s” (%(one_pattern)s) and to “%(other)s” (%(other_pattern)s)"
+                        " at once. Change one of the patterns, or deactivate that topic.",
+                        one=one.name,
+                        one_pattern=one.topic_pattern,
+                        other=other.name,
+                        other_pattern=other.topic_pattern,
                     )
                 )
-            counts = [segments.count(placeholder) for placeholder in DEVICE_PLACEHOLDERS]
-            if topic.direction != "platform" and counts != [1, 1]:
-                raise ValidationError(
-                    _(
-                        "The topic pattern %s belongs to devices: it needs {farm_id} and {device_id} once each, or"
-                        " devices would share a topic.",
-                        topic.topic_pattern,
-                    )
+
+    def _pattern_problem(self):
+        """What is wrong with the pattern, as a sentence, or "": it is made of plain segments and known placeholders."""
+        self.ensure_one()
+        segments = self.topic_pattern.split("/")
+        placeholders = ", ".join(sorted(PLACEHOLDERS))
+        for segment in segments:
+            if segment in PLACEHOLDERS or SEGMENT.fullmatch(segment):
+                continue
+            if "+" in segment or "#" in segment:
+                return _(
+                    "“%(segment)s” in %(pattern)s is a wildcard: nothing can be published to it. Wildcards belong to"
+                    " subscriptions, which follow from the patterns.",
+                    segment=segment,
+                    pattern=self.topic_pattern,
                 )
+            if PLACEHOLDER.fullmatch(segment):
+                return _(
+                    "There is no placeholder %(segment)s, as in %(pattern)s; there are %(placeholders)s.",
+                    segment=segment,
+                    pattern=self.topic_pattern,
+                    placeholders=placeholders,
+                )
+            return _(
+                "“%(segment)s” cannot be part of the topic pattern %(pattern)s: use letters, digits, _ and -,"
+                " or a placeholder (%(placeholders)s) as a whole segment.",
+                segment=segment,
+                pattern=self.topic_pattern,
+                placeholders=placeholders,
+            )
+        if segments[0] != ROOT:
+            return _(
+                "The topic pattern %(pattern)s must begin with %(root)s/: the platform itself may publish and receive"
+                " nothing elsewhere.",
+                pattern=self.topic_pattern,
+                root=ROOT,
+            )
+        if self.message_type == "health" and self.topic_pattern != HEALTH_TOPIC:
+            return _("The bridge says how it is on %s, and nowhere else: this topic stays where it is.", HEALTH_TOPIC)
+        counts = [segments.count(placeholder) for placeholder in DEVICE_PLACEHOLDERS]
+        if self.direction != "platform" and counts != [1, 1]:
+            return _(
+                "The topic pattern %s belongs to devices: it needs {farm_id} and {device_id} once each, or"
+                " devices would share a topic.",
+                self.topic_pattern,
+            )
+        if self.device_type == "system" and "{device_id}" in segments:
+            return _("The topic pattern %s belongs to no device: {device_id} has no meaning there.", self.topic_pattern)
+        return ""
 
     @api.depends("device_type", "message_type")
     def _compute_direction(self):
@@ -150,6 +204,19 @@ class IotTopicHierarchy(models.Model):
         topics = self.search([("is_active", "=", True), ("direction", "!=", "platform")])
         of_type = topics.grouped("device_type")
         return {device_type: of_type.get(device_type, self.browse()) for device_type in DEVICE_TYPE_PATHS}
+
+    @api.model
+    def _decoder(self, device_ids):
+        """The bridge's own `Decoder` with the topics and schemas in force, which knows these devices alone.
+
+        :param device_ids: list of identities on the wire
+        """
+        self.env.flush_all()
+        rows = read_topics(self.env.cr)
+        devices = DeviceCache()
+        devices.refresh(self.env.cr, device_ids)
+        retention = timedelta(days=self.env["iot.settings"]._get_config().telemetry_retention_days)
+        return Decoder(topic_table(rows), payload_validator(rows), devices, retention)
 
     def _with_devices_following(self, change):
         """Make the change, then carry it to the devices' topics, to their rights at the broker and to the bridge."""

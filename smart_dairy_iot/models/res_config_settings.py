@@ -32,6 +32,12 @@ NUMBERS = (
     "bridge_flush_ms",
     "bridge_receive_maximum",
     "telemetry_retention_days",
+    "dead_letters_per_hour",
+    "dead_letter_retention_days",
+    "api_requests_per_minute",
+    "api_failed_logins_per_minute",
+    "api_max_body_kb",
+    "api_audit_days",
     "offline_minutes",
     *(f"offline_minutes_{device_type}" for device_type in DEVICE_TYPE_PATHS),
 )
@@ -104,7 +110,13 @@ class ResConfigSettings(models.TransientModel):
     offline_minutes_gate = _offline_minutes("gate", "Gates Offline After")
     offline_minutes_waterer = _offline_minutes("waterer", "Waterers Offline After")
     offline_minutes_environmental = _offline_minutes("environmental", "Environmental Sensors Offline After")
+    api_requests_per_minute = _number("api_requests_per_minute", string="API Requests per Minute")
+    api_failed_logins_per_minute = _number("api_failed_logins_per_minute", string="Failed API Logins per Minute")
+    api_max_body_kb = _number("api_max_body_kb", string="Largest API Request")
+    api_audit_days = _number("api_audit_days", string="Keep API Requests")
     telemetry_retention_days = _number("telemetry_retention_days", string="Keep Readings")
+    dead_letters_per_hour = _number("dead_letters_per_hour", string="Dead Letters Stored per Hour")
+    dead_letter_retention_days = _number("dead_letter_retention_days", string="Keep Dead Letters")
 
     device_id_pattern_milk_meter = _id_pattern("milk_meter")
     device_id_pattern_temperature = _id_pattern("temperature")

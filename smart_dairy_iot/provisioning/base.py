@@ -33,9 +33,9 @@ class PasswordHash:
     salt: str
 
     @classmethod
-    def of(cls, password):
-        """The hash of a password, with a new salt."""
-        salt = secrets.token_hex(16)
+    def of(cls, password, salt=None):
+        """The hash of a password: with its salt, to compare it with one that is kept, or with a new one."""
+        salt = salt or secrets.token_hex(16)
         return cls(hashlib.sha256(f"{salt}{password}".encode()).hexdigest(), salt)
 
 

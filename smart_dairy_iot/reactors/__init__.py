@@ -3,4 +3,7 @@
 Handlers are registered by kind in `iot.inbox._handlers`; this package has the loop that feeds them.
 """
 
+from . import commands
 from . import loop
+from . import rollouts
+from . import rounds

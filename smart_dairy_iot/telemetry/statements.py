@@ -34,9 +34,13 @@ def insert_statement(spec):
 def _rollup(spec, period):
     # In key order: two writers that take the same rows in the same order cannot deadlock.
     return sql.SQL(
-        "INSERT INTO {table} AS rollup (iot_device_id, bucket, readings, {names})"
-        " SELECT iot_device_id, date_trunc({unit}, timestamp), count(*), {sums} FROM new GROUP BY 1, 2 ORDER BY 1, 2"
-        " ON CONFLICT (iot_device_id, bucket) DO UPDATE SET readings = rollup.readings + excluded.readings, {updates}"
+        "INSERT INTO {table} AS rollup (iot_device_id, bucket, farm_id, readings, {names})"
+        " SELECT iot_device_id, date_trunc({unit}, timestamp),"
+        " CASE WHEN min(farm_id) = max(farm_id) THEN min(farm_id) END, count(*), {sums}"
+        " FROM new GROUP BY 1, 2 ORDER BY 1, 2"
+        " ON CONFLICT (iot_device_id, bucket) DO UPDATE SET"
+        " farm_id = CASE WHEN rollup.farm_id = excluded.farm_id THEN rollup.farm_id END,"
+        " readings = rollup.readings + excluded.readings, {updates}"
     ).format(
         table=sql.Identifier(spec.rollup_table(period)),
         unit=sql.Literal(ROLLUP_PERIODS[period]),

@@ -10,6 +10,9 @@ from .spec import BASE_COLUMNS, ROLLUP_PERIODS
 
 CHUNK_INTERVAL = "7 days"
 
+#: A rollup row's farm, NULL where its readings are of several: it says who may see the row.
+FARM_COLUMN = ("farm_id", "integer")
+
 # The whole SQL that says whether `CREATE EXTENSION timescaledb` can succeed: the package is there *and* preloaded.
 # Without the second condition the command kills the connection.
 _AVAILABLE = """
@@ -87,7 +90,40 @@ def _ensure_rollup(cr, spec, period):
             " readings bigint NOT NULL, PRIMARY KEY (iot_device_id, bucket))"
         ).format(sql.Identifier(table))
     )
-    _add_columns(cr, table, rollup_columns(spec))
+    knew_farms = _has_column(cr, table, "farm_id")
+    _add_columns(cr, table, [FARM_COLUMN, *rollup_columns(spec)])
+    if not knew_farms:
+        _fill_in_farms(cr, spec, period)
+    # What is published of an hour or a day is that of all devices.
+    cr.execute(
+        sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (bucket)").format(
+            sql.Identifier(f"{table}_bucket_idx"), sql.Identifier(table)
+        )
+    )
+
+
+def _has_column(cr, table, column):
+    cr.execute(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = quote_ident(%s)::regclass AND attname = %s)",
+        [table, column],
+    )
+    return cr.fetchone()[0]
+
+
+def _fill_in_farms(cr, spec, period):
+    """Rows that are older than the column have their farm from the readings that are still there."""
+    cr.execute(
+        sql.SQL(
+            "UPDATE {rollup} AS rollup SET farm_id = found.farm_id FROM ("
+            " SELECT iot_device_id, date_trunc({unit}, timestamp) AS bucket, min(farm_id) AS farm_id FROM {table}"
+            " GROUP BY 1, 2 HAVING min(farm_id) = max(farm_id)) AS found"
+            " WHERE (rollup.iot_device_id, rollup.bucket) = (found.iot_device_id, found.bucket)"
+        ).format(
+            rollup=sql.Identifier(spec.rollup_table(period)),
+            unit=sql.Literal(ROLLUP_PERIODS[period]),
+            table=sql.Identifier(spec.table),
+        )
+    )
 
 
 def rollup_columns(spec):

@@ -105,7 +105,7 @@ class TestDeviceIdentity(IotCase):
 @tagged("post_install", "-at_install")
 class TestDeviceTopics(IotCase):
     def topics(self, device):
-        names = ("data_topic", "status_topic", "command_topic", "config_topic", "alert_topic")
+        names = ("data_topic", "status_topic", "command_topic", "config_topic", "alert_topic", "ack_topic")
         return [device[name] for name in names]
 
     def test_a_device_s_topics_are_made_of_farm_code_type_and_id(self):
@@ -122,7 +122,8 @@ class TestDeviceTopics(IotCase):
             device = self.new_device(f"D-{device_type}", device_type)
             base = f"dairy/HILL/{segment}/D-{device_type}"
             self.assertEqual(
-                self.topics(device), [f"{base}/{last}" for last in ("data", "status", "commands", "config", "alerts")]
+                self.topics(device),
+                [f"{base}/{last}" for last in ("data", "status", "commands", "config", "alerts", "acks")],
             )
 
     def test_topics_follow_the_farm_and_its_code(self):
@@ -144,6 +145,7 @@ class TestDeviceTopics(IotCase):
         self.assertEqual(
             sorted(self.env["iot.acl.manager"].device_acl(device)),
             [
+                ("allow", "publish", f"{base}/acks"),
                 ("allow", "publish", f"{base}/alerts"),
                 ("allow", "publish", f"{base}/data"),
                 ("allow", "publish", f"{base}/status"),

@@ -64,6 +64,10 @@ class TestEmqxWebhook(HttpCase):
         self.assertEqual((self.device.last_login, self.device.connection_ip), (self.at(0), "10.1.2.3"))
         self.assertFalse(self.device.last_disconnection)
 
+    def test_a_report_is_noted_at_the_first_attempt(self):
+        with self.assertNoLogs("odoo.http", level="WARNING"):
+            self.report()
+
     def test_a_device_that_left_shows_when_and_why_and_still_its_last_login(self):
         self.report()
         self.report("client.disconnected", 5, reason="keepalive_timeout")

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
-from odoo.exceptions import ValidationError
-from odoo.tests import TransactionCase, tagged
+from odoo.exceptions import AccessError, UserError, ValidationError
+from odoo.tests import TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
 INBOX_LOGGER = "odoo.addons.smart_dairy_iot.models.iot_inbox"
@@ -103,6 +103,25 @@ class TestMailboxes(TransactionCase):
         self.env.invalidate_all()
         message = self.inbox.search([])
         self.assertEqual((message.state, message.attempts), ("failed", 8))
+
+    def test_a_message_that_was_given_up_is_tried_again_by_an_administrator_of_the_system(self):
+        self.put(message="x", severity="low")
+        self.env.cr.execute("UPDATE iot_inbox SET state = 'failed', attempts = 8, error = 'never'")
+        self.env.invalidate_all()
+        message = self.inbox.search([])
+        with self.assertRaises(AccessError):
+            message.with_user(
+                new_test_user(self.env, "iot_admin_x", "smart_dairy_farm.group_farm_admin")
+            ).action_retry()
+        system = message.with_user(new_test_user(self.env, "iot_system_x", "base.group_system"))
+        system.action_retry()
+        self.assertEqual((message.state, message.attempts), ("new", 0))
+        self.inbox.process()
+        self.env.invalidate_all()
+        self.assertEqual((message.state, message.error), ("done", False))
+        self.assertEqual(self.events().mapped("message"), ["x"])
+        with self.assertRaises(UserError):
+            system.action_retry()
 
     def test_what_is_published_is_queued_in_the_users_transaction(self):
         entry = self.env["iot.mqtt.service"].publish("dairy/HILL/collars/AC-901/config", {"interval": 60}, 1, True)

@@ -9,6 +9,8 @@ from odoo.tests import tagged
 from ..provisioning import Change, MosquittoBroker
 from .common import IotCase
 
+CONFIGURED = '{"interval_seconds": 60, "config_version": 1}'
+
 
 @tagged("post_install", "-at_install")
 class TestProvisioning(IotCase):
@@ -40,7 +42,7 @@ class TestProvisioning(IotCase):
         password = self.provision(self.device)
         self.provision(self.new_device("T-2"))
         with self.connected(self.device, password) as connection:
-            for last in ("data", "status", "alerts"):
+            for last in ("data", "status", "alerts", "acks"):
                 self.assertTrue(connection.may_publish(f"{self.base}/{last}"), last)
             for last in ("commands", "config"):
                 self.assertTrue(connection.may_subscribe(f"{self.base}/{last}"), last)
@@ -272,13 +274,13 @@ class TestProvisioning(IotCase):
     def test_a_moved_device_finds_its_new_topics_on_its_old_configuration_topic(self):
         self.device.config_json = '{"interval_seconds": 60}'
         password = self.provision(self.device)
-        self.assertEqual(self.outbox(f"{self.base}/config").mapped("payload"), ['{"interval_seconds": 60}'])
+        self.assertEqual(self.outbox(f"{self.base}/config").mapped("payload"), [CONFIGURED])
         self.device.sudo().farm_id = self.valley
         new_base = "dairy/VALLEY/temperature/T-1"
         told = self.outbox(f"{self.base}/config")[-1]
         self.assertIn(f'"data": "{new_base}/data"', told.payload)
         self.assertTrue(told.retain)
-        self.assertEqual(self.outbox(f"{new_base}/config").mapped("payload"), ['{"interval_seconds": 60}'])
+        self.assertEqual(self.outbox(f"{new_base}/config").mapped("payload"), [CONFIGURED])
         with self.connected(self.device, password) as connection:
             self.assertTrue(connection.may_subscribe(f"{self.base}/config"))
             self.assertFalse(connection.may_subscribe(f"{self.base}/commands"))
@@ -309,7 +311,10 @@ class TestProvisioning(IotCase):
         self.device.config_json = '{"interval_seconds": 10}'
         self.device.action_decommission()
         sent = self.outbox(f"{self.base}/config")
-        self.assertEqual(sent.mapped("payload"), ['{"interval_seconds": 30}', "", '{"interval_seconds": 10}', ""])
+        self.assertEqual(
+            sent.mapped("payload"),
+            ['{"interval_seconds": 30, "config_version": 1}', "", '{"interval_seconds": 10, "config_version": 3}', ""],
+        )
         self.assertEqual(set(sent.mapped("retain")), {True})
         self.assertEqual(set(sent.mapped("qos")), {2})
 

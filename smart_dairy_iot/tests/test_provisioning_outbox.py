@@ -102,6 +102,20 @@ class TestProvisioningOutbox(IotCase, HttpCase):
         self.assertEqual(self.entries(self.device).state, "done")
         self.assertEqual(self.device.broker_state, "up_to_date")
 
+    def test_what_an_upgrade_changes_of_rights_waits_even_for_a_broker_that_is_told_at_once(self):
+        self.provision(self.device)
+        self.commit()
+        self.broker.takes_hashes = False
+        with self.broker_away(), patch.object(self.env.registry, "ready", False):
+            self.env.ref(
+                "smart_dairy_iot.topic_temperature_alerts"
+            ).topic_pattern = "dairy/{farm_id}/temperature/{device_id}/upgraded"
+            self.commit()
+        self.assertEqual(self.device.broker_state, "waiting")
+        self.run_cron()
+        self.assertEqual(self.device.broker_state, "up_to_date")
+        self.assertIn("upgraded", repr(self.broker.known["TE_OB-1"]))
+
     def test_a_broker_that_is_away_is_told_later_and_the_device_says_so(self):
         with self.broker_away():
             self.provision(self.device)
@@ -216,7 +230,8 @@ class TestProvisioningOutbox(IotCase, HttpCase):
         self.commit()
         for username, device in (("TE_OB-1", self.device), ("TE_OB-2", self.other)):
             access = self.broker.known[username].access
-            self.assertEqual(set(access.publish), {device.data_topic, device.status_topic, device.alert_topic})
+            own = {device.data_topic, device.status_topic, device.alert_topic, device.ack_topic}
+            self.assertEqual(set(access.publish), own)
             self.assertIn(device.config_topic, access.subscribe)
             self.assertIn(device.previous_config_topic, access.subscribe)
         self.assertIn("HILLTOP", self.device.data_topic)

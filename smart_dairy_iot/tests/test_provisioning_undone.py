@@ -15,6 +15,7 @@ from odoo.exceptions import UserError
 from odoo.service.model import retrying
 from odoo.tests import tagged
 from odoo.tools import mute_logger
+from odoo.tools.sql import table_exists
 
 from ..models import iot_device_auth
 from ..provisioning import BrokerUnreachable, MosquittoBroker
@@ -267,6 +268,26 @@ class TestUndoneProvisioning(IotCase):
             cr.rollback()
         follower.join(30)
         self.assertFalse(follower.is_alive())
+        self.assertEqual(self.state(), "inactive")
+        self.check(False, password)
+
+    def test_what_another_action_commits_while_one_is_about_to_put_back_is_seen(self):
+        password = self.provisioned()
+        follower = threading.Thread(target=self.deactivate)
+
+        def exists_while_another_commits(cr, table):
+            found = table_exists(cr, table)
+            if threading.current_thread() is not follower:
+                follower.start()
+                follower.join(30)
+            return found
+
+        with (
+            patch.object(iot_device_auth, "table_exists", exists_while_another_commits),
+            self.registry.cursor() as cr,
+        ):
+            self.device(api.Environment(cr, SUPERUSER_ID, {})).action_deactivate()
+            cr.rollback()
         self.assertEqual(self.state(), "inactive")
         self.check(False, password)
 

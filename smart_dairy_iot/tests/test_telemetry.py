@@ -165,7 +165,7 @@ class TestTelemetry(TransactionCase):
         self.assertEqual(outcomes, ["dead_letter"])
         self.assertEqual(bytes(self.env.cr.fetchone()[0]), raw)
         self.assertEqual((letter.reason, letter.detail, letter.state), ("invalid_json", "not JSON", "new"))
-        self.assertIn("\\xff", letter.payload_text)
+        self.assertIn("ff 7b 22 61", letter.payload_text)
 
     def test_a_replayed_dead_letter_that_is_accepted_is_settled(self):
         self.write(Refused(Message("dairy/y", b"", T), "unknown_device", "x"))

@@ -1,15 +1,17 @@
 """Topics and schemas are data: they are complete, they are checked, and they cannot let a device out of its place."""
 
 import json
+import re
 
 import psycopg2
 
-from odoo.exceptions import ValidationError
-from odoo.tests import TransactionCase, tagged
+from odoo.exceptions import UserError, ValidationError
+from odoo.tests import TransactionCase, new_test_user, tagged
 from odoo.tools import mute_logger
 
-from ..bridge.topics import DEVICE_TYPE_PATHS
+from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_TYPE_PATHS
 from ..bridge.validation import PayloadValidator
+from ..models.iot_topic_schema import DRAFTS
 
 
 @tagged("post_install", "-at_install")
@@ -26,6 +28,7 @@ class TestTopics(TransactionCase):
             "data": ("publish", "1", False),
             "status": ("publish", "1", True),
             "alerts": ("publish", "1", False),
+            "ack": ("publish", "1", False),
             "commands": ("subscribe", "2", False),
             "config": ("subscribe", "2", True),
         }
@@ -35,7 +38,7 @@ class TestTopics(TransactionCase):
                 self.assertEqual((topic.direction, topic.qos_level, topic.retain), values, topic.name)
                 self.assertEqual(
                     topic.generate_topic(farm_id="farm001", device_id="D-1"),
-                    f"dairy/farm001/{segment}/D-1/{message_type}",
+                    f"dairy/farm001/{segment}/D-1/{'acks' if message_type == 'ack' else message_type}",
                 )
 
     def test_the_platform_has_topics_of_its_own_that_no_device_may_use(self):
@@ -63,6 +66,47 @@ class TestTopics(TransactionCase):
             with self.subTest(pattern=pattern), self.assertRaises(ValidationError):
                 self.new_topic(pattern)
 
+    def test_what_is_wrong_with_a_pattern_is_said_in_a_sentence(self):
+        for pattern, sentence in (
+            ("dairy/{herd_id}/x", "There is no placeholder {herd_id}"),
+            ("dairy/+/x", "is a wildcard: nothing can be published to it"),
+            ("dairy/x/#", "is a wildcard: nothing can be published to it"),
+            ("dairy/a b", "cannot be part of the topic pattern"),
+            ("dairy/{device_id}/x", "{device_id} has no meaning there"),
+            ("farms/{farm_id}/x", "must begin with dairy/"),
+            ("{farm_id}/x", "must begin with dairy/"),
+        ):
+            refused = self.assertRaisesRegex(ValidationError, re.escape(sentence))
+            with self.subTest(pattern=pattern), refused, self.env.cr.savepoint():
+                self.new_topic(pattern)
+
+    def test_two_patterns_that_could_match_the_same_topic_are_refused(self):
+        for pattern, device_type, message_type, other in (
+            ("dairy/{farm_id}/aggregated/hourly", "system", "aggregated", "Hourly Aggregates"),
+            ("dairy/system/alerts", "system", "alerts", "System Alerts"),
+            ("dairy/{farm_id}/health", "system", "events", "System Health"),
+            ("dairy/{farm_id}/{farm_id}/{farm_id}/{message_type}", "system", "aggregated", None),
+            ("dairy/{farm_id}/gates/{device_id}/status", "gate", "events", "Automated Gate Status"),
+            ("dairy/{farm_id}/{device_type}/{device_id}/{message_type}", "milk_meter", "events", "Milk Meter Events"),
+        ):
+            with self.subTest(pattern=pattern):
+                if other is None:
+                    self.new_topic(pattern, device_type, message_type).unlink()
+                    continue
+                with self.assertRaisesRegex(ValidationError, f"“{other}”"), self.env.cr.savepoint():
+                    self.new_topic(pattern, device_type, message_type)
+
+    def test_an_inactive_topic_may_overlap_until_it_is_activated(self):
+        topic = self.new_topic("dairy/system/alerts", is_active=False)
+        with self.assertRaisesRegex(ValidationError, "“System Alerts”"), self.env.cr.savepoint():
+            topic.is_active = True
+        self.topic("system_alerts").is_active = False
+        topic.is_active = True
+
+    def test_a_topic_that_is_moved_onto_another_one_is_refused(self):
+        with self.assertRaisesRegex(ValidationError, "at once"):
+            self.topic("gate_status").topic_pattern = "dairy/{farm_id}/gates/{device_id}/data"
+
     def test_a_device_s_topic_names_farm_and_device_or_devices_would_share_it(self):
         self.topic("gate_data").is_active = False
         for pattern in (
@@ -72,6 +116,10 @@ class TestTopics(TransactionCase):
         ):
             with self.subTest(pattern=pattern), self.assertRaises(ValidationError):
                 self.new_topic(pattern, "gate", "data")
+
+    def test_the_topic_of_the_bridge_s_own_health_stays_where_it_is(self):
+        with self.assertRaisesRegex(ValidationError, "dairy/system/health, and nowhere else"):
+            self.topic("system_health").topic_pattern = "dairy/system/bridge"
 
     def test_a_device_has_one_topic_per_type_of_message(self):
         with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
@@ -91,7 +139,7 @@ class TestSchemas(TransactionCase):
 
     def test_everything_a_device_publishes_has_an_active_schema_with_an_example(self):
         for device_type in DEVICE_TYPE_PATHS:
-            for message_type in ("data", "status", "alerts"):
+            for message_type in DEVICE_PUBLISHES:
                 schema = self.schema(f"{device_type}_{message_type}")
                 self.assertTrue(schema.is_active and schema.example_payload, schema.name)
                 self.assertIsNone(self.refusal(f"{device_type}_{message_type}"))
@@ -99,7 +147,7 @@ class TestSchemas(TransactionCase):
 
     def test_every_message_names_its_device_and_its_time(self):
         for device_type in DEVICE_TYPE_PATHS:
-            for message_type in ("data", "status", "alerts"):
+            for message_type in DEVICE_PUBLISHES:
                 name = f"{device_type}_{message_type}"
                 self.assertEqual(
                     set(json.loads(self.schema(name).json_schema)["required"]) & {"device_id", "timestamp"},
@@ -126,6 +174,9 @@ class TestSchemas(TransactionCase):
             ("gate_status", {"status": "fine"}),
             ("gate_alerts", {"severity": "warning"}),
             ("gate_alerts", {"message": ""}),
+            ("gate_ack", {"status": "maybe"}),
+            ("gate_ack", {"command_id": "17"}),
+            ("gate_ack", {"progress": 101}),
         ):
             self.assertTrue(self.refusal(name, **change), f"{name} accepts {change}")
 
@@ -157,12 +208,104 @@ class TestSchemas(TransactionCase):
         with self.assertRaisesRegex(ValidationError, "own example"):
             self.schema("gate_data").example_payload = '{"device_id": "GT001"}'
 
-    def test_a_topic_has_one_active_schema(self):
+    def test_a_schema_names_a_draft_that_the_validator_knows_or_none(self):
+        schema = self.schema("gate_data").copy({"version": "9", "example_payload": False})
+        for draft in ("http://127.0.0.1:1/draft", "https://json-schema.org/draft/2099-01/schema", ""):
+            text = json.dumps({"$schema": draft, "type": "object"})
+            with self.subTest(draft=draft), self.assertRaisesRegex(ValidationError, "no known draft"):
+                schema.json_schema = text
+        for draft in (*DRAFTS, f"{DRAFTS[2]}#"):
+            schema.json_schema = json.dumps({"$schema": draft, "type": "object"})
+
+    def test_a_schema_is_checked_against_its_own_draft(self):
+        schema = self.schema("gate_data").copy({"version": "9", "example_payload": False})
+        text = {"properties": {"a": {"exclusiveMinimum": True, "minimum": 1}}}
+        schema.json_schema = json.dumps({"$schema": "http://json-schema.org/draft-04/schema#", **text})
+        with self.assertRaisesRegex(ValidationError, "no valid JSON schema"):
+            schema.json_schema = json.dumps({"$schema": DRAFTS[0], **text})
+
+    def test_what_is_wrong_with_a_schema_is_told_with_its_place(self):
+        schema = self.schema("gate_data").copy({"version": "9", "example_payload": False})
+        complaint = 'no valid JSON schema: properties.weight.type: "objekt" is none of what is allowed here'
+        with self.assertRaisesRegex(ValidationError, complaint):
+            schema.json_schema = json.dumps({"properties": {"weight": {"type": "objekt"}}})
+
+    def test_activating_a_version_deactivates_the_other_one_and_says_when_and_who(self):
         old = self.schema("gate_data")
-        new = old.copy({"is_active": False, "version": "2.0"})
-        with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            new.is_active = True
-            new.flush_recordset()
-        old.is_active = False
-        new.is_active = True
+        new = old.copy({"version": "2.0"})
+        self.assertEqual((old.is_active, new.is_active, new.activated_at), (True, False, False))
+        admin = new_test_user(self.env, "schema_admin", "smart_dairy_farm.group_farm_admin")
+        new.with_user(admin).action_activate()
+        self.assertEqual((old.is_active, new.is_active), (False, True))
         self.assertEqual(old.topic_hierarchy_id.payload_schema, new.json_schema)
+        self.assertTrue(old.activated_at and old.deactivated_at and new.activated_at)
+        self.assertEqual((new.activated_by_id, new.deactivated_at), (admin, False))
+        old.action_activate()
+        self.assertEqual((old.is_active, new.is_active, old.deactivated_at), (True, False, False))
+
+    def test_a_topic_s_first_schema_is_active_and_later_ones_wait(self):
+        topic = self.env.ref("smart_dairy_iot.topic_system_health")
+        values = {"name": "Health", "topic_hierarchy_id": topic.id, "json_schema": "{}"}
+        first, second = self.env["iot.topic.schema"].create([values, {**values, "version": "1.1"}])
+        self.assertEqual((first.is_active, second.is_active), (True, False))
+
+    def test_the_database_itself_has_one_active_schema_of_a_topic(self):
+        new = self.schema("gate_data").copy({"version": "2.0"})
+        with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            self.env.cr.execute("UPDATE iot_topic_schema SET is_active = true WHERE id = %s", [new.id])
+
+    def test_what_was_in_force_is_history_and_a_new_version_is_made_of_it(self):
+        admin = new_test_user(self.env, "schema_admin", "smart_dairy_farm.group_farm_admin")
+        schema = self.schema("gate_data").with_user(admin)
+        for values in ({"json_schema": "{}"}, {"version": "3"}):
+            with self.subTest(values=values), self.assertRaisesRegex(UserError, "make a new version"):
+                schema.write(values)
+        new = schema.browse(schema.action_new_version()["res_id"])
+        self.assertEqual((new.version, new.is_active, new.json_schema), ("1.1", False, schema.json_schema))
+        new.json_schema = json.dumps({**json.loads(new.json_schema), "title": "Mine"})
+        new.action_activate()
+        with self.assertRaisesRegex(UserError, "make a new version"):
+            new.json_schema = "{}"
+        self.assertEqual(schema.browse(new.action_new_version()["res_id"]).version, "1.2")
+
+    def test_what_was_in_force_is_not_deleted_and_a_draft_is(self):
+        schema = self.schema("gate_data")
+        draft = schema.browse(schema.action_new_version()["res_id"])
+        draft.unlink()
+        new = schema.browse(schema.action_new_version()["res_id"])
+        new.action_activate()
+        for version in (schema, new):
+            with self.subTest(version=version.version), self.assertRaisesRegex(UserError, "it is kept"):
+                version.unlink()
+
+    def test_a_schema_from_before_there_were_versions_is_history_after_an_upgrade(self):
+        schema = self.schema("gate_data")
+        draft = schema.browse(schema.action_new_version()["res_id"])
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE iot_topic_schema SET activated_at = NULL WHERE id IN %s", [(schema | draft)._ids])
+        self.env["iot.topic.schema"].init()
+        self.env.invalidate_all()
+        self.assertEqual(schema.activated_at, schema.create_date.replace(microsecond=0))
+        self.assertFalse(draft.activated_at)
+
+    def test_a_version_is_there_once(self):
+        with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
+            self.schema("gate_data").copy()
+
+    def test_a_payload_is_tried_on_the_form_and_each_thing_that_is_wrong_is_said_with_its_place(self):
+        manager = new_test_user(self.env, "schema_manager", "smart_dairy_farm.group_farm_manager")
+        schema = self.schema("milk_meter_data").with_user(manager)
+        trial = self.env["iot.topic.schema.trial"].with_user(manager)
+        trial = trial.with_context(**schema.action_try_payload()["context"]).create({})
+        self.assertTrue(trial.accepted)
+        payload = json.loads(schema.example_payload)
+        payload["quality"]["fat_percentage"] = 12
+        del payload["timestamp"]
+        trial.payload = json.dumps(payload)
+        self.assertFalse(trial.accepted)
+        self.assertEqual(
+            sorted(trial.complaint.splitlines()),
+            ["quality.fat_percentage: 12 is more than 10", "timestamp is missing"],
+        )
+        trial.payload = "{"
+        self.assertIn("This is not JSON", trial.complaint)

@@ -19,6 +19,7 @@ class IotDeviceCredentialsWizard(models.TransientModel):
     alert_topic = fields.Char(related="iot_device_id.alert_topic", related_sudo=False)
     command_topic = fields.Char(related="iot_device_id.command_topic", related_sudo=False)
     config_topic = fields.Char(related="iot_device_id.config_topic", related_sudo=False)
+    ack_topic = fields.Char(related="iot_device_id.ack_topic", related_sudo=False)
 
     @api.depends("iot_device_id")
     def _compute_broker_address(self):

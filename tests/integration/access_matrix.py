@@ -12,7 +12,7 @@ from smart_dairy_iot.provisioning import DeviceAccess
 from stack.paths import ROOT
 
 TOPIC_DATA = ROOT / "smart_dairy_iot" / "data" / "iot_topic_hierarchy.xml"
-MAY_PUBLISH = {"data", "status", "alerts"}
+MAY_PUBLISH = {"data", "status", "alerts", "ack"}
 MAY_SUBSCRIBE = {"commands", "config"}
 
 FARM, OTHER_FARM = "HILL", "RIDGE"

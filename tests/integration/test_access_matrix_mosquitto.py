@@ -151,7 +151,7 @@ def assert_gets_nothing(device, observer, table):
 # ---------------------------------------------------------------------- the tests
 
 
-def test_the_table_has_every_topic_of_the_product_and_allows_each_device_five():
+def test_the_table_has_every_topic_of_the_product_and_allows_each_device_six():
     for device_type in DEVICE_TYPES:
         table = cases(device_type)
         assert {case.action for case in table} == {"publish", "subscribe"}
@@ -160,6 +160,7 @@ def test_the_table_has_every_topic_of_the_product_and_allows_each_device_five():
         tried = {(case.topic, case.action) for case in table}
         assert all((pattern.fill(FARM, device_id(device_type)), "publish") in tried for pattern in PATTERNS)
         assert sorted((case.action, case.topic.rsplit("/")[-1]) for case in rights(table)) == [
+            ("publish", "acks"),
             ("publish", "alerts"),
             ("publish", "data"),
             ("publish", "status"),

@@ -134,6 +134,74 @@ def test_a_replayed_dead_letter_is_stored_once_its_cause_is_mended(bench, device
     assert bench.query("SELECT last_seen FROM iot_device_state") == [(None,)], "a replay is no sign of life"
 
 
+def test_a_flood_is_counted_to_the_last_message_stored_up_to_the_limit_and_holds_up_nobody(bench, device):
+    flooding, sensor = device("TS-1", "temperature"), device("TS-2", "temperature")
+    with bench.running(bench.make_bridge()):
+        for number in range(400):
+            flooding.publish_raw("{")
+            if number % 10 == 0:
+                sensor.publish(number, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 40)
+        bench.wait_for(
+            lambda: bench.query("SELECT sum(received) FROM iot_dead_letter_count") == [(400,)], "all are counted"
+        )
+    hours, stored, left_out = bench.query("SELECT count(*), sum(stored), sum(left_out) FROM iot_dead_letter_count")[0]
+    assert stored == bench.count("iot_dead_letter") == min(400, Config.dead_letters_per_hour * hours)
+    assert stored + left_out == 400
+    states = "SELECT device_id, messages_received, error_count FROM iot_device_state JOIN iot_device device"
+    assert bench.query(f"{states} ON device.id = iot_device_id ORDER BY device_id") == [
+        ("TS-1", 0, 400),
+        ("TS-2", 40, 0),
+    ]
+
+
+def test_a_flood_is_counted_exactly_though_the_bridge_is_restarted_in_it(bench, device):
+    flooding = device("TS-1", "temperature")
+    counted = "SELECT coalesce(sum(received), 0) FROM iot_dead_letter_count"
+    for number in range(1, 6):
+        with bench.running(bench.make_bridge()):
+            for _message in range(1000):
+                flooding.publish_raw("{")
+            # It is told to stop in the middle of writing.
+            bench.wait_for(
+                lambda number=number: bench.query(counted)[0][0] > (number - 1) * 1000 + 100, "it is being written"
+            )
+    with bench.running(bench.make_bridge()):
+        bench.wait_for(lambda: bench.query(counted)[0][0] >= 5000, "all are counted")
+    assert bench.query(counted) == [(5000,)]
+    assert bench.query("SELECT error_count FROM iot_device_state") == [(5000,)]
+
+
+def test_a_corrected_copy_is_stored_in_place_of_what_the_device_sent(bench, device):
+    sensor = device("TS-1", "temperature")
+    correct = "UPDATE iot_dead_letter SET state = 'replaying', corrected_payload = %s; NOTIFY iot_dead_letter"
+    with bench.running(bench.make_bridge()):
+        sensor.publish(0, temperature="4,5")
+        bench.wait_for_count("iot_dead_letter", 1)
+        (original,) = bench.query("SELECT payload FROM iot_dead_letter")[0]
+        payload = json.loads(bytes(original))
+        bench.query(correct, json.dumps({**payload, "temperature": 4.5}))
+        bench.wait_for(lambda: bench.query("SELECT state FROM iot_dead_letter") == [("replayed",)], "it is settled")
+    assert bench.query("SELECT temperature FROM iot_temperature_reading") == [(4.5,)]
+    assert bytes(bench.query("SELECT payload FROM iot_dead_letter")[0][0]) == bytes(original)
+
+
+def test_a_corrected_copy_that_speaks_for_another_device_is_refused_again(bench, device):
+    sensor, _other = device("TS-1", "temperature"), device("TS-2", "temperature")
+    correct = "UPDATE iot_dead_letter SET state = 'replaying', corrected_payload = %s; NOTIFY iot_dead_letter"
+    with bench.running(bench.make_bridge()):
+        sensor.publish(0, temperature="4,5")
+        bench.wait_for_count("iot_dead_letter", 1)
+        payload = json.loads(bytes(bench.query("SELECT payload FROM iot_dead_letter")[0][0]))
+        bench.query(correct, json.dumps({**payload, "device_id": "TS-2", "temperature": 4.5}))
+        bench.wait_for(
+            lambda: bench.query("SELECT reason, state FROM iot_dead_letter") == [("device_mismatch", "new")],
+            "it is refused again",
+        )
+    assert bench.count("iot_temperature_reading") == 0
+    assert bench.query("SELECT sum(received) FROM iot_dead_letter_count") == [(1,)]
+
+
 def test_a_retained_status_that_a_new_session_is_given_is_no_sign_of_life(bench, device):
     sensor = device("TS-1", "temperature")
     sensor.publish_status(0, status="online")

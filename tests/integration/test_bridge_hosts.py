@@ -76,7 +76,10 @@ def test_wherever_it_runs_the_bridge_stores_what_is_published_and_ends_cleanly(k
     assert " ERROR " not in log
     # Of the product: 17.0's own cron thread may trip over the connection that the server closes under it.
     assert not [block for block in TRACEBACK.findall(log) if "smart_dairy" in block]
-    holders = bench.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+    holders = bench.query(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+        " WHERE locktype = 'advisory' AND datname = current_database()"
+    )
     assert holders == [(0,)], "nobody holds the lead any more"
 
 

@@ -86,7 +86,6 @@ def test_a_dead_letter_is_replayed_once_its_cause_is_mended(publisher, odoo, sto
     connection, device, (_own, _stray, wrong_farm) = publisher
     payload = device.payload(temperature=7.5)
     connection.publish(wrong_farm, payload)
-    body = json.dumps(payload).encode()
 
     def letter():
         letters = odoo.call(
@@ -97,7 +96,7 @@ def test_a_dead_letter_is_replayed_once_its_cause_is_mended(publisher, odoo, sto
             order="id desc",
             limit=1,
         )
-        return letters and letters[0]["payload_text"] == body.decode() and letters[0]
+        return letters and json.loads(letters[0]["payload_text"]) == payload and letters[0]
 
     found = eventually(letter, "the message from the wrong farm is a dead letter")
     new_farm = wrong_farm.split("/")[1]

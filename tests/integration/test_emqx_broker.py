@@ -36,7 +36,7 @@ def user(number, client_id=None, **values):
     access = DeviceAccess(
         f"CO_C-{number}",
         client_id or f"sd_C-{number}",
-        publish=tuple(f"{topic}/{name}" for name in ("data", "status", "alerts")),
+        publish=tuple(f"{topic}/{name}" for name in ("data", "status", "alerts", "acks")),
         subscribe=tuple(f"{topic}/{name}" for name in ("commands", "config")),
     )
     return BrokerUser(access, **({"enabled": True, "password": PasswordHash(f"{number:064x}", "salt")} | values))

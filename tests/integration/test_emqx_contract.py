@@ -18,7 +18,7 @@ from smart_dairy_iot.provisioning import BrokerError, BrokerUser, Change, Device
 from stack.emqx_tables import INIT_SCRIPTS
 
 PATTERN = "dairy/{farm_id}/{device_type}/{device_id}/{message_type}"
-MESSAGE_TYPES = ("data", "status", "commands", "config", "alerts", "events", "aggregated", "health", "acks")
+MESSAGE_TYPES = ("data", "status", "commands", "config", "alerts", "events", "aggregated", "health", "ack")
 ATTEMPTS = 64
 """Of connections while two passwords are good: that all of them get the same hash has a chance of 2 to the -63."""
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import orjson
 import pytest
 
 from smart_dairy_iot.bridge.arrays import array_literal
@@ -16,7 +17,7 @@ from smart_dairy_iot.bridge.arrays import array_literal
         ([True, False, None], "boolean", "{t,f,NULL}"),
         (["a", 'b"c\\d', "NULL", "{,}", ""], "text", '{"a","b\\"c\\\\d","NULL","{,}",""}'),
         ([datetime(2026, 3, 1, 6, 30, 0, 5)], "timestamp", '{"2026-03-01 06:30:00.000005"}'),
-        ([{"a": 'x"y'}], "jsonb", '{"{\\"a\\": \\"x\\\\\\"y\\"}"}'),
+        ([{"a": 'x"y'}], "jsonb", '{"{\\"a\\":\\"x\\\\\\"y\\"}"}'),
         ([], "text", "{}"),
     ],
 )
@@ -28,3 +29,10 @@ def test_values_are_written_as_postgresql_reads_them(values, pg_type, literal):
 def test_a_value_of_another_type_is_an_error(value, pg_type):
     with pytest.raises(ValueError, match=r"."):
         array_literal([value], pg_type)
+
+
+def test_json_that_its_reader_could_not_decode_is_refused():
+    """The bridge's threads are less deep in Python's stack than the ORM, which reads it."""
+    payload = orjson.loads(b'{"a":' * 900 + b"1" + b"}" * 900)
+    with pytest.raises(TypeError):
+        array_literal([payload], "jsonb")

@@ -129,6 +129,11 @@ def test_a_time_out_of_range_is_refused(decoder, timestamp):
     assert reason(decoder, message(timestamp=timestamp)) == "clock"
 
 
+def test_what_is_wrong_with_a_clock_is_said_to_the_second(decoder):
+    refused = decoder.decode(message(timestamp="2026-03-01T06:40:00.250Z"))
+    assert refused.detail == "2026-03-01 06:40:00 UTC is more than five minutes ahead of 2026-03-01 06:30:00 UTC"
+
+
 def test_a_clock_five_minutes_ahead_is_let_in(decoder):
     assert isinstance(decoder.decode(message(timestamp="2026-03-01T06:35:00Z")), Accepted)
 

@@ -50,3 +50,23 @@ def test_a_pattern_a_user_wrote_with_dots_matches_literally():
     table = TopicTable([TopicPattern("farm.iot/{farm_id}/{device_id}", "gate", "data")])
     assert table.route("farm.iot/F1/G1").device_type == "gate"
     assert table.route("farmXiot/F1/G1") is None
+
+
+def test_a_segment_may_have_any_name():
+    table = TopicTable([TopicPattern("dairy/DEVICEID/{farm_id}/FARMCODE/{device_id}", "gate", "data")])
+    assert table.route("dairy/DEVICEID/F1/FARMCODE/G1") == Route("F1", "gate", "G1", "data")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("dairy/{farm_id}/gates/{device_id}/data", "dairy/{farm_id}/gates/{device_id}/status", False),
+        ("dairy/{farm_id}/gates/{device_id}/data", "dairy/{farm_id}/{device_type}/{device_id}/{message_type}", True),
+        ("dairy/{farm_id}/gates/{device_id}/data", "dairy/{farm_id}/gates/{device_id}", False),
+        ("dairy/system/health", "dairy/{farm_id}/health", True),
+        ("dairy/{farm_id}/x", "dairy/{farm_id}/x", True),
+    ],
+)
+def test_two_patterns_overlap_where_one_topic_matches_both(one, other, overlap):
+    one, other = TopicPattern(one, "gate", "data"), TopicPattern(other, "gate", "data")
+    assert one.overlaps(other) is other.overlaps(one) is overlap

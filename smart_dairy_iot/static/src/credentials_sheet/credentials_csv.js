@@ -14,6 +14,7 @@ const COLUMNS = [
     "alert_topic",
     "command_topic",
     "config_topic",
+    "ack_topic",
 ];
 
 // Texts that people made up. All others are the platform's own, have no character that could begin a command, and

@@ -1,0 +1,83 @@
+"""What is wrong with a payload is found out on a schema's form, and on that of a dead letter, which is corrected."""
+
+import json
+
+from odoo import fields
+from odoo.tests import HttpCase, tagged
+
+from .test_screens import HELPERS
+
+TYPE = """
+    const type = (field, text) => {
+        field.value = text;
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        field.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+"""
+
+
+@tagged("post_install", "-at_install")
+class TestPayloadScreens(HttpCase):
+    def setUp(self):
+        super().setUp()
+        farm = self.env["farm.location"].create({"name": "Screen Farm", "code": "SCREEN", "tz": "UTC"})
+        self.device = self.env["iot.device"].create(
+            {"name": "Screen sensor", "device_id": "SCREEN-1", "device_type": "temperature", "farm_id": farm.id}
+        )
+
+    def run_in_browser(self, address, script):
+        self.browser_js(
+            address,
+            f'(async () => {{ {HELPERS} {TYPE} {script} console.log("test successful"); }})();',
+            login="admin",
+            timeout=120,
+        )
+
+    def payload(self, **values):
+        return json.dumps({"device_id": "SCREEN-1", "timestamp": f"{fields.Datetime.now().isoformat()}Z", **values})
+
+    def test_a_payload_is_tried_against_a_schema(self):
+        schema = self.env.ref("smart_dairy_iot.schema_temperature_data")
+        self.run_in_browser(
+            f"/web#id={schema.id}&model=iot.topic.schema&view_type=form",
+            """
+            (await shown(".o_form_view button[name=action_try_payload]")).click();
+            await shown(".modal .alert-success", "accepts this payload");
+            type(await shown(".modal [name=payload] textarea"), '{"device_id": "TS001", "temperature": "warm"}');
+            await shown(".modal .alert-danger", 'temperature: "warm" is not a number');
+            await shown(".modal .alert-danger", "timestamp is missing");
+            (await shown(".modal footer button", "Close")).click();
+            await until(() => !document.querySelector(".modal"), "the window closed");
+            """,
+        )
+
+    def test_a_dead_letter_is_corrected_and_replayed(self):
+        self.device._in_action().write({"uses_mqtt": False, "state": "active"})
+        self.env.flush_all()
+        self.env.cr.execute(
+            "INSERT INTO iot_dead_letter (received_at, topic, reason, detail, iot_device_id, farm_id, payload, state)"
+            " VALUES (now(), %s, 'schema', 'temperature: 4,5', %s, %s, %s, 'new') RETURNING id",
+            [
+                "dairy/SCREEN/temperature/SCREEN-1/data",
+                self.device.id,
+                self.device.farm_id.id,
+                self.payload(temperature="4,5").encode(),
+            ],
+        )
+        letter = self.env["iot.dead.letter"].browse(self.env.cr.fetchone()[0])
+        self.run_in_browser(
+            f"/web#id={letter.id}&model=iot.dead.letter&view_type=form",
+            f"const corrected = {json.dumps(self.payload(temperature=4.5))};"
+            """
+            await shown(".o_form_view [name=payload_text]", '"temperature": "4,5"');
+            (await shown(".o_form_view button[name=action_correct]")).click();
+            await shown(".modal .alert-warning", '"4,5" is not a number');
+            type(await shown(".modal [name=corrected_payload] textarea"), corrected);
+            await until(() => !document.querySelector(".modal .alert-warning"), "nothing is wrong any more");
+            (await shown(".modal footer button[name=action_replay]")).click();
+            await shown(".o_statusbar_status .o_arrow_button_current", "Being Replayed");
+            """,
+        )
+        letter.invalidate_recordset()
+        self.assertEqual((letter.state, letter.corrected_by_id), ("replaying", self.env.ref("base.user_admin")))
+        self.assertEqual(json.loads(letter.corrected_payload)["temperature"], 4.5)
