@@ -37,6 +37,7 @@ _SENTENCES = {
     "pattern": ("pattern", "{value} does not have the form {detail}"),
     "const": ("expected_value", "{value} is not {detail}"),
     "falseSchema": (None, "{value} is not allowed here"),
+    "anyOf": (None, "{value} is none of what is allowed here"),
 }
 
 
@@ -56,7 +57,7 @@ def explain(errors):
 
 def _with_place(error):
     place = _place(error.instance_path)
-    return f"{place}: {_sentence(error)}" if place else _sentence(error)
+    return f"{place}: {sentence(error)}" if place else sentence(error)
 
 
 def _place(steps):
@@ -67,7 +68,8 @@ def _place(steps):
     return place.removeprefix(".")
 
 
-def _sentence(error):
+def sentence(error):
+    """What one `jsonschema_rs.ValidationError` says, without its place."""
     keyword, details = error.kind.name, error.kind.as_dict()
     value = _quote(error.instance)
     if keyword == "type":
@@ -80,9 +82,9 @@ def _sentence(error):
     if keyword == "additionalProperties":
         return f"not a field that there is: {_cut(', '.join(details['unexpected']))}"
     if keyword in _SENTENCES:
-        key, sentence = _SENTENCES[keyword]
+        key, wording = _SENTENCES[keyword]
         detail = details[key] if key else None
-        return sentence.format(value=value, detail=detail if key == "property" else _quote(detail))
+        return wording.format(value=value, detail=detail if key == "property" else _quote(detail))
     # What our schemas do not use, and somebody else's may.
     return _cut(error.message, 4 * _LONGEST_QUOTE)
 

@@ -231,11 +231,9 @@ def _settle(db_name, broker, told):
     # applies the entries that are made of these reads it later.
     left = [Change(username, "", None) for username in told]
     try:
+        installed = _is_installed(db_name)
         with Registry(db_name).cursor() as cr:
             env = None
-            installed = table_exists(cr, "iot_device")
-            # The transaction has seen the database now: the next one sees what others commit until it is its turn.
-            cr.commit()
             if installed:
                 write_alone(cr)
                 # Superuser: the user's own rights were checked by the action; here its outcome is only carried through.
@@ -249,6 +247,12 @@ def _settle(db_name, broker, told):
                 env["iot.provisioning.entry"]._add(left, error=str(error))
     except (BrokerError, psycopg2.Error) as error:
         _postpone(db_name, left, told, error)
+
+
+def _is_installed(db_name):
+    # In a transaction of its own: one that has looked at anything does not see what others commit until it is its turn.
+    with Registry(db_name).cursor() as cr:
+        return table_exists(cr, "iot_device")
 
 
 def _apply(broker, changes):

@@ -124,6 +124,14 @@ class IotDevice(models.Model):
             ]
         )
 
+    def action_send_configuration(self):
+        """Send the configuration once more, as it is, to devices that work by another version."""
+        for device in self:
+            # With the user's own rights, and published: each writing is, though what is the same is no new version.
+            device.write({"config_json": device.config_json})
+            device._message_log(body=_("Configuration version %s sent again.", device.config_version))
+        return True
+
     def _config_topics(self):
         """{id: configuration topic}"""
         return {device.id: device.config_topic for device in self}

@@ -8,6 +8,8 @@ from .iot_topic_hierarchy import DEVICE_TYPES
 class IotDeviceType(models.Model):
     _name = "iot.device.type"
     _description = "Device Type"
+    # What is searched for: the label that is shown depends on the language.
+    _rec_name = "device_type"
     _order = "id"
 
     device_type = fields.Selection(DEVICE_TYPES, required=True, readonly=True)

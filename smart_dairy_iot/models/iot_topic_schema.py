@@ -13,6 +13,7 @@ import orjson
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
+from ..bridge.plain_words import explain
 from ..bridge.validation import PayloadValidator
 
 #: The drafts of JSON Schema that the bridge's validator knows; a schema that names none is of the latest one.
@@ -173,7 +174,8 @@ class IotTopicSchema(models.Model):
             # And by the bridge's own validator: what it would not load is not saved.
             PayloadValidator({self.name: self.json_schema})
         except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError) as error:
-            message = getattr(error, "message", None) or str(error).splitlines()[0]
+            plain = isinstance(error, jsonschema_rs.ValidationError)
+            message = explain([error]) if plain else str(error).splitlines()[0]
             raise ValidationError(_("This is no valid JSON schema: %s", message)) from error
 
     def _parse(self):

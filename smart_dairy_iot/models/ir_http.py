@@ -17,7 +17,9 @@ class IrHttp(models.AbstractModel):
             return super()._match(path)
         except HTTPException as error:
             if error.code and cls._is_of_api():
-                # 19.0 asks nobody how to answer a method that an address does not take.
+                # 19.0 asks nobody how to answer a method that an address does not take. Nor has anybody looked whether
+                # the language that was asked for is installed.
+                request.update_context(lang=None)
                 error.error_response = cls._handle_error(error)
             raise
 

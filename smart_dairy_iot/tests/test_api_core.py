@@ -8,7 +8,7 @@ from unittest.mock import patch
 import psycopg2
 from freezegun import freeze_time
 
-from odoo import fields
+from odoo import fields, http
 from odoo.tests import new_test_user, tagged
 from odoo.tools import mute_logger
 
@@ -86,16 +86,30 @@ class TestApiCore(ApiCase):
             stored.previous_password_until = fields.Datetime.now() + timedelta(minutes=minutes)
             self.assertEqual(self.call("GET", "/devices/T-1", old).status_code, status)
 
+    def test_other_addons_find_the_parameters_of_a_request_as_they_do_elsewhere(self):
+        found = []
+        ir_http = self.env.registry["ir.http"]
+        post_dispatch = ir_http._post_dispatch
+
+        def look(response):
+            found.append(http.request.params)
+            return post_dispatch(response)
+
+        with patch.object(ir_http, "_post_dispatch", look):
+            self.call("GET", "/devices/T-1")
+        self.assertEqual(found, [{"id": "T-1"}])
+
     # ------------------------------------------------------------------ refusals
 
     def test_what_is_at_no_address_is_json_too(self):
         for path in ("", "/", "/nothing", "//x", "/devices/T-1/nothing", "/devices/%00/config"):
             for method in ("GET", "PUT"):
                 self.assertError(self.call(method, path, json={}), 404, "not_found")
+        self.assertError(self.call("GET", "/devices//T-1"), 404, "not_found")
 
     def test_a_wrong_method_is_told_the_right_ones(self):
         for method in ("PATCH", "OPTIONS", "TRACE"):
-            response = self.call(method, "/devices/T-1")
+            response = self.call(method, "/devices/T-1", headers={"Accept-Language": "fr"})
             self.assertError(response, 405, "method_not_allowed")
             self.assertIn("GET", response.headers["Allow"])
 
@@ -135,6 +149,14 @@ class TestApiCore(ApiCase):
         self.assertError(response, 400, "invalid_request")
         self.assertLess(len(response.content), 2000)
         self.assertEqual(response.json()["error"]["details"][0]["field"], "name")
+
+    def test_what_is_missing_or_unknown_is_told_in_plain_words_and_by_its_field(self):
+        body = {key: value for key, value in self.body().items() if key != "farm_id"}
+        error = self.call("POST", "/devices/register", json=body).json()["error"]
+        self.assertEqual(error["message"], "The body is not as it has to be: farm_id is missing")
+        self.assertEqual(error["details"], [{"field": "farm_id", "message": "farm_id is missing"}])
+        error = self.call("GET", "/devices?frm=1").json()["error"]
+        self.assertEqual(error["message"], "The query is not as it has to be: not a field that there is: frm")
 
     def test_what_a_refused_request_had_done_is_undone(self):
         with patch.object(devices, "details", side_effect=devices.AccessError("No")):

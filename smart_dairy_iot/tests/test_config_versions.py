@@ -64,6 +64,17 @@ class TestConfigVersions(IotCase):
         self.assertEqual(self.published(device)[-1][0], {"interval": 60, "config_version": 3})
         self.assertIn("Configuration version 1 restored.", device.sudo().message_ids[0].body)
 
+    def test_a_configuration_is_sent_again_as_it_is_by_those_who_may_change_the_device(self):
+        device = self.configured()
+        self.report(device, 0)
+        self.assertEqual((device.config_status, device.reported_config_version), ("drift", 0))
+        with self.assertRaises(AccessError):
+            device.with_user(self.user).action_send_configuration()
+        self.assertFalse(self.published(device))
+        device.with_user(self.manager).action_send_configuration()
+        self.assertEqual(self.published(device), [({"interval": 60, "config_version": 1}, 2, True)])
+        self.assertEqual(device.config_version, 1)
+
     def test_who_may_not_change_a_device_restores_nothing(self):
         device = self.configured()
         with self.assertRaises(AccessError):

@@ -18,6 +18,8 @@ class TestFirmware(FirmwareCase):
     def test_every_type_of_device_is_there_to_choose_under_its_name(self):
         found = self.env["iot.device.type"].search([])
         self.assertEqual([(record.device_type, record.display_name) for record in found], DEVICE_TYPES)
+        collar = self.env.ref("smart_dairy_iot.iot_device_type_collar")
+        self.assertEqual(self.env["iot.device.type"].name_search("collar"), [(collar.id, collar.display_name)])
 
     def test_the_checksum_and_the_size_are_those_of_the_file(self):
         self.assertEqual(self.firmware.sha256, hashlib.sha256(CONTENT).hexdigest())

@@ -1,6 +1,7 @@
 """Tags, groups and configuration templates: what they hold, whom they are for, and how a template gets to devices."""
 
 import psycopg2
+from lxml import etree
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests import Form, tagged
@@ -11,6 +12,13 @@ from .common import IotCase
 
 @tagged("post_install", "-at_install")
 class TestTagsAndGroups(IotCase):
+    def test_the_form_asks_a_manager_for_a_farm_and_leaves_it_to_an_administrator(self):
+        for model in ("iot.device.group", "iot.device.template"):
+            for user, asked in ((self.manager, True), (self.admin, False)):
+                arch = etree.fromstring(self.env[model].with_user(user).get_view(view_type="form")["arch"])
+                (farm,) = arch.xpath("//field[@name='farm_id'][not(ancestor::field)]")
+                self.assertEqual(farm.get("required") == "1", asked, (model, user.login))
+
     def test_a_tag_is_made_by_a_manager_and_its_name_is_taken_once_however_it_is_written(self):
         tags = self.env["iot.device.tag"]
         tag = tags.with_user(self.manager).create({"name": "Trial"})

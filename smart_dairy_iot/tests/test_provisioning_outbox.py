@@ -107,9 +107,9 @@ class TestProvisioningOutbox(IotCase, HttpCase):
         self.commit()
         self.broker.takes_hashes = False
         with self.broker_away(), patch.object(self.env.registry, "ready", False):
-            self.env.ref("smart_dairy_iot.topic_temperature_alerts").topic_pattern = (
-                "dairy/{farm_id}/temperature/{device_id}/upgraded"
-            )
+            self.env.ref(
+                "smart_dairy_iot.topic_temperature_alerts"
+            ).topic_pattern = "dairy/{farm_id}/temperature/{device_id}/upgraded"
             self.commit()
         self.assertEqual(self.device.broker_state, "waiting")
         self.run_cron()

@@ -224,6 +224,12 @@ class TestSchemas(TransactionCase):
         with self.assertRaisesRegex(ValidationError, "no valid JSON schema"):
             schema.json_schema = json.dumps({"$schema": DRAFTS[0], **text})
 
+    def test_what_is_wrong_with_a_schema_is_told_with_its_place(self):
+        schema = self.schema("gate_data").copy({"version": "9", "example_payload": False})
+        complaint = 'no valid JSON schema: properties.weight.type: "objekt" is none of what is allowed here'
+        with self.assertRaisesRegex(ValidationError, complaint):
+            schema.json_schema = json.dumps({"properties": {"weight": {"type": "objekt"}}})
+
     def test_activating_a_version_deactivates_the_other_one_and_says_when_and_who(self):
         old = self.schema("gate_data")
         new = old.copy({"version": "2.0"})

@@ -7,20 +7,14 @@ from emqx_semantics import Emqx
 from emqx_stand_in import EmqxApiStandIn
 from smart_dairy_iot.bridge.config import load_config
 from stack.emqx_tables import EmqxTables
-from support import Database, Farm, log_in, new_code
+from support import Database, Farm, log_in, new_code, running_product
 
 
 @pytest.fixture(scope="session")
 def product(test_bed_and_template):
     """A running threaded Odoo with the bridge in its process, on a broker and a database of its own."""
-    bed, template = test_bed_and_template
-    bed.copy_database(template, "shared")
-    with bed.broker("shared_broker") as broker:
-        instance = bed.instance("shared", broker)
-        instance.broker = broker
-        with instance:
-            yield instance
-    bed.drop_database("shared")
+    with running_product(*test_bed_and_template, "shared") as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")

@@ -211,6 +211,18 @@ class BridgeProcess(Service):
 
 
 @contextmanager
+def running_product(bed, template, name):
+    """A running threaded Odoo with the bridge in its process, on a database and a `broker` of its own."""
+    bed.copy_database(template, name)
+    with bed.broker(f"{name}_broker") as broker:
+        instance = bed.instance(name, broker)
+        instance.broker = broker
+        with instance:
+            yield instance
+    bed.drop_database(name)
+
+
+@contextmanager
 def connected(broker, credentials, **changes):
     """A `Connection` with a device's credentials, or with some of them changed; open if the broker accepts."""
     connection = Connection(broker, **{**vars(credentials), **changes})

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from api_client import new_api_key
-from support import new_code
+from support import log_in, new_code, running_product
 
 DOCUMENT = "/api/v1/iot/openapi.json"
 SEED = "20260131"
@@ -28,6 +28,19 @@ CONFIG = {
         "negative_data_rejection": {"expected-statuses": REFUSED},
     },
 }
+
+
+@pytest.fixture(scope="module")
+def product(test_bed_and_template):
+    """A running Odoo of this module's own: what is made up here is in nobody else's way."""
+    with running_product(*test_bed_and_template, "made_up") as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def odoo(product):
+    """The administrator's session with it."""
+    return log_in(product)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ class ApiDispatcher(Dispatcher):
 
     def dispatch(self, endpoint, args):
         """Call the endpoint with the parameters of its path."""
+        # Odoo's own addons look at them after each request, for the marks of campaigns.
+        self.request.params = dict(args)
         return endpoint(**args)
 
     def handle_error(self, exc):

@@ -15,7 +15,11 @@ pre { background: #f5f6f8; padding: .75rem 1rem; overflow-x: auto; border-radius
 .post, .put { background: #0f6e3c; } .delete { background: #a61b1b; } .get { background: #1d4f91; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; vertical-align: top;
     padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #e9ecef; }
-td, code { overflow-wrap: anywhere; } .errors { color: #6c757d; }
+td:last-child, code { overflow-wrap: anywhere; } .errors { color: #6c757d; }
+@media (max-width: 40rem) {
+    th { display: none; } td { display: block; border: 0; padding: .1rem 0; overflow-wrap: anywhere; }
+    tr { display: block; border-bottom: 1px solid #e9ecef; padding: .3rem 0; } td:first-child { font-weight: bold; }
+}
 summary { cursor: pointer; margin: .5rem 0; } nav li { list-style: none; } nav ul { padding: 0; }
 """
 _CALLERS = {"user": "users (API key)", "device": "devices (own credentials)"}

@@ -3,6 +3,7 @@
 import psycopg2
 from psycopg2 import errorcodes
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
 
 from odoo import _
 from odoo.exceptions import AccessDenied, AccessError, MissingError, UserError, ValidationError
@@ -86,7 +87,7 @@ def as_api_error(env, error):
 
 
 def _of_http(error):
-    if error.code == 404:
+    if error.code == 404 or isinstance(error, RequestRedirect):
         return ApiError(404, _("There is nothing at this address."))
     if error.code == 405:
         return ApiError(

@@ -2,11 +2,13 @@
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 
 import jsonschema_rs
 
 from odoo import _
 
+from ...bridge import plain_words
 from ...bridge.topics import IDENTIFIER
 from .errors import ApiError
 
@@ -143,15 +145,18 @@ def _compiled(schema):
 def _check(validator, value, sentence):
     if validator.is_valid(value):
         return
-    details = []
-    for error in validator.iter_errors(value):
-        if len(details) == MOST_DETAILS:
-            break
-        place = ".".join(str(step) for step in error.instance_path)
-        details.append({"field": place[:LONGEST_DETAIL], "message": error.message[:LONGEST_DETAIL]})
-    first = details[0]
-    place = f"{first['field']}: " if first["field"] else ""
-    raise ApiError(400, f"{sentence}: {place}{first['message']}", details=details)
+    errors = list(islice(validator.iter_errors(value), MOST_DETAILS))
+    details = [
+        {"field": _field(error)[:LONGEST_DETAIL], "message": plain_words.sentence(error)[:LONGEST_DETAIL]}
+        for error in errors
+    ]
+    raise ApiError(400, f"{sentence}: {plain_words.explain(errors[:1])}", details=details)
+
+
+def _field(error):
+    """Where a fault is, e.g. `devices.3.mac_address`: of a field that is missing, where it has to be."""
+    steps = [*error.instance_path, *([error.kind.as_dict()["property"]] if error.kind.name == "required" else [])]
+    return ".".join(str(step) for step in steps)
 
 
 def _typed(kind, text):
