@@ -1,0 +1,74 @@
+"""What Mosquitto itself loses when it is killed: messages that it had acknowledged and delivered to nobody.
+
+For each way of saving there are two cases: the bridge receives, or it is away and all that is published is queued. What
+the broker had saved when it was killed is chance: the moment is drawn over the whole interval.
+"""
+
+import random
+import time
+
+from stack.shell import say
+
+from .scene import RATE, Scene
+
+SAVINGS = (("changes", 1), ("changes", 200), ("seconds", 5), ("seconds", 30))
+_SHORTEST, _LONGEST = 1.0, 4.0  # seconds of load before the kill, where saving goes by changes
+
+
+def measure_broker_loss(scene: Scene, saving: tuple[str, int], away: bool, times: int, seed: int, hurry: bool) -> dict:
+    """So many kills with one way of saving.
+
+    :param away: whether the bridge is cut off from the broker meanwhile
+    :param hurry: not to wait for a whole interval of saving
+    :return: {"saving", "bridge", "runs", "rate", "acknowledged", "lost", "most_lost", "complaints"}: messages that the
+        broker acknowledged a second before it was killed, messages in all, those lost in all and by the worst kill
+    """
+    _use(scene, saving)
+    rng = random.Random(f"{seed}/{saving}/{away}")
+    rates, acknowledged, lost, complaints = [], 0, [], []
+    for number in range(times):
+        rate, account = _kill_once(scene, away, _seconds(rng, saving, hurry))
+        rates.append(rate)
+        acknowledged += len(account.acknowledged)
+        lost.append(len(account.lost_by_broker))
+        complaints += account.complaints(broker_may_lose=True)
+        say(f"broker killed, saves every {saving[1]} {saving[0]}, kill {number + 1} of {times}: lost {lost[-1]}")
+    return {
+        "saving": f"{saving[1]} {saving[0]}",
+        "bridge": "away" if away else "receives",
+        "runs": times,
+        "rate": round(sum(rates) / times),
+        "acknowledged": acknowledged,
+        "lost": sum(lost),
+        "most_lost": max(lost),
+        "complaints": complaints,
+    }
+
+
+def _seconds(rng, saving, hurry):
+    unit, number = saving
+    longest = number if unit == "seconds" and not hurry else _LONGEST
+    return rng.uniform(_SHORTEST, longest)
+
+
+def _use(scene, saving):
+    scene.stop_bridges()
+    scene.broker.stop()
+    scene.broker.saving = saving
+    scene.broker.start()
+
+
+def _kill_once(scene, away, seconds):
+    scene.ensure_bridges(1)
+    # A session is months old, and was saved long ago.
+    scene.broker.saved_state()
+    with scene.loaded(RATE) as load:
+        before = len(load.acknowledged())
+        if away:
+            scene.bridge.broker_wire.unplug()
+        time.sleep(seconds)
+        rate = (len(load.acknowledged()) - before) / seconds
+        scene.broker.kill()
+        scene.broker.start()
+        scene.bridge.mend()
+        return rate, scene.settle()
