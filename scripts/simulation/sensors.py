@@ -10,6 +10,7 @@ FIRMWARE = "2.4.1"
 BATTERY_LIFE_DAYS = 730
 FEED_BIN_KILOGRAMS = 400.0
 FEED_KILOGRAMS_PER_MINUTE = 0.35
+AUGER_WATTS = 370.0
 
 
 def outdoor_celsius(seed, at):
@@ -41,7 +42,7 @@ def temperature_messages(seed, device, tank, cadence, first):
         if device.device_id == BULK_TANK:
             tank.advance(at, room=barn)
             celsius = tank.celsius + rng.gauss(0, 0.05)
-            fields = {}  # a probe in the milk has no hygrometer
+            fields = {"energy_wh": round(tank.take_energy(), 1)}  # a probe in the milk has no hygrometer
         elif device.location_type == "cold_storage":
             celsius = 4 + 0.8 * math.sin(at.timestamp() / 1500 * 2 * math.pi) + rng.gauss(0, 0.1)
         else:
@@ -93,6 +94,7 @@ def feeder_messages(seed, device, herd, since):
             duration_seconds=seconds,
             bin_level_percent=round(100 * bin_kilograms / FEED_BIN_KILOGRAMS, 1),
             status="dispensing",
+            energy_wh=round(AUGER_WATTS * seconds / 3600, 1),
         )
 
 

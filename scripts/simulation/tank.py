@@ -10,6 +10,8 @@ RATED_LITRES = 1600.0
 RATED_SECONDS = 3 * 3600 / math.log((MILK_CELSIUS - COOLANT_CELSIUS) / (4.0 - COOLANT_CELSIUS))
 COMPRESSOR_ON_ABOVE = 4.4
 COMPRESSOR_OFF_BELOW = 3.7
+# The heat of these 1600 litres in three hours, by a plant that moves three times what it uses.
+COMPRESSOR_WATTS = 6200.0
 # Below half full, less milk also touches less of the cooled floor, and cools no faster.
 LEAST_SHARE = 0.5
 # Less milk than this does not reach the stirrer: nothing cools it.
@@ -44,6 +46,7 @@ class BulkTank:
         self._next_collection = next(self._collections)
         self._at = since
         self._compressor = False
+        self._used_wh = 0.0
         self.litres = 600.0
         self.celsius = 4.0
 
@@ -53,6 +56,11 @@ class BulkTank:
             until = min(self._at + STEP, at)
             self._step(until, room)
             self._at = until
+
+    def take_energy(self):
+        """The energy used since it was last asked for, in Wh."""
+        used, self._used_wh = self._used_wh, 0.0
+        return used
 
     def _step(self, until, room):
         if until >= self._next_collection:
@@ -66,6 +74,7 @@ class BulkTank:
         if self._is_cooling(until):
             constant = RATED_SECONDS * max(self.litres / RATED_LITRES, LEAST_SHARE)
             self._approach(COOLANT_CELSIUS, seconds, constant)
+            self._used_wh += COMPRESSOR_WATTS * seconds / 3600
         else:
             self._approach(room, seconds, FULL_WARMING_SECONDS if self.litres else EMPTY_WARMING_SECONDS)
 

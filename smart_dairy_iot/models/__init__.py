@@ -60,6 +60,9 @@ from . import iot_alert_publication
 from . import iot_aggregate
 from . import farm_location
 from . import iot_live
+from . import iot_data_quality
+from . import iot_device_data_quality
+from . import iot_energy_consumption
 from . import iot_api_request
 from . import iot_api_idempotency
 from . import ir_http

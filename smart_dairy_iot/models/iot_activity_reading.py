@@ -25,6 +25,8 @@ class IotActivityReading(models.Model):
         "battery_level": "battery_level",
     }
     _rollup_columns = ("activity_level", "rumination_minutes", "lying_time_minutes", "steps")
+    # A collar that nobody wears tells the same activity for ever.
+    _varying_columns = ("activity_level",)
 
     animal_ref = fields.Char(string="Animal", readonly=True, help="The animal's number as the collar sent it")
     activity_level = fields.Integer(readonly=True, group_operator="avg", help="Activity index of the collar, 0 to 100")

@@ -27,6 +27,8 @@ class IotEnvironmentReading(models.Model):
         "rain_mm": "rain_mm",
     }
     _rollup_columns = ("volume_liters", "temperature", "humidity", "co2_ppm", "nh3_ppm", "thi", "light_lux")
+    # Light is 0 all night, ammonia where there is none; a gate and a waterer say the same when nothing happens.
+    _varying_columns = ("temperature", "humidity", "co2_ppm", "thi")
 
     event = fields.Selection([("opened", "Opened"), ("closed", "Closed"), ("passage", "Passage")], readonly=True)
     position = fields.Char(readonly=True)

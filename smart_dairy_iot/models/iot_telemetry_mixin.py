@@ -5,7 +5,12 @@ from odoo import api, fields, models
 from ..telemetry.spec import Column, TelemetrySpec
 from ..telemetry.tables import ensure_table
 
-# How a field is kept in a telemetry table. Times are UTC without zone, as everywhere in Odoo.
+#: What every kind of device may tell. Not a counter: what is used between two messages can be summed up by hour, day,
+#: device and farm, and a lost, repeated or late message, or a device whose counter starts anew, spoils no sum.
+ENERGY_COLUMN = "energy_wh"
+
+# How a field is kept in a telemetry table. Times are UTC without zone, as everywhere in Odoo. Seven digits are more than
+# sensors have, and take half the room, compressed even less.
 _PG_TYPES = {
     "float": "double precision",
     "integer": "integer",
@@ -33,11 +38,13 @@ class IotTelemetryMixin(models.AbstractModel):
     #: Device types whose data messages this model keeps.
     _device_types = ()
     #: {field: dotted path in the payload}; an addon that extends a model names the fields that it adds.
-    _payload = {}
-    #: Fields whose count, sum, least and greatest value are kept per hour and day.
+    _payload = {ENERGY_COLUMN: "energy_wh"}
+    #: Fields whose count, sum, least and greatest value are kept per hour and day; those of the mixin are, too.
     _rollup_columns = ()
     #: Kind under which new readings go to the inbox too, if they are business.
     _inbox_kind = None
+    #: Those of them that never stay the same for hours while the sensor works, see `iot.data.quality`.
+    _varying_columns = ()
 
     iot_device_id = fields.Many2one("iot.device", string="Device", readonly=True)
     timestamp = fields.Datetime(readonly=True, help="When the device took the reading, by its own clock")
@@ -49,6 +56,9 @@ class IotTelemetryMixin(models.AbstractModel):
     received_at = fields.Datetime(readonly=True, help="When the platform received the reading")
 
     @api.model
+    energy_wh = fields.Float(
+        string="Energy (Wh)", readonly=True, help="What the device used since its previous message, if it tells"
+    )
     def _telemetry_spec(self):
         """The `TelemetrySpec` of this model."""
         return TelemetrySpec(
@@ -58,7 +68,8 @@ class IotTelemetryMixin(models.AbstractModel):
             columns=tuple(
                 Column(name, _PG_TYPES[self._fields[name].type], path) for name, path in self._whole_payload().items()
             ),
-            rollup_columns=tuple(self._rollup_columns),
+            rollup_columns=(*self._rollup_columns, ENERGY_COLUMN),
+            varying_columns=tuple(self._varying_columns),
             inbox_kind=self._inbox_kind,
         )
 

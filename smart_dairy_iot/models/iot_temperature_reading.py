@@ -19,6 +19,7 @@ class IotTemperatureReading(models.Model):
         "signal_strength": "signal_strength",
     }
     _rollup_columns = ("temperature", "humidity")
+    _varying_columns = ("temperature", "humidity")
 
     temperature = fields.Float(string="Temperature (°C)", readonly=True, group_operator="avg")
     humidity = fields.Float(string="Relative Humidity (%)", readonly=True, group_operator="avg")

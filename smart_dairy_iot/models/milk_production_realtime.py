@@ -30,6 +30,8 @@ class MilkProductionRealtime(models.Model):
         "pulsation_rate": "equipment.pulsation_rate",
     }
     _rollup_columns = ("flow_rate_lpm", "conductivity", "milk_temperature", "vacuum_pressure", "pulsation_rate")
+    # Vacuum and pulsation are held where they are; milk is not.
+    _varying_columns = ("conductivity", "milk_temperature")
     _inbox_kind = "milk_meter_data"
 
     session_id = fields.Char(readonly=True, help="The milking, as the meter names it")

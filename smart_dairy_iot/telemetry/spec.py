@@ -37,6 +37,7 @@ class TelemetrySpec:
     :param device_types: the device types whose `data` messages it stores
     :param columns: the measured values
     :param rollup_columns: names of numeric columns that the hourly and daily rollups summarise
+    :param varying_columns: those of them that never stay the same for hours while the sensor works
     :param inbox_kind: the kind under which each new reading is also handed to the reactors, or None
     """
 
@@ -45,6 +46,7 @@ class TelemetrySpec:
     device_types: tuple
     columns: tuple
     rollup_columns: tuple = ()
+    varying_columns: tuple = ()
     inbox_kind: "str | None" = None
 
     def rollup_table(self, period):

@@ -15,10 +15,12 @@ from . import test_commands
 from . import test_config_versions
 from . import test_credentials
 from . import test_credentials_sheet
+from . import test_data_quality
 from . import test_dead_letters
 from . import test_device
 from . import test_drift
 from . import test_emqx_webhook
+from . import test_energy
 from . import test_events_alerts
 from . import test_firmware
 from . import test_firmware_download

@@ -94,7 +94,7 @@ class TestApiReadings(ApiCase):
             (T + timedelta(days=1), {"temperature": -1.0}),
         )
         hours = self.read(resolution="hour", **{"from": "2026-03-01T06:15:00Z"})
-        self.assertEqual(hours["metrics"], ["temperature", "humidity"])
+        self.assertEqual(hours["metrics"], ["temperature", "humidity", "energy_wh"])
         self.assertEqual(
             hours["readings"][0],
             {
@@ -102,6 +102,7 @@ class TestApiReadings(ApiCase):
                 "readings": 2,
                 "temperature": {"count": 2, "mean": 4.0, "min": 2.0, "max": 6.0},
                 "humidity": {"count": 1, "mean": 70.0, "min": 70.0, "max": 70.0},
+                "energy_wh": {"count": 0, "mean": None, "min": None, "max": None},
             },
         )
         self.assertEqual(hours["count"], 3)

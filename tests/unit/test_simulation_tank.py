@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from simulation.parlour import Schedule
-from simulation.tank import RATED_LITRES, BulkTank
+from simulation.tank import COMPRESSOR_WATTS, RATED_LITRES, BulkTank
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
 FIRST = timedelta(hours=6)
@@ -44,6 +44,14 @@ def test_a_full_tank_is_cooled_from_35_to_4_degrees_in_three_hours():
     assert tank.celsius > 4.0
     tank.advance(START + timedelta(minutes=181), room=15.0)
     assert tank.celsius < 4.05
+
+
+def test_what_the_compressor_used_is_told_once():
+    tank = make_tank(Inflow(0))
+    tank.litres, tank.celsius = RATED_LITRES, 35.0
+    tank.advance(START + timedelta(hours=2), room=15.0)
+    assert tank.take_energy() == pytest.approx(2 * COMPRESSOR_WATTS)
+    assert tank.take_energy() == 0
 
 
 def test_the_first_milk_into_an_empty_tank_comes_in_warm_and_is_cold_two_hours_after_milking():
