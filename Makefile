@@ -2,10 +2,10 @@
 # is enough: what else is needed, they fetch. Ports and the rest are settings: make demo SMART_DAIRY_HTTP_PORT=8070
 PYTHON ?= python3
 
-.PHONY: help setup demo test lint stop clean bench-provision
+.PHONY: help setup demo test test-faults lint stop clean bench fuzz
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 setup: ## Fetch and prepare all that the demo and the tests run on
 	@$(PYTHON) scripts/set_up.py
@@ -16,8 +16,17 @@ demo: ## Set up what is missing and run the product with a simulated farm; Ctrl-
 test: ## Set up what is missing and run every test, once per Odoo series; writes build/test-report.json
 	@$(PYTHON) scripts/test.py
 
-bench-provision: ## Measure registering and provisioning 10,000 devices on EMQX's tables; the last line is JSON
-	@$(PYTHON) scripts/bench_provision.py
+test-faults: ## Break each part 20 times under load and count every message, see docs/faults.md; takes an hour or two
+	@$(PYTHON) scripts/fault.py
+
+bench: ## Measure the platform, see docs/benchmarks.md; `make bench-ingest` and the like measure one thing
+	@$(PYTHON) scripts/bench.py
+
+bench-%:
+	@$(PYTHON) scripts/bench.py $*
+
+fuzz: ## Send 100,000 made-up, damaged and random messages through decoder, store and database
+	@FUZZ_MESSAGES=100000 $(PYTHON) scripts/test.py --series 17.0 --integration -- -k test_fuzz -s
 
 lint: ## Check the whole tree
 	@scripts/lint.sh

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import sys
 
 from stack.environment import ensure_environment
 from stack.odoo_source import find_series
@@ -9,7 +10,7 @@ from stack.shell import StackError, main_guard
 
 from .results import report
 
-BENCHMARKS = ("ingest",)
+BENCHMARKS = ("ingest", "latency", "connections", "query", "growth", "storage", "ui", "soak", "provision")
 
 
 def main() -> None:
@@ -24,8 +25,21 @@ def main() -> None:
     odoo = find_series([arguments.series])[arguments.series]
     if isinstance(odoo, str):
         raise StackError(odoo)
-    for name in arguments.names or BENCHMARKS:
-        report(importlib.import_module(f".{name}", __package__).measure(odoo, environment))
+    failed = [name for name in arguments.names or BENCHMARKS if not succeeds(name, odoo, environment)]
+    if failed:
+        raise StackError(f"Not measured: {', '.join(failed)}")
+
+
+def succeeds(name: str, odoo, environment) -> bool:
+    """Run a benchmark and report what it found. One that fails says why, and is no reason to leave out the others."""
+    try:
+        measured = importlib.import_module(f".{name}", __package__).measure(odoo, environment)
+    except StackError as error:
+        print(f"{name}: {error}", file=sys.stderr, flush=True)
+        return False
+    for result in measured if isinstance(measured, list) else [measured]:
+        report(result)
+    return True
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from psycopg2 import sql
 from simulation.rpc import OdooClient
 from stack.service import Service
 from stack.shell import StackError, say
-from stack.test_bed import STANDARD_DATABASE, open_test_bed
+from stack.test_bed import STANDARD_DATABASE, TestBed, open_test_bed
 
 from .limits import copy_rate
 from .publisher import Publisher
@@ -97,15 +99,12 @@ class BenchFarm:
 @contextlib.contextmanager
 def open_farm(odoo, environment, devices: int) -> Iterator[BenchFarm]:
     """A farm with so many devices in service; its servers end with it."""
-    with open_test_bed(odoo, environment, list(ADDONS)) as bed:
-        bed.copy_database(STANDARD_DATABASE, DATABASE)
-        broker = bed.broker(save_seconds=_SAVE_SECONDS)
+    with _open_bed(odoo, environment) as bed:
+        broker = bed.broker("bench_broker", save_seconds=_SAVE_SECONDS)
         with broker:
             password = _make_publisher(broker)
             # The web server's own bridge would take the lead.
             instance = bed.instance(DATABASE, broker, bridge_enabled="false")
-            say("installing the addons")
-            instance.install(*ADDONS)
             made = make_devices(devices)
             with instance:
                 say(f"registering {devices:,} devices")
@@ -119,6 +118,27 @@ def open_farm(odoo, environment, devices: int) -> Iterator[BenchFarm]:
                 yield farm
             finally:
                 farm.bridge.stop()
+
+
+@contextlib.contextmanager
+def _open_bed(odoo, environment) -> Iterator[TestBed]:
+    """A test bed with the farm's database: one of its own, or, in a run of tests, the one that runs already."""
+    described = os.environ.get("SMART_DAIRY_TEST_BED")
+    if not described:
+        with open_test_bed(odoo, environment, list(ADDONS)) as bed:
+            bed.copy_database(STANDARD_DATABASE, DATABASE)
+            say("installing the addons")
+            bed.instance(DATABASE).install(*ADDONS)
+            yield bed
+        return
+    bed, template = TestBed.described(Path(described))
+    bed.copy_database(template, DATABASE)
+    try:
+        yield bed
+    finally:
+        bed.drop_database(DATABASE)
+        # The next farm's broker is another one.
+        shutil.rmtree(bed.directory / "bench_broker", ignore_errors=True)
 
 
 def _register(odoo: OdooClient, devices: list) -> None:

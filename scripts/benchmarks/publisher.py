@@ -9,8 +9,8 @@ import ssl
 import time
 from collections.abc import Iterable
 
-_PUBLISH_QOS_1 = 0x32
-_PUBACK_BYTES = 4
+from .wire import ANSWER_BYTES, DISCONNECT, connect_packet, publish_packet, refusal
+
 #: Unacknowledged messages per connection.
 _WINDOW = 4000
 _CHUNK = 50
@@ -23,8 +23,8 @@ class Publisher:
     """
 
     def __init__(self, address: tuple[str, int], ca_file: str, username: str, password: str, connections: int = 4):
-        self._address = address
-        self._ca_file = ca_file
+        self.address = address
+        self.ca_file = ca_file
         self.username = username
         self.password = password
         self._connections = connections
@@ -43,7 +43,7 @@ class Publisher:
         return asyncio.run(self._publish(prepared, rate and rate / self._connections))
 
     async def _publish(self, lanes: list, rate: float | None) -> tuple[float, float]:
-        context = ssl.create_default_context(cafile=self._ca_file)
+        context = ssl.create_default_context(cafile=self.ca_file)
         connections = [await self._connect(context, number) for number in range(len(lanes))]
         began = time.monotonic()
         await asyncio.gather(
@@ -51,19 +51,16 @@ class Publisher:
         )
         ended = time.monotonic()
         for _reader, writer in connections:
-            writer.write(b"\xe0\x00")  # DISCONNECT
+            writer.write(DISCONNECT)
             writer.close()
         return began, ended
 
     async def _connect(self, context, number: int):
-        reader, writer = await asyncio.open_connection(*self._address, ssl=context)
-        body = b"\x00\x04MQTT\x04\xc2\x00\x00" + b"".join(
-            _text(text) for text in (f"bench-{number}-{time.monotonic_ns()}", self.username, self.password)
-        )
-        writer.write(b"\x10" + _length(len(body)) + body)
-        answer = await reader.readexactly(4)
-        if answer[3]:
-            raise ConnectionError(f"The broker refuses the publisher: {answer[3]}")
+        reader, writer = await asyncio.open_connection(*self.address, ssl=context)
+        writer.write(connect_packet(f"bench-{number}-{time.monotonic_ns()}", self.username, self.password))
+        reason = refusal(await reader.readexactly(ANSWER_BYTES))
+        if reason:
+            raise ConnectionError(f"The broker refuses the publisher: {reason}")
         return reader, writer
 
 
@@ -90,33 +87,13 @@ async def _send(reader, writer, chunks: list, rate: float | None) -> None:
         if not answer:
             raise ConnectionError("The broker ended the publisher's connection.")
         received += len(answer)
-        acknowledged = received // _PUBACK_BYTES
+        acknowledged = received // ANSWER_BYTES
 
 
 def _chunks(messages: list[tuple[str, bytes]]) -> list[tuple[int, bytes]]:
     """Packets, several to a write."""
-    packets = [_packet(number % 65535 + 1, topic, payload) for number, (topic, payload) in enumerate(messages)]
+    packets = [publish_packet(number, topic, payload) for number, (topic, payload) in enumerate(messages)]
     return [
         (len(packets[begin : begin + _CHUNK]), b"".join(packets[begin : begin + _CHUNK]))
         for begin in range(0, len(packets), _CHUNK)
     ]
-
-
-def _packet(packet_id: int, topic: str, payload: bytes) -> bytes:
-    body = _text(topic) + packet_id.to_bytes(2, "big") + payload
-    return bytes([_PUBLISH_QOS_1]) + _length(len(body)) + body
-
-
-def _text(text: str) -> bytes:
-    encoded = text.encode()
-    return len(encoded).to_bytes(2, "big") + encoded
-
-
-def _length(number: int) -> bytes:
-    """MQTT's variable byte integer."""
-    encoded = bytearray()
-    while True:
-        number, digit = divmod(number, 128)
-        encoded.append(digit | (0x80 if number else 0))
-        if not number:
-            return bytes(encoded)

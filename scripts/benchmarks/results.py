@@ -43,4 +43,6 @@ def _median(values: list) -> object:
 def _shown(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    if value is None:
+        return "not available"
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -3,7 +3,7 @@
 import pytest
 
 from cable import Cable
-from chromium import Chromium
+from stack.chromium import Chromium
 from support import connected, new_code
 
 TILE = ".o_running_session"

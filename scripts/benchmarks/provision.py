@@ -1,53 +1,39 @@
-#!/usr/bin/env python3
-"""Measure how long it takes to register and provision devices on EMQX's tables: 1,000 at a time, and 10,000.
-
-python3 scripts/bench_provision.py [--series 17.0]
+"""How long it takes to register and provision devices on EMQX's tables: 1,000 at a time, and 10,000.
 
 An Odoo, its database and EMQX's authentication database are made for it, and removed. As a user of Odoo would, it asks
 over JSON-RPC to create the devices, and then to provision them, which returns their passwords; the clock stops when the
-users and rights are in EMQX's tables. The last line is JSON: seconds for the most devices, and their cost per device in
-proportion to that of the fewest (the median of the rounds before and after).
+users and rights are in EMQX's tables.
 """
 
-import argparse
-import json
+import contextlib
+import os
 import statistics
 import time
-from contextlib import contextmanager
 
 from simulation.rpc import OdooClient
 from stack.emqx_tables import EmqxTables
-from stack.environment import ensure_environment
-from stack.odoo_source import find_series
-from stack.shell import StackError, main_guard, say
-from stack.system import ensure_programs
+from stack.shell import StackError, say
 from stack.test_bed import STANDARD_DATABASE, open_test_bed
 
-FEW = 1_000
-MANY = 10_000
+_SMOKE = bool(os.environ.get("SMOKE"))
+FEW = 10 if _SMOKE else 1_000
+MANY = 50 if _SMOKE else 10_000
 ROUNDS_OF_FEW = 2
 """So many before, and as many after, the round of many."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--series", default="17.0", choices=["17.0", "19.0"])
-    arguments = parser.parse_args()
-    ensure_programs(["openssl"])
-    environment = ensure_environment()
-    odoo = find_series([arguments.series])[arguments.series]
-    if isinstance(odoo, str):
-        raise StackError(odoo)
+def measure(odoo, environment) -> dict:
+    """Seconds for the most devices, and their cost per device in proportion to that of the fewest: the median of the
+    rounds before and after."""
     with open_test_bed(odoo, environment, ["smart_dairy_iot"]) as bed, running(bed) as bench:
         few = [bench.round(FEW) for _ in range(ROUNDS_OF_FEW)]
         many = bench.round(MANY)
         few += [bench.round(FEW) for _ in range(ROUNDS_OF_FEW)]
     ratio = (many / MANY) / (statistics.median(few) / FEW)
-    result = {"bench": "provision", "devices": MANY, "seconds": round(many, 2), "cost_ratio": round(ratio, 3)}
-    print(json.dumps(result), flush=True)
+    return {"bench": "provision", "devices": MANY, "seconds": round(many, 2), "cost_ratio": round(ratio, 3)}
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(bed):
     """A `Bench` on an Odoo that provisions on EMQX's tables; no broker runs, and new devices need none."""
     bed.copy_database(STANDARD_DATABASE, "bench")
@@ -91,7 +77,3 @@ class Bench:
             raise StackError(f"{count} devices were provisioned, {issued} passwords issued, {users} users made.")
         say(f"{count} devices: {seconds:.2f} s, {1000 * seconds / count:.2f} ms each")
         return seconds
-
-
-if __name__ == "__main__":
-    main_guard(main)

@@ -1,4 +1,4 @@
-"""A real Chromium for tests, driven over its DevTools protocol.
+"""A real Chromium for tests and benchmarks, driven over its DevTools protocol.
 
 Odoo's own browser tests share the test's transaction with the page and refuse web sockets; whoever wants to see the
 page of a real server get a notification needs a browser beside it.
@@ -16,7 +16,9 @@ from pathlib import Path
 
 import websocket
 
-CHROMIUM = Path(__file__).parents[2] / "scripts" / "bin" / "chromium"
+from .paths import PROGRAMS
+
+CHROMIUM = PROGRAMS / "chromium"
 
 
 class BrowserError(Exception):

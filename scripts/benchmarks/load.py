@@ -1,0 +1,116 @@
+"""What the benchmarks do with a farm besides asking it: start the bridge, publish, wait until all is stored.
+
+Publishing happens in a process of its own, so that measuring does not slow it down, nor it the measuring.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from stack.service import Service
+from stack.shell import StackError
+
+from .farm import BenchFarm
+from .steady import Sent, publish_steadily
+from .traffic import messages
+
+_PATIENCE_SECONDS = 300
+_PROBES = 100
+_CONNECTIONS = 4
+
+
+def utc_now() -> datetime:
+    """The wall clock, naive UTC, in whole seconds."""
+    return datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+
+
+def resident_kb(service: Service) -> int:
+    """What a server has in memory now, in units of 1,024 bytes."""
+    status = Path(f"/proc/{service.pid()}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def start_bridge(farm: BenchFarm) -> None:
+    """Start the farm's bridge and wait until it stores what the first device publishes, a day ago."""
+    farm.bridge.start()
+    began, already = utc_now() - timedelta(days=1), farm.accepted()
+    for number in range(_PROBES):
+        farm.publisher.publish(messages(farm.devices, 1, began + timedelta(seconds=number), timedelta()))
+        time.sleep(0.3)
+        if farm.accepted() > already:
+            break
+    else:
+        raise StackError(f"The bridge does not receive.\n{farm.bridge.log_tail()}")
+    # What was published meanwhile must not count as the benchmark's.
+    wait_until_still(farm)
+
+
+def wait_until_still(farm: BenchFarm) -> None:
+    """Wait until no message is stored any more."""
+    before = -1
+    while before != (before := farm.accepted()):
+        time.sleep(0.5)
+
+
+def wait_accepted(farm: BenchFarm, count: int, seconds: float = _PATIENCE_SECONDS) -> float:
+    """Wait until the bridge has committed so many messages in all; returns when, by `time.monotonic`.
+
+    :raises StackError: where they are missing after so many seconds
+    """
+    end = time.monotonic() + seconds
+    while (accepted := farm.accepted()) < count:
+        if time.monotonic() > end:
+            raise StackError(f"{count - accepted:,} messages are missing.\n{farm.bridge.log_tail()}")
+        time.sleep(0.02)
+    return time.monotonic()
+
+
+class Load:
+    """Publishes a farm's messages at a rate in another process.
+
+    :param executor: of that process
+    """
+
+    def __init__(self, farm: BenchFarm, executor: ProcessPoolExecutor):
+        self._farm = farm
+        self._executor = executor
+
+    def start(self, begin: datetime, rate: float, count: int, connections: int = _CONNECTIONS, moments: bool = False):
+        """Publish ``count`` messages, each device as often as the rate gives it.
+
+        :param begin: the timestamp of the first, naive UTC; the others' follow as they are published
+        :return: `Future` of `Sent`
+        """
+        return self._executor.submit(
+            _publish, self._farm.publisher, self._farm.devices, begin, rate, count, connections, moments
+        )
+
+    def burst(self, begin: datetime, count: int) -> float:
+        """Publish as fast as the broker takes it; returns messages a second from the first sent to the last committed.
+
+        :param begin: the timestamp of the first, naive UTC
+        """
+        already = self._farm.accepted()
+        began, _ended = self._executor.submit(_burst, self._farm.publisher, self._farm.devices, begin, count).result()
+        return count / (wait_accepted(self._farm, already + count) - began)
+
+
+def watch(future: Future, look: Callable[[], object], every: float) -> Iterator[object]:
+    """What ``look`` returns, every so many seconds, as long as the future is not done; raises what went wrong there."""
+    due = time.monotonic()
+    while not future.done():
+        yield look()
+        due += every
+        wait([future], max(0.0, due - time.monotonic()))
+    future.result()
+
+
+def _publish(publisher, devices, begin, rate, count, connections, moments) -> Sent:
+    step = timedelta(seconds=len(devices) / rate)
+    return publish_steadily(publisher, messages(devices, count, begin, step), rate, connections, moments)
+
+
+def _burst(publisher, devices, begin, count) -> tuple[float, float]:
+    return publisher.publish(messages(devices, count, begin, timedelta(seconds=1)))

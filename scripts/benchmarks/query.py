@@ -1,0 +1,174 @@
+"""How long the screens' queries and the latest values take over tens of millions of readings of a group of farms.
+
+Each query is asked many times, for another farm, device or set of devices each time. `dashboard_ms` are the figures of
+the slowest of them. What the web client asks for goes through a running server, as its user; the queries on rollups and
+on the latest values go to PostgreSQL. No message flows meanwhile.
+"""
+
+import os
+import random
+import time
+from datetime import datetime, timedelta
+
+from psycopg2 import sql
+
+from simulation.rpc import OdooClient
+from stack.shell import say
+
+from .farm import BenchFarm, open_farm
+from .history import fill, rows_that_fit
+from .load import utc_now
+from .production import serving
+from .results import percentiles
+
+_SMOKE = bool(os.environ.get("SMOKE"))
+DEVICES = 200 if _SMOKE else 10_000
+FARMS = 4 if _SMOKE else 50
+ROWS = 10_000 if _SMOKE else int(os.environ.get("ROWS", 50_000_000))
+TIMES = 5 if _SMOKE else 100
+LATEST_OF = 1_000
+_PAGE = 80
+_TABLE = "iot_temperature_reading"
+_MODEL = "iot.temperature.reading"
+_SEED = 5
+_MONTH = timedelta(days=30)
+
+_FARM_HOURS = sql.SQL(
+    "SELECT bucket, sum(temperature_sum) / sum(temperature_count), min(temperature_min), max(temperature_max)"
+    " FROM {} WHERE iot_device_id = ANY(%s) AND bucket >= %s AND farm_id = %s GROUP BY bucket ORDER BY bucket"
+).format(sql.Identifier(f"{_TABLE}_hourly"))
+_DEVICE_HOURS = sql.SQL(
+    "SELECT bucket, temperature_sum / nullif(temperature_count, 0), temperature_min, temperature_max"
+    " FROM {} WHERE iot_device_id = %s AND bucket >= %s ORDER BY bucket"
+).format(sql.Identifier(f"{_TABLE}_hourly"))
+_LATEST = sql.SQL(
+    "SELECT reading.* FROM unnest(%s) device_id CROSS JOIN LATERAL ("
+    "SELECT iot_device_id, timestamp, temperature, humidity FROM {table}"
+    " WHERE iot_device_id = device_id ORDER BY timestamp DESC LIMIT 1) reading"
+).format(table=sql.Identifier(_TABLE))
+
+
+def measure(odoo, environment) -> dict:
+    """One run, see `docs/benchmarks.md`."""
+    with open_farm(odoo, environment, DEVICES) as farm:
+        rows = rows_that_fit(farm, ROWS)
+        _spread_over_farms(farm)
+        found = fill(farm, rows, utc_now())
+        with serving(farm) as client:
+            queries = Queries(farm, client)
+            took = {query.__name__: queries.times(query) for query in queries.dashboard}
+            latest = queries.times(queries.latest)
+    figures = {name: _percentiles(milliseconds) for name, milliseconds in took.items()}
+    for name, figure in figures.items():
+        say(f"{name}: {figure}")
+    slowest = max(figures.values(), key=lambda figure: figure["p95"])
+    return {"bench": "query", "rows": found, "dashboard_ms": slowest, "latest_ms": _percentiles(latest)}
+
+
+class Queries:
+    """The queries, each of which chooses what it asks for."""
+
+    def __init__(self, farm: BenchFarm, client: OdooClient):
+        self._farm = farm
+        self._client = client
+        self._random = random.Random(_SEED)
+        self._now = utc_now()
+        self._sensors = {}
+        for farm_id, device_id in farm.rows("SELECT farm_id, id FROM iot_device WHERE device_type = 'temperature'"):
+            self._sensors.setdefault(farm_id, []).append(device_id)
+
+    @property
+    def dashboard(self) -> list:
+        return [
+            self.production_dashboard,
+            self.readings_of_a_day,
+            self.readings_of_a_farm,
+            self.readings_of_a_device,
+            self.hours_of_a_device,
+            self.hours_of_a_farm,
+        ]
+
+    def times(self, query) -> list[float]:
+        """The milliseconds that each of many times took, after one that is not counted."""
+        query()
+        return [self._time(query) for _number in range(TIMES)]
+
+    def production_dashboard(self):
+        """What the production dashboard fetches."""
+        self._client.call("milk.session", "get_dashboard_data", [], farm_id=self._farm_id())
+
+    def readings_of_a_day(self):
+        """The first page of the list of temperatures, with the filter that it opens with."""
+        self._list([])
+
+    def readings_of_a_farm(self):
+        """The same of one farm."""
+        self._list([("farm_id", "=", self._farm_id())])
+
+    def readings_of_a_device(self):
+        """The same of one device."""
+        self._list([("iot_device_id", "=", self._device_id())])
+
+    def hours_of_a_device(self):
+        """A device's graph of a month, by the hour."""
+        self._farm.rows(_DEVICE_HOURS, self._device_id(), self._now - _MONTH)
+
+    def hours_of_a_farm(self):
+        """A farm's graph of a month, by the hour: of all its temperature sensors together."""
+        farm_id = self._farm_id()
+        self._farm.rows(_FARM_HOURS, self._sensors[farm_id], self._now - _MONTH, farm_id)
+
+    def latest(self):
+        """The latest values of a thousand devices."""
+        devices = [device_id for device_ids in self._sensors.values() for device_id in device_ids]
+        chosen = self._random.sample(devices, min(LATEST_OF, len(devices)))
+        assert len(self._farm.rows(_LATEST, chosen)) == len(chosen)
+
+    def _list(self, domain: list):
+        fields = ("timestamp", "temperature", "humidity", "location", "location_type")
+        specification = {name: {} for name in fields} | {"iot_device_id": {"fields": {"display_name": {}}}}
+        since = _text(self._now - timedelta(days=1))
+        self._client.call(
+            _MODEL,
+            "web_search_read",
+            [("timestamp", ">=", since), *domain],
+            specification,
+            limit=_PAGE,
+            count_limit=10_001,
+        )
+
+    def _farm_id(self) -> int:
+        return self._random.choice(list(self._sensors))
+
+    def _device_id(self) -> int:
+        return self._random.choice(self._sensors[self._farm_id()])
+
+    def _time(self, query) -> float:
+        began = time.monotonic()
+        query()
+        return 1000 * (time.monotonic() - began)
+
+
+def _spread_over_farms(farm: BenchFarm) -> None:
+    """Give the devices to so many farms, before they have readings."""
+    ((first,),) = farm.rows("SELECT min(farm_id) FROM iot_device WHERE device_id LIKE 'B%%'")
+    farm.rows(
+        "INSERT INTO farm_location (name, code, tz, active, company_id)"
+        " SELECT name || number, code || number, tz, active, company_id"
+        " FROM farm_location, generate_series(2, %s) number WHERE id = %s",
+        *(FARMS, first),
+    )
+    farm.rows(
+        "UPDATE iot_device SET farm_id = farms.ids[iot_device.id %% %s + 1]"
+        " FROM (SELECT array_agg(id) AS ids FROM farm_location WHERE code LIKE 'BENCH%%') farms"
+        " WHERE device_id LIKE 'B%%'",
+        FARMS,
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _percentiles(milliseconds: list[float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in percentiles(milliseconds, 50, 95).items()}

@@ -1,0 +1,98 @@
+"""How long Odoo takes to answer a user who opens a device, while thousands of messages a second flow and while none do.
+
+The bridge is a process of its own, as in production. What is asked for is what the device's form shows.
+"""
+
+import os
+import random
+import time
+from concurrent.futures import ProcessPoolExecutor
+from xml.etree import ElementTree
+
+from simulation.rpc import OdooClient
+from stack.shell import say
+
+from .farm import BenchFarm, open_farm
+from .load import Load, start_bridge, utc_now, wait_accepted, watch
+from .production import serving
+from .results import median_of, percentiles
+
+_SMOKE = bool(os.environ.get("SMOKE"))
+DEVICES = 200 if _SMOKE else 10_000
+RATE = 500 if _SMOKE else 10_000
+SECONDS = 3 if _SMOKE else 30
+ROUNDS = 1 if _SMOKE else 3
+#: Between two reads, as of several users who click.
+PAUSE_SECONDS = 0.1
+_SEED = 5
+
+
+def measure(odoo, environment) -> dict:
+    """The medians of the rounds, see `docs/benchmarks.md`."""
+    with open_farm(odoo, environment, DEVICES) as farm, ProcessPoolExecutor(max_workers=1) as publishing:
+        start_bridge(farm)
+        with serving(farm) as client:
+            form, load, rounds = DeviceForm(client), Load(farm, publishing), []
+            for _number in range(ROUNDS):
+                rounds.append(_round(farm, form, load))
+                say(str(rounds[-1]))
+    return {"bench": "ui"} | median_of(rounds)
+
+
+def _round(farm: BenchFarm, form: "DeviceForm", load: Load) -> dict:
+    idle = [form.read() for _number in _ticks(SECONDS)]
+    count, already = RATE * SECONDS, farm.accepted()
+    flow = load.start(utc_now(), RATE, count)
+    busy = list(watch(flow, form.read, PAUSE_SECONDS))
+    committed = wait_accepted(farm, already + count)
+    result = {"idle_ms": _percentiles(idle), "busy_ms": _percentiles(busy)}
+    ratio = result["busy_ms"]["p95"] / result["idle_ms"]["p95"]
+    rate = count / (committed - flow.result().began)
+    return {"rate": round(rate), "reads": len(busy), **result, "ratio": round(ratio, 2)}
+
+
+class DeviceForm:
+    """The form of a device, as the web client opens it."""
+
+    def __init__(self, client: OdooClient):
+        self._client = client
+        self._device_ids = client.call("iot.device", "search", [])
+        self._random = random.Random(_SEED)
+        views = client.call("iot.device", "get_views", [[False, "form"]])
+        fields = views["models"]["iot.device"]
+        # Odoo 19.0 has them one level below.
+        fields = fields.get("fields", fields)
+        names = _fields_of(ElementTree.fromstring(views["views"]["form"]["arch"]))
+        self._specification = {
+            name: {"fields": {"display_name": {}}} if fields[name]["type"] == "many2one" else {} for name in names
+        }
+
+    def read(self) -> float:
+        """Read some device; returns the milliseconds that it took."""
+        device_id = self._random.choice(self._device_ids)
+        began = time.monotonic()
+        self._client.call("iot.device", "web_read", [device_id], self._specification)
+        return 1000 * (time.monotonic() - began)
+
+
+def _fields_of(element: ElementTree.Element) -> set[str]:
+    """The names of a form's own fields, without those of the lists in it."""
+    found = set()
+    for child in element:
+        if child.tag == "field":
+            found.add(child.attrib["name"])
+        else:
+            found |= _fields_of(child)
+    return found
+
+
+def _ticks(seconds: float):
+    """Something every pause, for so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(PAUSE_SECONDS)
+
+
+def _percentiles(milliseconds: list[float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in percentiles(milliseconds, 50, 95).items()}
