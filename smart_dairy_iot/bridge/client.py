@@ -9,6 +9,7 @@ finds it a duplicate.
 import contextlib
 import logging
 import threading
+import time
 
 import orjson
 from paho.mqtt.packettypes import PacketTypes
@@ -23,7 +24,12 @@ from .topics import HEALTH_TOPIC
 _logger = logging.getLogger(__name__)
 
 _NEVER_EXPIRES = 0xFFFFFFFF
-_KEEPALIVE = 30
+# A connection that swallows everything is found out within twice that, so that another bridge can take over within ten
+# seconds.
+_KEEPALIVE = 3
+_SILENT = "Keep alive timeout"
+# Of an MQTT 5 PUBLISH, beside topic and payload, at most: its header, the topic's length, packet id and no properties.
+_PACKET_OVERHEAD = 10
 _SHORTEST_RECONNECT, _LONGEST_RECONNECT = 1, 30
 
 
@@ -33,12 +39,16 @@ class BrokerClient:
     :param config: `Config`
     :param subscriptions: topic filters
     :param deliver: callable(`Message`), called in paho's thread; it must not block
+    :param forget: callable(epoch), called in paho's thread: what was delivered before is about to be delivered again
+    :param may_speak: callable; whether this process may connect and publish, being the one that leads
     """
 
-    def __init__(self, config, subscriptions, deliver):
+    def __init__(self, config, subscriptions, deliver, forget, may_speak):
         self._config = config
-        self._subscriptions = subscriptions
+        self._subscriptions = self._shared(subscriptions)
         self._deliver = deliver
+        self._forget = forget
+        self.may_speak = may_speak
         self._epoch = 0
         self._epoch_lock = threading.Lock()
         self._outage_reported = False
@@ -47,6 +57,10 @@ class BrokerClient:
         self.receiving = threading.Event()
         #: Since when, naive UTC; of use only while `receiving`.
         self.receiving_since = None
+        #: Whether the broker has ever let this client in.
+        self.ever_connected = False
+        self._without_broker_since = time.monotonic()
+        self._largest_packet = None
         self._client = self._make_client()
 
     def start(self):
@@ -64,8 +78,11 @@ class BrokerClient:
         self._client.loop_start()
 
     def stop(self, farewell):
-        """Say goodbye on the health topic (:param farewell: dict) and disconnect; the session stays with the broker."""
-        if self.connected.is_set():
+        """Say goodbye on the health topic and disconnect; the session stays with the broker.
+
+        :param farewell: dict, or None to go without a word
+        """
+        if farewell and self.connected.is_set():
             # RuntimeError: the connection was lost this moment, and the broker says so in our place.
             with contextlib.suppress(RuntimeError):
                 self.publish(HEALTH_TOPIC, orjson.dumps(farewell), qos=1, retain=True).wait_for_publish(timeout=2)
@@ -77,15 +94,26 @@ class BrokerClient:
         """Whether paho's thread runs; an error in it ends it without a word, and nothing is received any more."""
         return self._client.alive
 
+    @property
+    def seconds_without_broker(self):
+        """For how long there has been no connection, 0 where there is one."""
+        return 0.0 if self.connected.is_set() else time.monotonic() - self._without_broker_since
+
     def publish(self, topic, payload, qos, retain):
-        """:return: paho's `MQTTMessageInfo`"""
+        """:return: paho's `MQTTMessageInfo`
+
+        :raises ValueError: where the broker takes no such message; it would close the connection over it, every time
+        """
+        largest = self._largest_packet
+        if largest and len(topic.encode()) + len(payload) + _PACKET_OVERHEAD > largest:
+            raise ValueError(f"the broker takes no message of more than {largest} bytes")
         return self._client.publish(topic, payload, qos=qos, retain=retain)
 
     def subscribe(self, subscriptions):
         """Make these the subscriptions, at once where connected."""
-        former, self._subscriptions = self._subscriptions, subscriptions
+        former, self._subscriptions = self._subscriptions, self._shared(subscriptions)
         if self.connected.is_set():
-            gone = sorted(set(former) - set(subscriptions))
+            gone = sorted(set(former) - set(self._subscriptions))
             if gone:
                 self._client.unsubscribe(gone)
             self._send_subscriptions()
@@ -102,8 +130,11 @@ class BrokerClient:
         client.username_pw_set(self._config.mqtt_bridge_username, self._config.mqtt_bridge_password)
         if self._config.mqtt_use_tls:
             client.use_tls(self._config.mqtt_ca_file or None)
-        client.will_set(HEALTH_TOPIC, orjson.dumps({"status": "lost"}), qos=1, retain=True)
+        if not self._config.bridge_share_group:
+            # In a group others go on, and one of them says so.
+            client.will_set(HEALTH_TOPIC, orjson.dumps({"status": "lost"}), qos=1, retain=True)
         client.reconnect_delay_set(_SHORTEST_RECONNECT, _LONGEST_RECONNECT)
+        client.on_pre_connect = self._on_pre_connect
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -111,21 +142,37 @@ class BrokerClient:
         client.on_message = self._on_message
         return client
 
+    def _shared(self, subscriptions):
+        """The filters as this bridge subscribes to them: those of a group share what comes, device by device."""
+        group = self._config.bridge_share_group
+        return [f"$share/{group}/{topic_filter}" for topic_filter in subscriptions] if group else subscriptions
+
     def _send_subscriptions(self):
         if self._subscriptions:
-            # Retained statuses come once, with a new subscription, not again at every reconnection.
+            # Retained statuses come once, with a new subscription, not again at every reconnection. (With a shared one
+            # they do not come at all.)
             options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
             self._client.subscribe([(topic_filter, options) for topic_filter in self._subscriptions])
 
     # -- paho's thread -------------------------------------------------------------------------------------
 
-    def _on_connect(self, _client, _userdata, flags, reason_code, _properties):
+    def _on_pre_connect(self, _client, _userdata):
+        if not self.may_speak():
+            # It would put the one that leads by now off the broker. paho takes this for a failure, and tries again.
+            raise ConnectionAbortedError("this process may no longer lead")
+
+    def _on_connect(self, _client, _userdata, flags, reason_code, properties):
         if reason_code.is_failure:
             self._report_outage(f"the broker refuses the bridge: {reason_code}")
             return
         with self._epoch_lock:
             self._epoch += 1
+        if flags.session_present:
+            # What was not acknowledged comes again, in its order.
+            self._forget(self._epoch)
+        self._largest_packet = getattr(properties, "MaximumPacketSize", None)
         self._outage_reported = False
+        self.ever_connected = True
         self.connected.set()
         session = "kept its session" if flags.session_present else "has a new session"
         _logger.info("The bridge is connected to the broker and %s", session)
@@ -150,6 +197,10 @@ class BrokerClient:
         # From here on nothing may be acknowledged: the next connection can begin before it is reported.
         with self._epoch_lock:
             self._epoch += 1
+        if self.connected.is_set():
+            # One that swallowed everything had been lost for as long as it took to find out.
+            lost_for = 2 * _KEEPALIVE if reason_code == _SILENT else 0
+            self._without_broker_since = time.monotonic() - lost_for
         self.connected.clear()
         self.receiving.clear()
         self.receiving_since = None

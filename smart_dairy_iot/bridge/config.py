@@ -6,6 +6,7 @@ parameters `iot.mqtt_broker_host`.
 
 import configparser
 import os
+import re
 from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
@@ -33,6 +34,7 @@ RANGES = {
 }
 """The least and the most that a number can be; where a type of device has a number of its own, 0 is good too."""
 
+_SHARE_GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 URLS = ("emqx_api_url",)
 
 
@@ -75,6 +77,7 @@ class Config:
     bridge_batch_size: int = 1000
     bridge_flush_ms: int = 20
     bridge_receive_maximum: int = 10000
+    bridge_share_group: str = ""
     offline_minutes: int = 5
     offline_minutes_milk_meter: int = 0
     offline_minutes_temperature: int = 0
@@ -127,7 +130,11 @@ def load_config(file_section, parameters, environ=os.environ):
         if text not in (None, "", False):
             values[field.name] = _convert(field, text)
             check_value(field.name, values[field.name])
-    return Config(**values)
+    config = Config(**values)
+    if config.bridge_share_group and config.mqtt_broker_type != "emqx":
+        # Mosquitto deals the messages of one device out in turn: they would be stored and acted on out of order.
+        raise ConfigError("the setting bridge_share_group needs EMQX as the broker")
+    return config
 
 
 def find_overrides(file_section, environ=os.environ):
@@ -166,6 +173,8 @@ def _is_web_address(text):
     except ValueError:
         return False
     # What stands before an @ is a password, and an address is shown to everybody.
+    if name == "bridge_share_group" and not _SHARE_GROUP.fullmatch(value):
+        raise ConfigError(f"the setting {name} must consist of letters, digits, - and _")
     return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
 
 

@@ -1,5 +1,6 @@
-"""One process per database and role works; the others stand by and take over when its lock is free."""
+"""One process per database and role works; the others stand by and take over when it is gone or says nothing."""
 
+import contextlib
 import logging
 import os
 import socket
@@ -7,12 +8,15 @@ import socket
 import psycopg2
 from psycopg2.errors import UndefinedTable
 
-from .database import LeaderConnection
+from .leader_connection import LeaderConnection
+from .metrics import Figures
 
 _logger = logging.getLogger(__name__)
 
 _STAND_BY_INTERVAL = 1.0
 _OUTAGE_INTERVAL = 2.0
+# Longer than the interval at which those who stand by ask for the lead.
+_STAND_BACK = 3.0
 
 
 class Leadership:
@@ -21,8 +25,8 @@ class Leadership:
     :param dsn: dict for `database.connect`
     :param lock: number of the advisory lock
     :param role: what leads, for the log
-    :param lead: callable(`LeaderConnection`, stop event); returns when stopped, raises psycopg2.Error when the lock
-        is lost
+    :param lead: callable(`LeaderConnection`, stop event); returns when stopped, or to let somebody else have the lead,
+        raises psycopg2.Error when the lock is lost
     """
 
     def __init__(self, dsn, lock, role, lead):
@@ -30,9 +34,8 @@ class Leadership:
         self._lock = lock
         self._role = role
         self._lead = lead
-        self._who = (
-            f"{self._role} for {dsn.get('dbname') or dsn.get('database')} ({socket.gethostname()}:{os.getpid()})"
-        )
+        self._db_name = dsn.get("dbname") or dsn.get("database")
+        self._who = f"{self._role} for {self._db_name} ({socket.gethostname()}:{os.getpid()})"
         self.leads = False
         self._outage_reported = False
 
@@ -42,9 +45,18 @@ class Leadership:
 
     def run(self, stop):
         """Lead or stand by until `stop` is set."""
+        with contextlib.closing(Figures(self._db_name, self._figures)):
+            self._run(stop)
+
+    def _figures(self):
+        yield "smart_dairy_leads", [self._role], int(self.leads)
+
+    def _run(self, stop):
         while not stop.is_set():
             try:
                 self._run_connected(stop)
+                # Told to stop, or it has let the lead go for somebody else to take it.
+                stop.wait(_STAND_BACK)
             except UndefinedTable as error:
                 # The addon is being uninstalled, and this process is about to be told.
                 _logger.info("%s waits: %s", self._who, str(error).strip())
@@ -54,7 +66,7 @@ class Leadership:
                 stop.wait(_OUTAGE_INTERVAL)
 
     def _run_connected(self, stop):
-        connection = LeaderConnection(self._dsn, self._lock)
+        connection = LeaderConnection(self._dsn, self._lock, self._role)
         try:
             if self._stand_by(connection, stop):
                 self._become_leader(connection, stop)

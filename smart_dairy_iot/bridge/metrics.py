@@ -2,11 +2,40 @@
 
 import contextlib
 import logging
+import threading
 
 from prometheus_client import REGISTRY, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 _logger = logging.getLogger(__name__)
+
+#: Name of a family -> (its class, what it tells, its labels beside `database`).
+_FAMILIES = {
+    "smart_dairy_messages": (
+        CounterMetricFamily,
+        "Messages the bridge has received, by outcome; received is the sum of the others.",
+        ["outcome"],
+    ),
+    "smart_dairy_http_messages": (
+        CounterMetricFamily,
+        "Messages that came over HTTP, by outcome, since the platform was installed; received is their sum.",
+        ["outcome"],
+    ),
+    "smart_dairy_messages_waiting": (GaugeMetricFamily, "Messages received and not yet stored.", []),
+    "smart_dairy_leads": (GaugeMetricFamily, "1 where this process leads in the role, 0 where it stands by.", ["role"]),
+    "smart_dairy_inbox_messages": (
+        GaugeMetricFamily,
+        "Messages in the inbox: new (not yet tried), retrying (failed, tried again later), failed (given up).",
+        ["state"],
+    ),
+    "smart_dairy_inbox_lag_seconds": (GaugeMetricFamily, "Age of the oldest message not yet tried.", []),
+    "smart_dairy_outbox_entries": (
+        GaugeMetricFamily,
+        "Entries in the outbox: queued (to be published), failed (the broker would not take them).",
+        ["state"],
+    ),
+    "smart_dairy_outbox_lag_seconds": (GaugeMetricFamily, "Age of the oldest entry to be published.", []),
+}
 
 
 @contextlib.contextmanager
@@ -30,45 +59,81 @@ def serve_metrics(port):
         thread.join()
 
 
-class BridgeMetrics:
-    """Reads the pipeline's own counters when scraped: nothing is counted twice.
+class _Exporter:
+    """Gathers the samples of all databases of the process under one family each: Prometheus takes no family twice."""
 
-    :param db_name: value of the label `database`
-    :param read_http: callable that gives the counters of the messages over HTTP, see `ingestion.read_counters`
-    """
-
-    def __init__(self, db_name, pipeline, read_http):
-        self._db_name = db_name
-        self._pipeline = pipeline
-        self._read_http = read_http
+    def __init__(self):
+        self._sources = []
+        self._lock = threading.Lock()
         REGISTRY.register(self)
 
-    def close(self):
-        REGISTRY.unregister(self)
+    def add(self, db_name, read):
+        with self._lock:
+            self._sources.append((db_name, read))
+
+    def remove(self, db_name, read):
+        with self._lock:
+            self._sources.remove((db_name, read))
 
     def describe(self):
-        # Several databases give the same families; told so here, the registry does not look for collisions.
+        # What there is to tell is known when it is asked for.
         return []
 
     def collect(self):
-        messages = CounterMetricFamily(
-            "smart_dairy_messages",
-            "Messages the bridge has received, by outcome; received is the sum of the others.",
-            labels=["database", "outcome"],
-        )
+        with self._lock:
+            sources = list(self._sources)
+        families = {}
+        for db_name, read in sources:
+            for name, labels, value in read():
+                family = families.get(name) or families.setdefault(name, _family(name))
+                family.add_metric([db_name, *labels], value)
+        yield from families.values()
+
+
+def _family(name):
+    kind, documentation, labels = _FAMILIES[name]
+    return kind(name, documentation, labels=["database", *labels])
+
+
+_exporter = _Exporter()
+
+
+class Figures:
+    """A part's figures, among those of the process until `close`.
+
+    :param db_name: value of the label `database`
+    :param read: callable that gives (family, values of its other labels, value) whenever the figures are scraped
+    """
+
+    def __init__(self, db_name, read):
+        self._source = (db_name, read)
+        _exporter.add(*self._source)
+
+    def close(self):
+        _exporter.remove(*self._source)
+
+
+class BridgeMetrics(Figures):
+    """Reads the pipeline's own counters when scraped: nothing is counted twice.
+
+    :param read_http: callable that gives the counters of the messages over HTTP, see `ingestion.read_counters`
+    :param read_mailboxes: callable that gives the figures of inbox and outbox, see `mailboxes.read_mailboxes`
+    """
+
+    def __init__(self, db_name, pipeline, read_http, read_mailboxes):
+        self._pipeline = pipeline
+        self._read_http = read_http
+        self._read_mailboxes = read_mailboxes
+        super().__init__(db_name, self._read)
+
+    def _read(self):
         for outcome, count in self._pipeline.counters.as_dict().items():
-            messages.add_metric([self._db_name, outcome], count)
-        yield messages
-        http = CounterMetricFamily(
-            "smart_dairy_http_messages",
-            "Messages that came over HTTP, by outcome, since the platform was installed; received is their sum.",
-            labels=["database", "outcome"],
-        )
+            yield "smart_dairy_messages", [outcome], count
         for outcome, count in self._read_http().items():
-            http.add_metric([self._db_name, outcome], count)
-        yield http
-        waiting = GaugeMetricFamily(
-            "smart_dairy_messages_waiting", "Messages received and not yet stored.", labels=["database"]
-        )
-        waiting.add_metric([self._db_name], self._pipeline.waiting)
-        yield waiting
+            yield "smart_dairy_http_messages", [outcome], count
+        yield "smart_dairy_messages_waiting", [], self._pipeline.waiting
+        for mailbox, unit in (("inbox", "messages"), ("outbox", "entries")):
+            figures = dict(self._read_mailboxes()[mailbox])
+            yield f"smart_dairy_{mailbox}_lag_seconds", [], figures.pop("lag_seconds")
+            for state, count in figures.items():
+                yield f"smart_dairy_{mailbox}_{unit}", [state], count

@@ -13,6 +13,7 @@ _QUEUED = """
      WHERE state = 'queued' AND id <> ALL(%s) ORDER BY id LIMIT %s
 """
 _SENT = "UPDATE iot_outbox SET state = 'sent', sent_at = now() AT TIME ZONE 'UTC' WHERE id = ANY(%s)"
+_FAILED = "UPDATE iot_outbox SET state = 'failed', error = %s WHERE id = %s"
 _COUNT = """
     INSERT INTO iot_device_state AS state (iot_device_id, messages_received, messages_sent, error_count, silent)
     SELECT iot_device_id, 0, count(*), 0, false FROM iot_outbox
@@ -28,7 +29,6 @@ class Outbox:
     def __init__(self, client):
         self._client = client
         self._under_way = {}
-        self._refused = set()
 
     @property
     def busy(self):
@@ -42,17 +42,21 @@ class Outbox:
         if not room or not self._client.connected.is_set():
             return
         with connection.cursor() as cursor:
-            cursor.execute(_QUEUED, [[*self._under_way, *self._refused], room])
+            cursor.execute(_QUEUED, [list(self._under_way), room])
             entries = cursor.fetchall()
         for entry in entries:
-            self._publish(*entry)
+            if not self._client.may_speak():
+                # It was stopped in the middle of this, and whoever leads by now publishes them.
+                return
+            self._publish(connection, *entry)
 
-    def _publish(self, entry_id, topic, payload, qos, retain):
+    def _publish(self, connection, entry_id, topic, payload, qos, retain):
         try:
             self._under_way[entry_id] = self._client.publish(topic, payload.encode(), qos, retain)
         except ValueError as error:
-            # It stays queued for a person to see; it must not hold up the others.
-            self._refused.add(entry_id)
+            # Kept for a person to see; it must not hold up the others.
+            with connection.cursor() as cursor:
+                cursor.execute(_FAILED, [str(error), entry_id])
             _logger.error("Entry %s of the outbox cannot be published: %s", entry_id, error)
 
     def _settle(self, connection):

@@ -1,14 +1,18 @@
 """The bridge as a whole: its parts are assembled when this process leads, and taken down when it no longer does.
 
-For operators: one bridge per database receives; start as many as you like, the others stand by. It says in the log when
-it takes or loses the lead, when broker or database are lost and when they are back, once each. Its counters stand on
-the retained topic `dairy/system/health` every ten seconds: received = stored + duplicates + dead_letters; and beside
-them, under `http`, those of the messages that came over HTTP, since the platform was installed.
+For operators: one bridge per database receives; start as many as you like, the others stand by. One that is killed,
+stopped, or cut off from the database or the broker is relieved by another within ten seconds (`leader_connection.py`).
+It says in the log when it takes or loses the lead, when broker or database are lost and when they are back, once each.
+Its counters stand on the retained topic `dairy/system/health` every ten seconds: received = stored + duplicates +
+dead_letters; beside them, under `http`, those of the messages that came over HTTP, since the platform was installed,
+and under `inbox` and `outbox` what waits there.
 """
 
 import contextlib
+import logging
 import socket
 import threading
+import zlib
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,13 +21,15 @@ import orjson
 
 from .client import BrokerClient
 from .contract import payload_validator, read_topics, topic_table
-from .database import BRIDGE_LOCK, WRITER_LOCK_TIMEOUT, connect
+from .database import BRIDGE_LOCK, WRITER_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
 from .ingestion import read_counters
 from .leadership import Leadership
+from .leader_connection import NotLeading, take_writers_lock
 from .liveness import Liveness
 from .messages import Message
+from .mailboxes import read_mailboxes
 from .metrics import BridgeMetrics
 from .outbox import Outbox
 from .pipeline import Pipeline
@@ -33,9 +39,14 @@ from .timestamps import utc_now
 from .topics import HEALTH_TOPIC
 
 _HEALTH_INTERVAL = timedelta(seconds=10)
+_logger = logging.getLogger(__name__)
+
 _LIVENESS_INTERVAL = timedelta(seconds=5)
 _OUTBOX_INTERVAL = timedelta(seconds=5)
 
+# Seconds without the broker after which a leader lets another one try: of a connection that was lost, which comes back
+# after a second if the broker is there, and of one that never was.
+_LOST_PATIENCE, _FIRST_PATIENCE, _LONGEST_PATIENCE = 2.0, 5.0, 300.0
 # What a person corrected is sent instead of what the device said, on the device's own topic all the same.
 _SELECT_REPLAYS = """
     SELECT id, topic, coalesce(convert_to(corrected_payload, 'UTF8'), payload)
@@ -72,10 +83,11 @@ class Bridge:
         self._config = config
         self._specs = specs
         self._make_workers = make_workers
-        self.leadership = Leadership(dsn, BRIDGE_LOCK, "IoT bridge", self._lead)
+        self.leadership = Leadership(dsn, _lock_of(BRIDGE_LOCK, config), "IoT bridge", self._lead)
         self.name = f"bridge {db_name}"
         self._shift = None
 
+        self._patience = _FIRST_PATIENCE
     def run(self, stop):
         """Lead or stand by until the event is set."""
         self.leadership.run(stop)
@@ -88,11 +100,12 @@ class Bridge:
 
     def _lead(self, connection, stop):
         self._shift = shift = _Shift(
+        connection.end_holders(_lock_of(WRITER_LOCK, self._config))
             self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection
         )
         try:
             shift.start()
-            while not stop.is_set():
+            while not stop.is_set() and not self._gives_way(shift.client, connection):
                 shift.tick(connection.heard(timeout=0.5))
         finally:
             self._shift = None
@@ -100,24 +113,43 @@ class Bridge:
             shift.stop(leads=stop.is_set())
 
 
+    def _gives_way(self, client, connection):
+        """Whether somebody else is to try: this process is cut off from the broker, and another one stands by."""
+        if client.ever_connected:
+            self._patience = _FIRST_PATIENCE
+        limit = _LOST_PATIENCE if client.ever_connected else self._patience
+        if client.seconds_without_broker < limit or not connection.somebody_stands_by():
+            return False
+        if not client.ever_connected:
+            # It is the broker that is away, as it seems: let not the lead go round in circles.
+            self._patience = min(self._patience * 2, _LONGEST_PATIENCE)
+        _logger.info("%s cannot reach the broker and lets another process try", self.name)
+        return True
+
 class _Shift:
     """The running parts of the bridge from taking the lead to losing it."""
 
     def __init__(self, dsn, db_name, config, specs, make_workers, leader):
         self._leader = leader.connection
+        self._config = config
+        self._leader_connection = leader
         self._started_at = utc_now()
+        self._sees_to_all = False
+        self._lease = leader.lease
+        self._dsn = dsn
         with self._leader.cursor() as cursor:
             rows = read_topics(cursor)
             self._devices = DeviceCache()
             self._devices.reload(cursor)
             self._http_counters = read_counters(cursor)
         self._topic_rows = rows
+            self._mailboxes = read_mailboxes(cursor)
         decoder = Decoder(
             topic_table(rows), payload_validator(rows), self._devices, timedelta(days=config.telemetry_retention_days)
         )
         self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive)
         self.pipeline = Pipeline(
-            lambda: connect(dsn, WRITER_LOCK_TIMEOUT),
+            self._connect_writer,
             decoder,
             Store(specs, config.dead_letters_per_hour),
             self.client.acknowledge,
@@ -129,15 +161,23 @@ class _Shift:
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
         self._liveness = Liveness(config)
-        self._metrics = BridgeMetrics(db_name, self.pipeline, lambda: self._http_counters)
+        self._metrics = BridgeMetrics(db_name, self.pipeline, lambda: self._http_counters, lambda: self._mailboxes)
         self._replaying = set()
         self._due = {}
+    def _may_speak(self):
+        return self._lease.valid
+
+    def _connect_writer(self):
+        if not self._lease.valid:
+            raise NotLeading("the database has not answered for some seconds, and another process may lead by now")
+        connection = connect(self._dsn, WRITER_LOCK_TIMEOUT)
+        take_writers_lock(connection, _lock_of(WRITER_LOCK, self._config), self._lease)
+        return connection
+
 
     def start(self):
         self._writer.start()
         self.client.start()
-        for thread in self._threads:
-            thread.start()
 
     def stop(self, leads):
         """Take down what was started, which may be a part of it, where `start` failed.
@@ -158,7 +198,7 @@ class _Shift:
                 steps.callback(self._stop_client)
 
     def _stop_client(self):
-        self.client.stop(self._health("stopped"))
+        self.client.stop(self._health("stopped") if self._sees_to_all else None)
 
     def _stop_workers(self):
         for thread in filter(threading.Thread.is_alive, self._threads):
@@ -182,6 +222,26 @@ class _Shift:
             raise ThreadEnded("the bridge's MQTT client has ended")
         if "iot_registry" in heard:
             self._reload()
+        if self._is_due("figures", _HEALTH_INTERVAL, now):
+            with self._leader.cursor() as cursor:
+                self._http_counters = read_counters(cursor)
+                self._mailboxes = read_mailboxes(cursor)
+        if self._sees_to_all or self._see_to_all():
+            self._tick_for_all(heard, now)
+
+    def _see_to_all(self):
+        """Take on what one bridge does for all; whether this one does.
+
+        Without a group it is the one that leads. In a group it is whichever comes first, and the lock is its own for as
+        long as its connection lasts.
+        """
+        self._sees_to_all = self._leader_connection.try_lock(BRIDGE_LOCK)
+        if self._sees_to_all:
+            for thread in self._threads:
+                thread.start()
+        return self._sees_to_all
+
+    def _tick_for_all(self, heard, now):
         now = utc_now()
         if self._outbox.busy or self._is_due("outbox", _OUTBOX_INTERVAL, now) or "iot_outbox" in heard:
             self._outbox.publish(self._leader)
@@ -190,9 +250,6 @@ class _Shift:
         listening_since = self.client.receiving_since
         if listening_since and not self.pipeline.outage and self._is_due("liveness", _LIVENESS_INTERVAL, now):
             self._liveness.check(self._leader, now, listening_since)
-        if self._is_due("http counters", _HEALTH_INTERVAL, now):
-            with self._leader.cursor() as cursor:
-                self._http_counters = read_counters(cursor)
         if self.client.connected.is_set() and self._is_due("health", _HEALTH_INTERVAL, now):
             self.client.publish(HEALTH_TOPIC, orjson.dumps(self._health("online")), qos=1, retain=True)
 
@@ -204,6 +261,9 @@ class _Shift:
 
     def _receive(self, message):
         self.pipeline.put(message)
+    def _forget(self, epoch):
+        self.pipeline.forget_delivered_before(epoch)
+
 
     def _reload(self):
         """Take over what changed in the registry; other topics are other subscriptions."""
@@ -239,5 +299,17 @@ class _Shift:
             "waiting": self.pipeline.waiting,
             "database": "lost" if self.pipeline.outage else "connected",
             **self.pipeline.counters.as_dict(),
+            **self._mailboxes,
             "http": self._http_counters,
+
+
+def _lock_of(lock, config):
+    """The lock under which a bridge receives, or writes.
+
+    Those that share a group work at the same time, each with a client id, a session at the broker and locks of its own;
+    two processes with one client id relieve one another there, too.
+    """
+    if not config.bridge_share_group:
+        return lock
+    return lock << 32 | zlib.crc32(config.mqtt_bridge_client_id.encode())
         }

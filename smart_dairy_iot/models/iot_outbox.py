@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError, UserError
 
 _KEEP_SENT = timedelta(days=7)
 
@@ -19,8 +20,14 @@ class IotOutbox(models.Model):
     retain = fields.Boolean(required=True, default=False, readonly=True)
     iot_device_id = fields.Many2one("iot.device", string="Device", ondelete="cascade", readonly=True, index=True)
     state = fields.Selection(
-        [("queued", "Queued"), ("sent", "Sent")], required=True, default="queued", readonly=True, index=True
+        [("queued", "Queued"), ("sent", "Sent"), ("failed", "Failed")],
+        required=True,
+        default="queued",
+        readonly=True,
+        index=True,
+        help="Failed: the broker takes no such message, as one that is too large; it is not tried again by itself",
     )
+    error = fields.Text(readonly=True)
     sent_at = fields.Datetime(readonly=True)
 
     @api.model_create_multi
@@ -30,6 +37,22 @@ class IotOutbox(models.Model):
         self.env.flush_all()
         self.env.cr.execute("NOTIFY iot_outbox")
         return entries
+
+    def action_retry(self):
+        """Have entries that failed published once more, as after the broker's limit was raised.
+
+        :raises AccessError: where the user may not see to the outbox
+        """
+        if not self.env.user.has_group("base.group_system"):
+            raise AccessError(_("Only the system's administrators have entries sent again."))
+        if any(entry.state != "failed" for entry in self):
+            raise UserError(_("Only entries that failed can be sent again."))
+        # Past the ORM, as the bridge: it may be writing other entries of the outbox.
+        self.env.cr.execute(
+            "UPDATE iot_outbox SET state = 'queued', error = NULL WHERE id = ANY(%s) AND state = 'failed'", [self.ids]
+        )
+        self.invalidate_recordset(flush=False)
+        self.env.cr.execute("NOTIFY iot_outbox")
 
     @api.autovacuum
     def _gc_sent(self):

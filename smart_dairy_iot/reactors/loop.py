@@ -4,8 +4,8 @@ import logging
 
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
-from odoo import SUPERUSER_ID, api
-from odoo.modules.registry import Registry
+from ..bridge.database import INBOX_LOCK
+from .transaction import platform_environment
 
 _logger = logging.getLogger(__name__)
 
@@ -35,15 +35,17 @@ class ReactorLoop:
 
     def _process(self):
         """Process one batch in a transaction of its own; whether there may be more."""
-        registry = Registry(self._db_name).check_signaling()
-        if "iot.inbox" not in registry:
-            # The addon is being uninstalled, which the host notices within seconds.
-            return False
         try:
-            with registry.cursor() as cr:
-                # Messages come from devices, not from a user: handlers act for the platform.
-                return api.Environment(cr, SUPERUSER_ID, {})["iot.inbox"].process()
+            with platform_environment(self._db_name, "iot.inbox") as env:
+                return bool(env and _take_turn(env) and env["iot.inbox"].process())
         except (DeadlockDetected, LockNotAvailable, SerializationFailure) as error:
             # Another transaction was first; nothing of the batch is done, and it is still in the inbox.
             _logger.debug("A batch of the inbox is tried again: %s", error)
             return True
+
+
+def _take_turn(env):
+    """Whether no other process is at the inbox: one that was stopped, and overtaken, may be in the middle of a batch,
+    and what comes after that has to wait for it."""
+    env.cr.execute("SELECT pg_try_advisory_xact_lock(%s)", [INBOX_LOCK])
+    return env.cr.fetchone()[0]

@@ -4,13 +4,13 @@ Nothing is kept in memory, so that it does not matter which process runs them, o
 """
 
 import logging
-from contextlib import contextmanager
 
 from psycopg2 import OperationalError
 from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
-from odoo import SUPERUSER_ID, api, fields
-from odoo.modules.registry import Registry
+from odoo import fields
+
+from .transaction import platform_environment
 
 _logger = logging.getLogger(__name__)
 
@@ -72,14 +72,5 @@ class Rounds:
             if record:
                 getattr(record, method)(self._now())
 
-    @contextmanager
     def _environment(self):
-        """An environment in a transaction of its own; None while the addon is being uninstalled, as the host notices
-        within seconds."""
-        registry = Registry(self._db_name).check_signaling()
-        if self.model not in registry:
-            yield None
-            return
-        with registry.cursor() as cr:
-            # No user is behind what is due: whoever began it was entitled to, and the platform carries it on.
-            yield api.Environment(cr, SUPERUSER_ID, {})
+        return platform_environment(self._db_name, self.model)

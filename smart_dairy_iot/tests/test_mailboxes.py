@@ -130,3 +130,16 @@ class TestMailboxes(TransactionCase):
     def test_nothing_is_published_to_a_wildcard(self):
         with self.assertRaises(ValidationError):
             self.env["iot.mqtt.service"].publish("dairy/#", {})
+
+    def test_what_the_broker_would_not_take_is_sent_again_by_an_administrator_of_the_system(self):
+        entry = self.env["iot.mqtt.service"].publish("dairy/HILL/collars/AC-901/config", {"interval": 60})
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE iot_outbox SET state = 'failed', error = 'too large' WHERE id = %s", [entry.id])
+        self.env.invalidate_all()
+        with self.assertRaises(AccessError):
+            entry.with_user(new_test_user(self.env, "iot_admin_y", "smart_dairy_farm.group_farm_admin")).action_retry()
+        system = entry.with_user(new_test_user(self.env, "iot_system_y", "base.group_system"))
+        system.action_retry()
+        self.assertEqual((entry.state, entry.error), ("queued", False))
+        with self.assertRaises(UserError):
+            system.action_retry()

@@ -5,6 +5,7 @@ import json
 import ssl
 import threading
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import paho.mqtt.client as mqtt
@@ -20,7 +21,7 @@ SPECS = (
         "iot.temperature.reading",
         "iot_temperature_reading",
         ("temperature",),
-        (Column("temperature", "double precision", "temperature"),),
+        (Column("temperature", "real", "temperature"),),
         ("temperature", "humidity"),
     ),
     TelemetrySpec(
@@ -51,8 +52,9 @@ class Bench:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else None
 
-    def make_bridge(self):
-        return Bridge(self.dsn, self.dsn["dbname"], self.config, SPECS)
+    def make_bridge(self, **settings):
+        """:param settings: what is to differ from the bench's `Config`"""
+        return Bridge(self.dsn, self.dsn["dbname"], replace(self.config, **settings), SPECS)
 
     @contextlib.contextmanager
     def running(self, bridge, stand_by=False):

@@ -9,27 +9,11 @@ import urllib.request
 import pytest
 
 from bridge_bench import Bench
+from bridge_command import BridgeCommand
 from stack.paths import ROOT
-from stack.service import Service
 from stack.shell import free_port
 
 ADDON = ROOT / "smart_dairy_iot"
-
-
-class BridgeCommand(Service):
-    """`odoo-bin iot_bridge` on the database of an instance that need not run."""
-
-    name = "iot_bridge"
-
-    def __init__(self, instance, *options):
-        super().__init__(instance.directory / "command")
-        self._instance, self._options = instance, options
-
-    def start(self):
-        self._instance.write_conf()
-        command = self._instance.command("iot_bridge", "-d", self._instance.database, *self._options)
-        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
-        return self
 
 
 def prefork(instance):

@@ -4,6 +4,8 @@ import time
 from datetime import datetime
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from smart_dairy_iot.bridge.bulk_client import BulkClient
 from smart_dairy_iot.bridge.client import BrokerClient
@@ -19,6 +21,10 @@ class Flags:
     session_present = True
 
 
+class NewSession:
+    session_present = False
+
+
 @pytest.fixture
 def acknowledged(monkeypatch):
     sent = []
@@ -28,12 +34,23 @@ def acknowledged(monkeypatch):
 
 
 @pytest.fixture
-def client():
-    return BrokerClient(Config(mqtt_use_tls=False), ["dairy/+/collars/+/data"], lambda message: None)
+def forgotten():
+    """The epochs before which what was delivered was to be forgotten."""
+    return []
 
 
-def connect(client):
-    client._client.on_connect(client._client, None, Flags, Code, None)
+def make_client(forget=lambda epoch: None, may_speak=lambda: True, **settings):
+    config = Config(mqtt_use_tls=False, **settings)
+    return BrokerClient(config, ["dairy/+/collars/+/data"], lambda message: None, forget, may_speak)
+
+
+@pytest.fixture
+def client(forgotten):
+    return make_client(forgotten.append)
+
+
+def connect(client, flags=Flags, properties=None):
+    client._client.on_connect(client._client, None, flags, Code, properties)
 
 
 def message(epoch, mid, qos=1):
@@ -87,3 +104,63 @@ def test_messages_without_a_delivery_have_nothing_to_acknowledge(client, acknowl
     connect(client)
     client.acknowledge([message(epoch=1, mid=0, qos=0), message(epoch=0, mid=0, qos=0)])
     assert acknowledged == []
+
+
+def test_what_a_kept_session_delivers_again_is_to_be_forgotten(client, acknowledged, forgotten):
+    connect(client)
+    client._client.on_disconnect(client._client, None, None, Code, None)
+    connect(client)
+    assert forgotten == [1, 3]
+
+
+def test_what_came_is_kept_where_the_broker_has_lost_the_session_and_delivers_nothing_again(
+    client, acknowledged, forgotten
+):
+    connect(client, NewSession)
+    assert forgotten == []
+
+
+def test_a_process_that_may_no_longer_lead_does_not_connect(monkeypatch):
+    attempts = []
+    monkeypatch.setattr(BulkClient, "_create_socket", lambda _client: attempts.append(1))
+    client = make_client(may_speak=lambda: False)
+    client.start()
+    deadline = time.monotonic() + 5
+    while not client._outage_reported and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert client._outage_reported
+    assert client.alive, "it tries again later"
+    client._client.loop_stop()
+    assert attempts == []
+
+
+def test_what_the_broker_does_not_take_is_refused_before_it_costs_the_connection(client, acknowledged):
+    class Properties:
+        MaximumPacketSize = 100
+
+    connect(client, properties=Properties)
+    with pytest.raises(ValueError, match="100 bytes"):
+        client.publish("t", b"x" * 100, 1, False)
+
+
+def test_bridges_of_a_group_share_their_subscriptions_and_leave_no_last_word():
+    client = make_client(bridge_share_group="dairy")
+    assert client._subscriptions == ["$share/dairy/dairy/+/collars/+/data"]
+    assert not client._client._will
+
+
+def test_a_connection_that_is_lost_is_told_from_one_that_never_was(client, acknowledged):
+    assert not client.ever_connected
+    assert client.seconds_without_broker >= 0
+    connect(client)
+    assert (client.ever_connected, client.seconds_without_broker) == (True, 0)
+    client._client.on_disconnect(client._client, None, None, Code, None)
+    assert client.ever_connected
+    assert 0 <= client.seconds_without_broker < 5
+
+
+def test_a_connection_that_swallowed_everything_had_been_lost_before_that_was_found_out(client, acknowledged):
+    connect(client)
+    silent = ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout")
+    client._client.on_disconnect(client._client, None, None, silent, None)
+    assert 6 <= client.seconds_without_broker < 10

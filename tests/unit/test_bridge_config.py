@@ -48,6 +48,8 @@ def test_what_wins_over_the_settings_page_is_told_with_where_it_comes_from():
         ("bridge_batch_size", "0"),
         ("offline_minutes", "0"),
         ("offline_minutes_collar", "-1"),
+        ("bridge_share_group", "dairy/+"),
+        ("bridge_share_group", "dairy"),  # with Mosquitto, which is the default
         ("emqx_api_url", "localhost:18083"),
         ("emqx_api_url", "ftp://localhost/"),
         ("emqx_api_url", "http://[::1"),
@@ -71,6 +73,11 @@ def test_a_value_that_cannot_be_is_an_error_that_names_the_setting(key, text):
 )
 def test_values_at_the_edge_of_what_can_be_are_taken(key, text, value):
     assert getattr(load_config({key: text}, {}, environ={}), key) == value
+
+
+def test_bridges_share_the_load_on_emqx():
+    config = load_config({"bridge_share_group": "dairy", "mqtt_broker_type": "emqx"}, {}, environ={})
+    assert config.bridge_share_group == "dairy"
 
 
 def test_no_password_is_shown_when_a_config_is_printed():

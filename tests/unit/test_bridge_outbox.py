@@ -25,6 +25,10 @@ class Client:
         self.connected = threading.Event()
         self.connected.set()
         self.published = []
+        self.leads = True
+
+    def may_speak(self):
+        return self.leads
 
     def publish(self, topic, _payload, _qos, _retain):
         if not topic:
@@ -43,6 +47,7 @@ class Database:
 
     def __init__(self, **queued):
         self.queued = {int(key[1:]): topic for key, topic in queued.items()}
+        self.failed = {}
 
     def cursor(self):
         return self
@@ -56,9 +61,13 @@ class Database:
         if statement.lstrip().startswith("SELECT"):
             ids, limit = parameters
             self._rows = [(key, topic, "{}", 1, False) for key, topic in self.queued.items() if key not in ids][:limit]
-        elif statement.startswith("UPDATE"):
+        elif "'sent'" in statement:
             for key in parameters[0]:
                 del self.queued[key]
+        elif "'failed'" in statement:
+            error, key = parameters
+            self.failed[key] = error
+            del self.queued[key]
 
     def fetchall(self):
         return self._rows
@@ -95,9 +104,15 @@ def test_an_entry_that_cannot_be_published_does_not_hold_up_the_others(client):
     database, outbox = Database(_1="", _2="b"), Outbox(client)
     outbox.publish(database)
     assert client.topics == ["b"]
-    client.published[0][1].confirmed = True
-    outbox.publish(database)
-    assert list(database.queued) == [1], "it stays queued, for a person to see"
+    assert database.failed == {1: "Invalid topic."}, "it is kept, for a person to see"
+
+
+def test_a_leader_that_may_have_been_overtaken_publishes_nothing(client):
+    client.leads = False
+    database = Database(_1="a")
+    Outbox(client).publish(database)
+    assert client.topics == []
+    assert list(database.queued) == [1]
 
 
 def test_nothing_is_published_while_the_broker_is_away(client):

@@ -2,20 +2,23 @@
 
 import threading
 from concurrent.futures import Future
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 import pytest
 
+from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.decoder import Decoder
 from smart_dairy_iot.bridge.devices import Device, DeviceCache
 from smart_dairy_iot.bridge.messages import STORED, Message, Refused
 from smart_dairy_iot.bridge.pipeline import Pipeline
 from smart_dairy_iot.bridge.topics import TopicPattern, TopicTable
 from smart_dairy_iot.bridge.validation import PayloadValidator
+from smart_dairy_iot.telemetry.retention import retention_by_type
 
 TOPIC = "dairy/F1/collars/AC-1/data"
 NOW = datetime(2026, 3, 1, 6)
+TWO_YEARS = retention_by_type((), Config())
 SCHEMA = '{"type": "object", "properties": {"timestamp": {"type": "string", "format": "date-time"}}}'
 
 
@@ -70,7 +73,7 @@ def acknowledged():
 def pipeline(devices, store, acknowledged):
     """A pipeline whose writer runs until the end of the test."""
     topics = TopicTable([TopicPattern("dairy/{farm_id}/{device_type}/{device_id}/{message_type}", "collar", "data")])
-    decoder = Decoder(topics, PayloadValidator({("collar", "data"): SCHEMA}), devices, timedelta(days=730))
+    decoder = Decoder(topics, PayloadValidator({("collar", "data"): SCHEMA}), devices, TWO_YEARS)
     pipeline = Pipeline(Connection, decoder, store, acknowledged.extend, 100, 0.001, clock=lambda: NOW)
     writer = threading.Thread(target=pipeline.run, daemon=True)
     writer.start()
@@ -128,3 +131,39 @@ def test_whoever_submits_to_a_pipeline_that_has_ended_does_not_wait_for_ever(pip
     pipeline.stop()
     pipeline.writer.join(timeout=5)
     assert pipeline.submit(TOPIC, payload()).cancelled()
+
+
+@pytest.fixture
+def idle(pipeline):
+    """A pipeline whose writer does not run."""
+    pipeline.stop()
+    pipeline.writer.join(timeout=5)
+    pipeline._ended.clear()
+    return pipeline
+
+
+def received(epoch, qos=1):
+    return Message(TOPIC, b"", NOW, epoch=epoch, qos=qos)
+
+
+def test_reconnections_during_an_outage_do_not_add_up_in_memory(idle):
+    for epoch in range(1, 20, 2):
+        idle.forget_delivered_before(epoch)
+        for _number in range(1000):
+            idle.put(received(epoch))
+    assert idle.waiting == 1000
+
+
+def test_what_nobody_delivers_again_is_not_forgotten(idle):
+    own = Message(TOPIC, b"", NOW, future=Future())
+    for message in (received(1), own, received(1, qos=0), received(1)):
+        idle.put(message)
+    idle.forget_delivered_before(3)
+    assert [(message.epoch, message.qos) for message in idle._collect()] == [(0, 0), (1, 0)]
+
+
+def test_a_batch_taken_before_holds_none_that_are_delivered_again(idle):
+    for epoch in (1, 1, 3):
+        idle.put(received(epoch))
+    idle._first_epoch = 3
+    assert [message.epoch for message in idle._collect()] == [3]

@@ -1,0 +1,91 @@
+"""Bridges that share a group work side by side, and one of them sees to what is done once.
+
+The broker here is Mosquitto, which deals the messages out in turn. What EMQX adds, that one device's messages stay with
+one bridge and so in order, is not tested here.
+"""
+
+import contextlib
+
+import pytest
+
+from bridge_bench import Bench
+from mosquitto_users import command
+
+GROUP = "dairy_bridges"
+
+
+@pytest.fixture
+def bench(bed, database, broker):
+    return Bench(bed.postgres.dsn(database), broker)
+
+
+@pytest.fixture
+def make_member(bench):
+    """Makes bridges of the group, each with a user of its own at the broker."""
+    rights = [
+        {"acltype": kind, "topic": topic, "allow": True}
+        for topic in ("dairy/#", f"$share/{GROUP}/dairy/#")
+        for kind in ("publishClientSend", "publishClientReceive", "subscribePattern")
+    ]
+    answers = command(bench.config, {"command": "createRole", "rolename": "group", "acls": rights})
+    assert "error" not in answers[0]
+
+    def make(name):
+        user = {"username": name, "clientid": name, "password": "test-password", "roles": [{"rolename": "group"}]}
+        assert "error" not in command(bench.config, {"command": "createClient", **user})[0]
+        return bench.make_bridge(
+            bridge_share_group=GROUP,
+            mqtt_bridge_username=name,
+            mqtt_bridge_client_id=name,
+            mqtt_bridge_password="test-password",
+        )
+
+    return make
+
+
+def test_both_receive_and_every_reading_is_stored_once(bench, make_member):
+    first, second = make_member("sd_bridge_1"), make_member("sd_bridge_2")
+    sensor = bench.device("TS-1", "temperature")
+    with contextlib.closing(sensor), bench.running(first), bench.running(second):
+        shifts = [bridge._shift for bridge in (first, second)]
+        for number in range(400):
+            sensor.publish(number, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 400)
+        bench.wait_for(
+            lambda: sum(shift.pipeline.counters.stored for shift in shifts) == 400, "both have counted what they stored"
+        )
+        assert all(shift.pipeline.counters.stored > 50 for shift in shifts), "they share the load"
+    assert bench.query("SELECT sum(readings)::int FROM iot_temperature_reading_hourly") == [(400,)]
+
+
+def test_one_of_them_sees_to_the_outbox_and_another_when_it_is_gone(bench, make_member):
+    first, second = make_member("sd_bridge_1"), make_member("sd_bridge_2")
+    sensor = bench.device("TS-1", "temperature")
+    entry = "INSERT INTO iot_outbox (topic, payload, qos, retain, state) VALUES (%s, %s, 1, false, 'queued')"
+    with contextlib.closing(sensor), bench.running(second) as stop_second:
+        bench.wait_for(lambda: second._shift._sees_to_all, "the first to come sees to it")
+        with bench.running(first):
+            for number in range(2):
+                bench.query(entry, f"{sensor.topic}/config", f'{{"interval": {number}}}')
+                bench.query("NOTIFY iot_outbox")
+            bench.wait_for(lambda: len(sensor.received) == 2, "both entries are published")
+            assert [bridge._shift._sees_to_all for bridge in (first, second)] == [False, True]
+            stop_second.set()
+            bench.wait_for(lambda: first._shift._sees_to_all, "the first one sees to it")
+            bench.query(entry, f"{sensor.topic}/config", '{"interval": 2}')
+            bench.wait_for(lambda: len(sensor.received) == 3, "the entry is published")
+    assert sensor.received == [{"interval": number} for number in range(3)]
+
+
+def test_two_processes_with_one_client_id_relieve_one_another_in_a_group_too(bench, make_member):
+    first = make_member("sd_bridge_1")
+    second = bench.make_bridge(
+        bridge_share_group=GROUP,
+        mqtt_bridge_username="sd_bridge_1",
+        mqtt_bridge_client_id="sd_bridge_1",
+        mqtt_bridge_password="test-password",
+    )
+    with bench.running(first) as stop_first, bench.running(second, stand_by=True):
+        assert not second.leadership.leads
+        stop_first.set()
+        bench.wait_for(lambda: second.receiving, "the second takes over")

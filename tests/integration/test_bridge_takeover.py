@@ -1,0 +1,225 @@
+"""Two bridges: whatever becomes of the one that leads, the other takes over within ten seconds, and nothing is lost,
+stored twice, or out of order."""
+
+import contextlib
+import threading
+import time
+
+import psycopg2
+import pytest
+
+from bridge_bench import Bench
+from bridge_command import BridgeCommand
+from faults.wire import Network, Wire
+from smart_dairy_iot.bridge.database import BRIDGE_LOCK, WRITER_LOCK, connect
+from smart_dairy_iot.bridge.leader_connection import OVERDUE, LeaderConnection, NotLeading, take_writers_lock
+
+WITHIN = 10
+"""Seconds."""
+
+
+@pytest.fixture
+def bench(bed, database, broker):
+    return Bench(bed.postgres.dsn(database), broker)
+
+
+@pytest.fixture
+def sensor(bench):
+    publisher = bench.device("TS-1", "temperature")
+    yield publisher
+    publisher.close()
+
+
+class Line:
+    """A process' ways to the database and to the broker."""
+
+    def __init__(self, network, instance, broker):
+        self.database = Wire(network, int(instance.postgres.port))
+        self.broker = Wire(network, int(broker.port))
+
+    def bridge(self, instance, name):
+        return BridgeCommand(
+            instance, f"--db_port={self.database.port}", name=name, settings={"MQTT_BROKER_PORT": self.broker.port}
+        )
+
+
+class Traffic:
+    """A device that publishes a reading and a status, one second later each by its own clock, many times a second."""
+
+    def __init__(self, sensor):
+        self._sensor = sensor
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.published = 0
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc):
+        self._stop.set()
+        self._thread.join(30)
+
+    def _run(self):
+        while not self._stop.wait(0.03):
+            self._sensor.publish(self.published, temperature=4)
+            self._sensor.publish_status(self.published, status="online")
+            self.published += 1
+
+
+def kill(leader, _line):
+    leader.kill()
+
+
+def suspend(leader, _line):
+    leader.suspend()
+
+
+def stall_database(_leader, line):
+    line.database.stall()
+
+
+def cut_database(_leader, line):
+    line.database.cut()
+
+
+def stall_broker(_leader, line):
+    line.broker.stall()
+
+
+def stall_both(_leader, line):
+    line.database.stall()
+    line.broker.stall()
+
+
+def start_again(leader, line):
+    leader.start()
+
+
+def resume(leader, line):
+    leader.resume()
+
+
+def mend(_leader, line):
+    line.database.mend()
+    line.broker.mend()
+
+
+FAULTS = {
+    "killed": (kill, start_again),
+    "stopped": (suspend, resume),
+    "cut off from the database, which does not answer": (stall_database, mend),
+    "cut off from the database, which refuses": (cut_database, mend),
+    "cut off from the broker": (stall_broker, mend),
+    "cut off from both": (stall_both, mend),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_stand_by_takes_over_within_ten_seconds_and_in_order(fault, instance, broker, bench, sensor):
+    strike, heal = FAULTS[fault]
+    with Network() as network, contextlib.ExitStack() as stack:
+        line = Line(network, instance, broker)
+        first = stack.enter_context(line.bridge(instance, "first"))
+        bench.wait_for(first.connected, "the first bridge leads")
+        second = stack.enter_context(BridgeCommand(instance, name="second"))
+        bench.wait_for(lambda: "stands by" in second.log, "the second bridge stands by")
+        with Traffic(sensor) as traffic:
+            bench.wait_for(lambda: bench.count("iot_temperature_reading") > 50, "readings are stored")
+            strike(first, line)
+            struck_at = time.monotonic()
+            bench.wait_for(second.connected, "the second bridge takes over")
+            before = traffic.published
+            bench.wait_for(lambda: stored_up_to(bench) > before, "what is published now is stored")
+            recovered = time.monotonic() - struck_at
+            heal(first, line)
+            bench.wait_for(lambda: first.log.count("stands by"), "the first bridge stands by")
+            before = traffic.published
+            bench.wait_for(lambda: traffic.published > before + 30, "some more is published")
+        print(f"{fault}: taken over after {recovered:.1f} s, {traffic.published} readings")
+        check_everything(bench, traffic.published)
+        assert second.connected() == 1, "who leads stays the one who leads"
+    assert recovered < WITHIN
+
+
+def stored_up_to(bench):
+    return bench.query("SELECT count(*) FROM iot_inbox WHERE kind = 'device_status'")[0][0]
+
+
+def check_everything(bench, published):
+    bench.wait_for_count("iot_temperature_reading", published)
+    assert bench.query("SELECT sum(readings)::int FROM iot_temperature_reading_hourly") == [(published,)]
+    statuses = "SELECT timestamp FROM iot_inbox WHERE kind = 'device_status' ORDER BY id"
+    bench.wait_for(lambda: len(bench.query(statuses)) >= published, "all statuses are in the inbox")
+    stamps = [row[0] for row in bench.query(statuses)]
+    assert len(stamps) == published
+    assert stamps == sorted(stamps), "the inbox has them in the order of the device"
+    bench.wait_for(
+        lambda: bench.query("SELECT DISTINCT state FROM iot_inbox") == [("done",)], "the reactors have seen to them"
+    )
+    assert bench.count("iot_dead_letter") == 0
+
+
+@pytest.fixture
+def member(bench):
+    with contextlib.ExitStack() as stack:
+
+        def make():
+            return stack.enter_context(contextlib.closing(LeaderConnection(bench.dsn, BRIDGE_LOCK, "bridge")))
+
+        yield make
+
+
+def test_a_leader_that_says_nothing_for_some_seconds_is_overtaken_and_knows_it_before(bench, member):
+    leader, other = member(), member()
+    assert leader.try_to_lead()
+    began = time.monotonic()
+    overtaken = other.try_to_lead()
+    assert not overtaken
+    assert leader.lease.valid
+    while not other.try_to_lead():
+        assert time.monotonic() < began + 2 * OVERDUE
+        time.sleep(0.1)
+    assert time.monotonic() >= began + OVERDUE - 0.5
+    assert not leader.lease.valid, "its lease had run out"
+    with pytest.raises(psycopg2.OperationalError):
+        leader.heard(timeout=0)
+
+
+def test_a_leader_that_beats_is_not_overtaken_nor_is_one_whose_statement_takes_long(member):
+    leader, other = member(), member()
+    assert leader.try_to_lead()
+    deadline = time.monotonic() + OVERDUE + 1.5
+    while time.monotonic() < deadline:
+        leader.heard(timeout=0.2)
+        assert not other.try_to_lead()
+    with leader.connection.cursor() as cursor:
+        busy = threading.Thread(target=cursor.execute, args=("SELECT pg_sleep(%s)", [OVERDUE + 2]))
+        busy.start()
+        while busy.is_alive():
+            assert not other.try_to_lead()
+            time.sleep(0.1)
+    leader.heard(timeout=0)
+
+
+def test_a_leader_sees_who_stands_by(member):
+    leader = member()
+    assert leader.try_to_lead()
+    assert not leader.somebody_stands_by()
+    assert not member().try_to_lead()
+    assert leader.somebody_stands_by()
+
+
+def test_what_a_former_leaders_writer_had_not_committed_is_rolled_back_and_it_cannot_begin_again(bench, member):
+    leader, other = member(), member()
+    assert leader.try_to_lead()
+    with contextlib.closing(connect(bench.dsn)) as writer, writer.cursor() as cursor:
+        take_writers_lock(writer, WRITER_LOCK, leader.lease)
+        cursor.execute("UPDATE farm_location SET name = 'overtaken'")
+        bench.wait_for(other.try_to_lead, "the other one leads")
+        other.end_holders(WRITER_LOCK)
+        with pytest.raises(psycopg2.OperationalError):
+            writer.commit()
+    assert bench.query("SELECT count(*) FROM farm_location WHERE name = 'overtaken'") == [(0,)]
+    with contextlib.closing(connect(bench.dsn)) as again, pytest.raises(NotLeading):
+        take_writers_lock(again, WRITER_LOCK, leader.lease)

@@ -1,0 +1,56 @@
+"""Figures of several databases stand under one family each, or Prometheus takes none of them."""
+
+import re
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import generate_latest
+
+from smart_dairy_iot.bridge.messages import Counters
+from smart_dairy_iot.bridge.metrics import BridgeMetrics, Figures
+
+MAILBOXES = {
+    "inbox": {"new": 3, "retrying": 2, "failed": 1, "lag_seconds": 7.5},
+    "outbox": {"queued": 4, "failed": 0, "lag_seconds": 0.5},
+}
+
+
+@pytest.fixture
+def text():
+    pipeline = SimpleNamespace(counters=Counters(received=5, stored=4, duplicates=1), waiting=6)
+    sources = [
+        BridgeMetrics(name, pipeline, lambda: {"received": 2, "stored": 2}, lambda: MAILBOXES)
+        for name in ("one", "two")
+    ]
+    sources.append(Figures("one", lambda: [("smart_dairy_leads", ["IoT bridge"], 1)]))
+    yield generate_latest().decode()
+    for source in sources:
+        source.close()
+
+
+def test_two_databases_share_the_families(text):
+    announced = Counter(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    assert {name for name in announced if name.startswith("smart_dairy")}
+    assert set(announced.values()) == {1}
+    for name in ("one", "two"):
+        assert f'smart_dairy_messages_total{{database="{name}",outcome="stored"}} 4.0' in text
+
+
+def test_the_mailboxes_lag_is_told(text):
+    assert 'smart_dairy_inbox_lag_seconds{database="one"} 7.5' in text
+    assert 'smart_dairy_inbox_messages{database="one",state="retrying"} 2.0' in text
+    assert 'smart_dairy_outbox_entries{database="one",state="queued"} 4.0' in text
+
+
+def test_who_leads_is_told(text):
+    assert 'smart_dairy_leads{database="one",role="IoT bridge"} 1.0' in text
+
+
+def test_what_is_closed_is_told_no_more(text):
+    assert 'database="one"' in text
+    assert 'database="two"' in text
+    source = Figures("three", lambda: [("smart_dairy_leads", ["IoT bridge"], 0)])
+    assert 'database="three"' in generate_latest().decode()
+    source.close()
+    assert 'database="three"' not in generate_latest().decode()
