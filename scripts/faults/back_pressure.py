@@ -17,10 +17,7 @@ def hold_back(scene: Scene, seconds: float) -> dict:
 
     :return: {"stopped_s", "published", "stored", "lost", "memory_mb", "growth_mb", "recovery_s", "complaints"}
     """
-    scene.stop_bridges()
-    scene.broker.stop()
-    scene.broker.saving = _SAVING
-    scene.broker.start()
+    scene.restart_broker(_SAVING)
     scene.ensure_bridges(1)
     with scene.loaded(RATE):
         before = scene.bridge.memory_mb()

@@ -23,7 +23,7 @@ def measure_broker_loss(scene: Scene, saving: tuple[str, int], away: bool, times
     :return: {"saving", "bridge", "runs", "rate", "acknowledged", "lost", "most_lost", "complaints"}: messages that the
         broker acknowledged a second before it was killed, messages in all, those lost in all and by the worst kill
     """
-    _use(scene, saving)
+    scene.restart_broker(saving)
     rng = random.Random(f"{seed}/{saving}/{away}")
     rates, acknowledged, lost, complaints = [], 0, [], []
     for number in range(times):
@@ -49,13 +49,6 @@ def _seconds(rng, saving, hurry):
     unit, number = saving
     longest = number if unit == "seconds" and not hurry else _LONGEST
     return rng.uniform(_SHORTEST, longest)
-
-
-def _use(scene, saving):
-    scene.stop_bridges()
-    scene.broker.stop()
-    scene.broker.saving = saving
-    scene.broker.start()
 
 
 def _kill_once(scene, away, seconds):

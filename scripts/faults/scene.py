@@ -103,6 +103,12 @@ class Scene:
         for bridge in self.bridges:
             bridge.stop()
 
+    def restart_broker(self, saving: tuple[str, int]) -> None:
+        """Have a broker that saves in this way, whole at first."""
+        self.broker.stop()
+        self.broker.saving = saving
+        self.broker.start()
+
     def pick_up(self) -> None:
         """Have the servers run, and no bridge, however a fault has left them."""
         for bridge in self.bridges:

@@ -72,7 +72,8 @@ def _try(scene: Scene, fault: Fault, seed: str) -> Outcome:
     except StackError as error:
         # The parts are as the fault left them: the next trial shall not suffer for this one.
         scene.pick_up()
-        return Outcome(seed, _counts(None), recovery, [str(error)])
+        say(f"{seed}: {error}")
+        return Outcome(seed, _counts(None), recovery, [str(error).splitlines()[0]])
     complaints = account.complaints(fault.broker_may_lose)
     if placed.keys() != account.dead_letters and fault.poisoned:
         complaints.append(f"dead letters are {sorted(account.dead_letters)}, not {sorted(placed)}")
