@@ -106,15 +106,17 @@ class PostgresCluster(Service, Postgres):
     """A cluster of our own under ``directory``, made on the first start.
 
     ``durable=False`` leaves out fsync: for tests. A killed server loses nothing by that, only a power cut would.
+    ``timescaledb=False`` is a server without it, as far as a database can tell. Either may change from start to start.
     """
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": ends the sessions
 
-    def __init__(self, directory: Path, bin_dir: Path, port: int, durable: bool = True):
+    def __init__(self, directory: Path, bin_dir: Path, port: int, durable: bool = True, timescaledb: bool = True):
         Service.__init__(self, directory)
         self.data = self.directory / "data"
         self.durable = durable
+        self.timescaledb = timescaledb
         secret_file = self.directory / "credentials.json"
         if not secret_file.exists():
             write_private(secret_file, json.dumps({"superuser": new_secret(), OWNER: new_secret()}))
@@ -180,10 +182,6 @@ class PostgresCluster(Service, Postgres):
             "listen_addresses": "'127.0.0.1'",
             "port": self.port,
             "unix_socket_directories": "''",
-            "shared_preload_libraries": "'timescaledb'",
-            "timescaledb.telemetry_level": "off",
-            # The Apache edition's only job fails there anyway, and a worker in a database blocks its being copied.
-            "timescaledb.max_background_workers": 0,
             "jit": "off",
             "shared_buffers": "256MB",
             "max_connections": 200,
@@ -193,6 +191,13 @@ class PostgresCluster(Service, Postgres):
             "fsync": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
         }
+        if self.timescaledb:
+            settings |= {
+                "shared_preload_libraries": "'timescaledb'",
+                "timescaledb.telemetry_level": "off",
+                # The Apache edition's only job fails there anyway, and a worker in a database blocks its being copied.
+                "timescaledb.max_background_workers": 0,
+            }
         text = "".join(f"{name} = {value}\n" for name, value in settings.items())
         (self.data / "postgresql.auto.conf").write_text(text)
 
@@ -210,7 +215,9 @@ def find_binaries(environment: Environment) -> Path:
     return next(iter(ensure_prefix(environment).glob("usr/lib/postgresql/*/bin")))
 
 
-def open_postgres(directory: Path, environment: Environment, port: int, durable: bool = True) -> Postgres:
+def open_postgres(
+    directory: Path, environment: Environment, port: int, durable: bool = True, timescaledb: bool = True
+) -> Postgres:
     """The server to use: PGHOST's where it is set, else a cluster of our own under ``directory``. Not started yet."""
     bin_dir = find_binaries(environment)
     if os.environ.get("PGHOST"):
@@ -218,4 +225,4 @@ def open_postgres(directory: Path, environment: Environment, port: int, durable:
         return Postgres(
             bin_dir, env["PGHOST"], int(env.get("PGPORT", 5432)), env.get("PGUSER", OWNER), env.get("PGPASSWORD", "")
         )
-    return PostgresCluster(directory, bin_dir, port, durable)
+    return PostgresCluster(directory, bin_dir, port, durable, timescaledb)

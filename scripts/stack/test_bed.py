@@ -129,11 +129,12 @@ class TestBed:
 
 @contextlib.contextmanager
 def open_test_bed(
-    odoo: Odoo, environment: Environment, addons: list[str], port_to: Path | None = None
+    odoo: Odoo, environment: Environment, addons: list[str], port_to: Path | None = None, timescaledb: bool = True
 ) -> Iterator[TestBed]:
     """A test bed for ``addons`` whose server runs and has the database ``standard``; all of it is gone afterwards.
 
-    ``port_to`` is where the port to 19.0 is written, by default a folder of the run's own.
+    ``port_to`` is where the port to 19.0 is written, by default a folder of the run's own. ``timescaledb=False`` is a
+    server without it.
     """
     directory = LOCAL / "test" / f"{odoo.series}-{os.getpid()}"
     shutil.rmtree(directory, ignore_errors=True)
@@ -144,7 +145,7 @@ def open_test_bed(
         own_server = not os.environ.get("PGHOST")
         if own_server:
             _copy_tree(_prepared(odoo, environment), directory)
-        postgres = open_postgres(directory / "postgres", environment, free_port(), durable=False).start()
+        postgres = open_postgres(directory / "postgres", environment, free_port(), False, timescaledb).start()
         bed = TestBed(odoo, environment, directory, postgres, addons_root, bridge)
         already_there = [] if own_server else postgres.databases()
         try:

@@ -3,7 +3,8 @@
 import psycopg2
 from psycopg2.errors import ProgramLimitExceeded, StatementTooComplex
 
-from .messages import Refused
+from ..telemetry.partitions import make_room
+from .messages import Accepted, Refused
 
 # What the database refuses because of the data, however often it is tried. All its other errors pass.
 _REFUSED_DATA = (psycopg2.DataError, psycopg2.IntegrityError, ProgramLimitExceeded, StatementTooComplex)
@@ -39,6 +40,8 @@ class BatchWriter:
                 if isinstance(error, psycopg2.Error) and not isinstance(error, _REFUSED_DATA):
                     raise
                 connection.rollback()
+                if make_room(connection, error, [item.timestamp for item in results if isinstance(item, Accepted)]):
+                    continue
                 if len(results) > 1:
                     groups[:1] = _halves(results)
                     continue

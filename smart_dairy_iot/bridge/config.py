@@ -32,7 +32,7 @@ RANGES = {
     "api_max_body_kb": (1, 128 * 1024),
     "api_audit_days": (1, 365 * 100),
 }
-"""The least and the most that a number can be; where a type of device has a number of its own, 0 is good too."""
+"""The least and the most that a number can be; where a type of device or reading has one of its own, 0 is good."""
 
 _SHARE_GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 URLS = ("emqx_api_url",)
@@ -46,7 +46,7 @@ class ConfigError(ValueError):
 class Config:
     """Every setting with its default. Intervals in the unit that the name says; a port of 0 means none.
 
-    An `offline_minutes_…` of 0 stands for the general one.
+    An `offline_minutes_…` or a `telemetry_retention_days_…` of 0 stands for the general one.
     """
 
     mqtt_broker_type: str = "mosquitto"
@@ -87,6 +87,11 @@ class Config:
     offline_minutes_waterer: int = 0
     offline_minutes_environmental: int = 0
     telemetry_retention_days: int = 730
+    telemetry_retention_days_milk_production_realtime: int = 0
+    telemetry_retention_days_iot_temperature_reading: int = 0
+    telemetry_retention_days_iot_activity_reading: int = 0
+    telemetry_retention_days_iot_feeding_event: int = 0
+    telemetry_retention_days_iot_environment_reading: int = 0
     dead_letters_per_hour: int = 100
     dead_letter_retention_days: int = 90
     metrics_port: int = 0
@@ -98,6 +103,10 @@ class Config:
     def offline_minutes_of(self, device_type):
         """After how many minutes of silence a device of this type counts as offline."""
         return getattr(self, f"offline_minutes_{device_type}") or self.offline_minutes
+
+    def retention_days_of(self, table):
+        """For how many days the readings in a table are kept; that of an addon's own has the general number."""
+        return getattr(self, f"telemetry_retention_days_{table}", 0) or self.telemetry_retention_days
 
     def __repr__(self):
         # The passwords must not get into a log with the rest.
@@ -153,8 +162,9 @@ def find_overrides(file_section, environ=os.environ):
 
 def value_range(name):
     """(least, most) of a number, or None where it has no bounds."""
-    if name.startswith("offline_minutes_"):
-        return 0, RANGES["offline_minutes"][1]
+    for general in ("offline_minutes", "telemetry_retention_days"):
+        if name.startswith(f"{general}_"):
+            return 0, RANGES[general][1]
     return RANGES.get(name)
 
 

@@ -21,7 +21,7 @@ class Decoder:
     :param topics: `TopicTable`
     :param validator: `PayloadValidator`
     :param devices: `DeviceCache`
-    :param retention: timedelta; an older reading would be dropped at once, so it is refused
+    :param retention: callable(device type) -> timedelta; an older reading would be dropped at once, so it is refused
     """
 
     def __init__(self, topics, validator, devices, retention):
@@ -64,16 +64,16 @@ class Decoder:
             timestamp = parse_timestamp(payload["timestamp"])
         except ValueError as error:
             return Refused(message, "schema", f"timestamp: {error}", device)
-        detail = self._clock_error(timestamp, message.received_at)
+        detail = self._clock_error(timestamp, message.received_at, self.retention(device.device_type))
         if detail:
             return Refused(message, "clock", detail, device)
         return Accepted(message, device, route.message_type, timestamp, payload.get("channel", 0), payload)
 
-    def _clock_error(self, timestamp, received_at):
+    def _clock_error(self, timestamp, received_at, retention):
         if timestamp > received_at + CLOCK_TOLERANCE:
             return f"{_utc(timestamp)} is more than five minutes ahead of {_utc(received_at)}"
-        if timestamp < received_at - self.retention:
-            return f"{_utc(timestamp)} is older than telemetry is kept ({self.retention.days} days)"
+        if timestamp < received_at - retention:
+            return f"{_utc(timestamp)} is older than telemetry is kept ({retention.days} days)"
         return None
 
 

@@ -68,7 +68,7 @@ class Ingestion:
 
     :param dsn: dict of keyword arguments of `psycopg2.connect`
     :param store: `Store`
-    :param retention: timedelta, see `Decoder`
+    :param retention: callable(device type) -> timedelta, see `Decoder`
     :param connect: callable like `database.connect`
     """
 

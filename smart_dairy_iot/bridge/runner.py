@@ -19,6 +19,7 @@ from datetime import timedelta
 
 import orjson
 
+from ..telemetry.retention import retention_by_type
 from .client import BrokerClient
 from .contract import payload_validator, read_topics, topic_table
 from .database import BRIDGE_LOCK, WRITER_LOCK, WRITER_LOCK_TIMEOUT, connect
@@ -144,9 +145,7 @@ class _Shift:
             self._http_counters = read_counters(cursor)
         self._topic_rows = rows
             self._mailboxes = read_mailboxes(cursor)
-        decoder = Decoder(
-            topic_table(rows), payload_validator(rows), self._devices, timedelta(days=config.telemetry_retention_days)
-        )
+        decoder = Decoder(topic_table(rows), payload_validator(rows), self._devices, retention_by_type(specs, config))
         self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive)
         self.pipeline = Pipeline(
             self._connect_writer,

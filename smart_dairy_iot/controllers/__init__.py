@@ -4,3 +4,4 @@ from . import crl
 from . import device_import
 from . import emqx_webhook
 from . import labels
+from . import telemetry_export

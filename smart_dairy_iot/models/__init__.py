@@ -2,6 +2,8 @@ from . import iot_settings
 from . import iot_registry_mixin
 from . import iot_farm_shared_mixin
 from . import iot_telemetry_mixin
+from . import iot_telemetry_store
+from . import iot_telemetry_export
 from . import iot_topic_hierarchy
 from . import iot_topic_schema
 from . import iot_device
@@ -58,13 +60,14 @@ from . import iot_event_reactors
 from . import iot_alert
 from . import iot_alert_publication
 from . import iot_aggregate
-from . import farm_location
-from . import iot_live
 from . import iot_data_quality
 from . import iot_device_data_quality
 from . import iot_energy_consumption
+from . import farm_location
+from . import iot_live
 from . import iot_api_request
 from . import iot_api_idempotency
 from . import ir_http
 from . import ir_websocket
 from . import res_config_settings
+from . import res_config_settings_store

@@ -34,8 +34,9 @@ class IotActivityReading(models.Model):
     lying_time_minutes = fields.Integer(string="Lying (min)", readonly=True)
     standing_time_minutes = fields.Integer(string="Standing (min)", readonly=True)
     steps = fields.Integer(readonly=True)
-    latitude = fields.Float(readonly=True, group_operator=False)
-    longitude = fields.Float(readonly=True, group_operator=False)
+    # A centimetre, which is more than a collar knows, and less than a `real` could tell.
+    latitude = fields.Float(readonly=True, group_operator=False, digits=(10, 7))
+    longitude = fields.Float(readonly=True, group_operator=False, digits=(10, 7))
     zone = fields.Char(readonly=True)
     temperature = fields.Float(string="Temperature (°C)", readonly=True, group_operator="avg")
     heart_rate = fields.Integer(string="Heart Rate (1/min)", readonly=True, group_operator="avg")

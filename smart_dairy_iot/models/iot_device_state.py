@@ -5,6 +5,8 @@ They are kept apart from `iot.device`, so that a user's edit and the bridge neve
 
 from odoo import fields, models
 
+from ..telemetry.tables import set_fill_factor
+
 _TABLE = """
     CREATE TABLE IF NOT EXISTS iot_device_state (
         iot_device_id integer PRIMARY KEY,
@@ -53,3 +55,5 @@ class IotDeviceState(models.Model):
         self.env.cr.execute(_TABLE)
         # Of a table that is there already the statement above adds no column.
         self.env.cr.execute("ALTER TABLE iot_device_state ADD COLUMN IF NOT EXISTS config_version integer")
+        # The bridge updates rows with every batch.
+        set_fill_factor(self.env.cr, self._table)

@@ -1,12 +1,11 @@
 """What comes over HTTP: the way into the store for the web's processes, and how much has come."""
 
-from datetime import timedelta
-
 from odoo import api, fields, models, tools
 
 from ..bridge.ingestion import Ingestion
 from ..bridge.store import Store
 from ..dsn import connection_parameters
+from ..telemetry.retention import retention_by_type
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS iot_ingestion_counter (
@@ -26,9 +25,9 @@ class IotIngestion(models.AbstractModel):
     def _ingestion(self):
         """The `Ingestion` of this database; Odoo forgets it when models or settings change, and it is made anew."""
         config = self.env["iot.settings"]._get_config()
-        store = Store(self.env["iot.settings"]._telemetry_specs(), config.dead_letters_per_hour)
-        retention = timedelta(days=config.telemetry_retention_days)
-        return Ingestion(connection_parameters(self.env.cr.dbname), store, retention)
+        specs = self.env["iot.settings"]._telemetry_specs()
+        store = Store(specs, config.dead_letters_per_hour)
+        return Ingestion(connection_parameters(self.env.cr.dbname), store, retention_by_type(specs, config))
 
 
 class IotIngestionCounter(models.Model):

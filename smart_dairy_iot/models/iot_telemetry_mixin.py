@@ -12,13 +12,15 @@ ENERGY_COLUMN = "energy_wh"
 # How a field is kept in a telemetry table. Times are UTC without zone, as everywhere in Odoo. Seven digits are more than
 # sensors have, and take half the room, compressed even less.
 _PG_TYPES = {
-    "float": "double precision",
+    "float": "real",
     "integer": "integer",
     "boolean": "boolean",
     "char": "text",
     "selection": "text",
     "many2one": "integer",
 }
+
+_REAL_DIGITS = 7
 
 
 class IotTelemetryMixin(models.AbstractModel):
@@ -41,10 +43,10 @@ class IotTelemetryMixin(models.AbstractModel):
     _payload = {ENERGY_COLUMN: "energy_wh"}
     #: Fields whose count, sum, least and greatest value are kept per hour and day; those of the mixin are, too.
     _rollup_columns = ()
-    #: Kind under which new readings go to the inbox too, if they are business.
-    _inbox_kind = None
     #: Those of them that never stay the same for hours while the sensor works, see `iot.data.quality`.
     _varying_columns = ()
+    #: Kind under which new readings go to the inbox too, if they are business.
+    _inbox_kind = None
 
     iot_device_id = fields.Many2one("iot.device", string="Device", readonly=True)
     timestamp = fields.Datetime(readonly=True, help="When the device took the reading, by its own clock")
@@ -54,11 +56,11 @@ class IotTelemetryMixin(models.AbstractModel):
     farm_id = fields.Many2one("farm.location", readonly=True)
     in_maintenance = fields.Boolean(readonly=True, help="The device was in maintenance: no alert comes of this reading")
     received_at = fields.Datetime(readonly=True, help="When the platform received the reading")
-
-    @api.model
     energy_wh = fields.Float(
         string="Energy (Wh)", readonly=True, help="What the device used since its previous message, if it tells"
     )
+
+    @api.model
     def _telemetry_spec(self):
         """The `TelemetrySpec` of this model."""
         return TelemetrySpec(
@@ -66,12 +68,18 @@ class IotTelemetryMixin(models.AbstractModel):
             table=self._table,
             device_types=tuple(self._device_types),
             columns=tuple(
-                Column(name, _PG_TYPES[self._fields[name].type], path) for name, path in self._whole_payload().items()
+                Column(name, self._pg_type(self._fields[name]), path) for name, path in self._whole_payload().items()
             ),
             rollup_columns=(*self._rollup_columns, ENERGY_COLUMN),
             varying_columns=tuple(self._varying_columns),
             inbox_kind=self._inbox_kind,
         )
+
+    @api.model
+    def _pg_type(self, field):
+        """The PostgreSQL type of a field's column; a float that names more digits than a `real` has gets them."""
+        digits = field.type == "float" and field.get_digits(self.env)
+        return "double precision" if digits and digits[0] > _REAL_DIGITS else _PG_TYPES[field.type]
 
     @api.model
     def _whole_payload(self):

@@ -4,7 +4,6 @@ A device's own topics, its rights at the broker and what the bridge subscribes t
 """
 
 import re
-from datetime import timedelta
 from itertools import combinations
 
 from odoo import _, api, fields, models
@@ -14,6 +13,7 @@ from ..bridge.contract import payload_validator, read_topics, topic_table
 from ..bridge.decoder import Decoder
 from ..bridge.devices import DeviceCache
 from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_SUBSCRIBES, DEVICE_TYPE_PATHS, HEALTH_TOPIC, ROOT, TopicPattern
+from ..telemetry.retention import retention_by_type
 
 DEVICE_TYPES = [
     ("milk_meter", "Milk Meter"),
@@ -215,7 +215,8 @@ class IotTopicHierarchy(models.Model):
         rows = read_topics(self.env.cr)
         devices = DeviceCache()
         devices.refresh(self.env.cr, device_ids)
-        retention = timedelta(days=self.env["iot.settings"]._get_config().telemetry_retention_days)
+        settings = self.env["iot.settings"]
+        retention = retention_by_type(settings._telemetry_specs(), settings._get_config())
         return Decoder(topic_table(rows), payload_validator(rows), devices, retention)
 
     def _with_devices_following(self, change):

@@ -22,6 +22,13 @@ PASSWORDS = (
     "emqx_webhook_password",
 )
 DEVICE_ID_PATTERNS = tuple(f"device_id_pattern_{device_type}" for device_type in DEVICE_TYPE_PATHS)
+TELEMETRY_TABLES = (
+    "milk_production_realtime",
+    "iot_temperature_reading",
+    "iot_activity_reading",
+    "iot_feeding_event",
+    "iot_environment_reading",
+)
 NUMBERS = (
     "mqtt_broker_port",
     "mqtt_device_port",
@@ -40,6 +47,7 @@ NUMBERS = (
     "api_audit_days",
     "offline_minutes",
     *(f"offline_minutes_{device_type}" for device_type in DEVICE_TYPE_PATHS),
+    *(f"telemetry_retention_days_{table}" for table in TELEMETRY_TABLES),
 )
 ZERO_MEANS_ZERO = ("password_grace_hours",)
 """Numbers of which Odoo must not take 0 for "not set"."""
@@ -59,6 +67,10 @@ def _password(string):
 
 def _offline_minutes(device_type, string):
     return _number(f"offline_minutes_{device_type}", string=string)
+
+
+def _retention(table, string):
+    return _number(f"telemetry_retention_days_{table}", string=string)
 
 
 def _id_pattern(device_type):
@@ -115,6 +127,13 @@ class ResConfigSettings(models.TransientModel):
     api_max_body_kb = _number("api_max_body_kb", string="Largest API Request")
     api_audit_days = _number("api_audit_days", string="Keep API Requests")
     telemetry_retention_days = _number("telemetry_retention_days", string="Keep Readings")
+    telemetry_retention_days_milk_production_realtime = _retention(
+        "milk_production_realtime", "Keep Readings of Milk Meters"
+    )
+    telemetry_retention_days_iot_temperature_reading = _retention("iot_temperature_reading", "Keep Temperatures")
+    telemetry_retention_days_iot_activity_reading = _retention("iot_activity_reading", "Keep Activity")
+    telemetry_retention_days_iot_feeding_event = _retention("iot_feeding_event", "Keep Feeding")
+    telemetry_retention_days_iot_environment_reading = _retention("iot_environment_reading", "Keep Environment")
     dead_letters_per_hour = _number("dead_letters_per_hour", string="Dead Letters Stored per Hour")
     dead_letter_retention_days = _number("dead_letter_retention_days", string="Keep Dead Letters")
 

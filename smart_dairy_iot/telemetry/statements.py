@@ -51,7 +51,7 @@ def _rollup(spec, period):
         unit=sql.Literal(ROLLUP_PERIODS[period]),
         names=sql.SQL(", ").join(sql.Identifier(name) for name, _type in rollup_columns(spec)),
         sums=sql.SQL(", ").join(
-            sql.SQL("{}({})").format(sql.SQL(part), sql.Identifier(name))
+            sql.SQL(_part(spec, name, part)).format(sql.Identifier(name))
             for name in spec.rollup_columns
             for part in ("count", "sum", "min", "max")
         ),
@@ -59,6 +59,12 @@ def _rollup(spec, period):
             _merge(name, part) for name in spec.rollup_columns for part in ("count", "sum", "min", "max")
         ),
     )
+
+
+def _part(spec, name, part):
+    is_real = any(column.name == name and column.pg_type == "real" for column in spec.columns)
+    # A `real` is 4.2 only as long as it is one: as its text it becomes the same number in more digits.
+    return "sum({}::text::double precision)" if (part, is_real) == ("sum", True) else part + "({})"
 
 
 # How two summaries become one; `least` and `greatest` pass over NULL, the others must be told to: a sum of no values is

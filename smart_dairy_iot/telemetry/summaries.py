@@ -12,8 +12,12 @@ _MERGES = {
     "min": "min({})",
     "max": "max({})",
 }
-#: The same of readings.
-_OF_READINGS = {**_MERGES, "count": "count({})"}
+#: The same of readings; a `real` is turned into a double precision by its text, as when it was summed up.
+_OF_READINGS = {
+    **_MERGES,
+    "count": "count({})",
+    "sum": "sum(least(greatest({}::text::float8, -1e300::float8), 1e300::float8))",
+}
 
 
 def summaries(cr, specs, period, begin, end):

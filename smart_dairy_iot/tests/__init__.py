@@ -42,6 +42,8 @@ from . import test_registry
 from . import test_replace_device
 from . import test_screens
 from . import test_settings
+from . import test_store_levels
 from . import test_telemetry
+from . import test_telemetry_export
 from . import test_topic_screens
 from . import test_topics

@@ -149,7 +149,7 @@ class TestAggregates(IotCase):
     def test_nonsense_that_one_farm_measures_does_not_keep_the_others_hours_back(self):
         second = self.new_device("TS-803")
         for sensor in (self.sensor, second):
-            self.measure(sensor, HOUR, temperature=1.7e308)
+            self.measure(sensor, HOUR, temperature=3.4e38)
         self.measure(self.there, HOUR, temperature=10)
         published = dict(self.publish())
         there = published["dairy/VALLEY/aggregated/hourly"]["device_types"]["temperature"]["values"]["temperature"]

@@ -7,18 +7,20 @@ good credentials, and whoever is outside the dairy, gets the same everywhere.
 import re
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
 from unittest.mock import patch
 
 from odoo.tests import new_test_user, tagged
 
+from ..bridge.config import Config
 from ..bridge.ingestion import Ingestion
 from ..bridge.store import Store
 from ..controllers.api.dispatcher import PREFIX
 from ..controllers.api.operations import ENDPOINTS
+from ..telemetry.retention import retention_by_type
 from .api import ApiCase
 from .shared_connection import SharedConnection
 
+TWO_YEARS = retention_by_type((), Config())
 PASSWORD = "the device's own, of the test"
 PUBLIC = ("openapi_document", "openapi_page")
 
@@ -115,7 +117,7 @@ class TestApiAuthorisation(ApiCase):
         self.numbers = iter(range(1000))
         self.now = self.env.cr.now()
         store = Store(self.env["iot.settings"]._telemetry_specs())
-        ingestion = Ingestion({}, store, timedelta(days=730), connect=lambda *_arguments: SharedConnection(self.env.cr))
+        ingestion = Ingestion({}, store, TWO_YEARS, connect=lambda *_arguments: SharedConnection(self.env.cr))
         self.startPatcher(patch.object(type(self.env["iot.ingestion"]), "_ingestion", lambda _model: ingestion))
 
     def fresh(self, farm, state="active"):

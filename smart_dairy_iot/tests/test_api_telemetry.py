@@ -9,12 +9,15 @@ import psycopg2
 from odoo import fields
 from odoo.tests import tagged
 
+from ..bridge.config import Config
 from ..bridge.ingestion import Ingestion, IngestionUnavailable
 from ..bridge.store import Store
+from ..telemetry.retention import retention_by_type
 from .api import ApiCase
 from .shared_connection import SharedConnection
 
 PATH = "/devices/T-1/telemetry"
+TWO_YEARS = retention_by_type((), Config())
 
 
 @tagged("post_install", "-at_install")
@@ -25,7 +28,7 @@ class TestApiTelemetry(ApiCase):
         self.own = self.basic(self.device, self.provision(self.device))
         self.now = fields.Datetime.now()
         store = Store(self.env["iot.settings"]._telemetry_specs())
-        ingestion = Ingestion({}, store, timedelta(days=730), connect=lambda *_arguments: SharedConnection(self.env.cr))
+        ingestion = Ingestion({}, store, TWO_YEARS, connect=lambda *_arguments: SharedConnection(self.env.cr))
         self.startPatcher(patch.object(type(self.env["iot.ingestion"]), "_ingestion", lambda _model: ingestion))
 
     def message(self, seconds=0, **values):
@@ -153,7 +156,7 @@ class TestApiTelemetry(ApiCase):
     def test_what_the_database_says_is_not_told_to_whoever_sends(self):
         said = 'connection to server at "db.example" failed: password authentication failed for user "odoo"'
         connect = Mock(side_effect=psycopg2.OperationalError(said))
-        dead = Ingestion({}, Store(()), timedelta(days=1), connect=connect)
+        dead = Ingestion({}, Store(()), TWO_YEARS, connect=connect)
         with patch.object(type(self.env["iot.ingestion"]), "_ingestion", lambda _model: dead):
             response = self.send(self.message())
         self.assertError(response, 503, "unavailable")

@@ -7,4 +7,5 @@ from . import iot_device_replace_wizard
 from . import iot_device_template_wizard
 from . import iot_certificate_authority_wizard
 from . import iot_device_certificate_wizard
+from . import iot_telemetry_export_wizard
 from . import iot_topic_schema_trial

@@ -13,6 +13,7 @@ import pytest
 from bridge_bench import SPECS, Bench
 from smart_dairy_iot.bridge import ingestion as module
 from smart_dairy_iot.bridge.batches import BatchWriter
+from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.contract import payload_validator, read_topics, topic_table
 from smart_dairy_iot.bridge.database import WRITER_LOCK_TIMEOUT, connect
 from smart_dairy_iot.bridge.decoder import Decoder
@@ -20,8 +21,10 @@ from smart_dairy_iot.bridge.devices import DeviceCache
 from smart_dairy_iot.bridge.ingestion import Ingestion, IngestionUnavailable, Outcome, read_counters
 from smart_dairy_iot.bridge.messages import Message
 from smart_dairy_iot.bridge.store import Store
+from smart_dairy_iot.telemetry.retention import retention_by_type
 
 NOW = datetime(2026, 3, 1, 6, 30)
+TWO_YEARS = retention_by_type((), Config())
 DEAD_LETTERS = "SELECT reason, payload, iot_device_id FROM iot_dead_letter WHERE topic = %s ORDER BY id"
 STATE = "SELECT last_seen, messages_received, error_count FROM iot_device_state WHERE iot_device_id = %s"
 
@@ -51,7 +54,7 @@ def bench(bed, database):
 
 @pytest.fixture
 def ingestion(bench):
-    return Ingestion(bench.dsn, Store(SPECS), timedelta(days=730), clock=lambda: NOW)
+    return Ingestion(bench.dsn, Store(SPECS), TWO_YEARS, clock=lambda: NOW)
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def test_each_message_has_its_outcome_in_the_order_in_which_they_were_given(benc
 
 
 def test_received_is_the_sum_of_the_outcomes_of_all_processes_however_many_write_at_once(bench, sensor):
-    processes = [Ingestion(bench.dsn, Store(SPECS), timedelta(days=730), clock=lambda: NOW) for _number in range(2)]
+    processes = [Ingestion(bench.dsn, Store(SPECS), TWO_YEARS, clock=lambda: NOW) for _number in range(2)]
 
     def send(number):
         # Every message by two threads, and one in ten of them broken.
@@ -183,7 +186,7 @@ def test_another_pattern_of_topics_holds_at_once(bench, ingestion, sensor):
 def test_a_heartbeat_is_a_sign_of_life_and_no_message(bench, ingestion, sensor):
     ingestion.store(sensor.topic, [sensor.payload(1)])
     later = NOW + timedelta(minutes=3)
-    beating = Ingestion(bench.dsn, Store(SPECS), timedelta(days=730), clock=lambda: later)
+    beating = Ingestion(bench.dsn, Store(SPECS), TWO_YEARS, clock=lambda: later)
     assert beating.note_heartbeat(sensor.record_id) == later
     assert bench.query(STATE, sensor.record_id) == [(later, 1, 0)]
     assert counters(bench)["received"] == 1
@@ -194,7 +197,7 @@ def test_nothing_is_kept_open_and_a_database_that_is_away_is_said_so(bench, inge
     assert bench.query(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     ) == [(0,)]
-    away = Ingestion({**bench.dsn, "port": 1}, Store(SPECS), timedelta(days=730))
+    away = Ingestion({**bench.dsn, "port": 1}, Store(SPECS), TWO_YEARS)
     with pytest.raises(IngestionUnavailable):
         away.store(sensor.topic, [sensor.payload(2)])
 
@@ -229,7 +232,7 @@ class StandingStill(Store):
 def standing_still(bench, sensor):
     """A message of the sensor, written and not committed: (store, future of the outcomes)."""
     store = StandingStill()
-    call = Ingestion(bench.dsn, store, timedelta(days=730), clock=lambda: NOW)
+    call = Ingestion(bench.dsn, store, TWO_YEARS, clock=lambda: NOW)
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(call.store, sensor.topic, [sensor.payload(1)])
         try:
@@ -244,7 +247,7 @@ def bridge_writes(bench, messages):
     with closing(connect(bench.dsn, WRITER_LOCK_TIMEOUT)) as connection:
         with connection.cursor() as cursor:
             rows = read_topics(cursor)
-        decoder = Decoder(topic_table(rows), payload_validator(rows), DeviceCache(), timedelta(days=730))
+        decoder = Decoder(topic_table(rows), payload_validator(rows), DeviceCache(), TWO_YEARS)
         try:
             return list(BatchWriter(decoder, Store(SPECS)).write(connection, [messages]))
         except psycopg2.errors.LockNotAvailable:
@@ -279,7 +282,7 @@ def test_of_one_device_s_calls_one_at_a_time_has_rows_that_the_bridge_needs(benc
 
 def test_a_flood_over_both_ways_is_counted_exactly_and_stored_up_to_one_limit(bench, sensor):
     def over_http():
-        call = Ingestion(bench.dsn, Store(SPECS), timedelta(days=730), clock=lambda: NOW)
+        call = Ingestion(bench.dsn, Store(SPECS), TWO_YEARS, clock=lambda: NOW)
         for _batch in range(10):
             call.store(sensor.topic, [b"{"] * 20)
 

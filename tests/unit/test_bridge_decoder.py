@@ -1,18 +1,21 @@
 """The decoder lets in what a registered device may say about itself, and refuses the rest with a reason."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 
+from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.decoder import Decoder
 from smart_dairy_iot.bridge.devices import Device, DeviceCache
 from smart_dairy_iot.bridge.messages import Accepted, Message
 from smart_dairy_iot.bridge.timestamps import parse_timestamp
 from smart_dairy_iot.bridge.topics import TopicPattern, TopicTable
 from smart_dairy_iot.bridge.validation import PayloadValidator
+from smart_dairy_iot.telemetry.retention import retention_by_type
 
 NOW = datetime(2026, 3, 1, 6, 30)
+TWO_YEARS = retention_by_type((), Config())
 SCHEMA = {
     "type": "object",
     "required": ["device_id", "timestamp", "temperature"],
@@ -53,7 +56,7 @@ def decoder():
             (3, "TS003", "temperature", "maintenance", 7, "FARM001"),
             (4, "AC001", "collar", "active", 7, "FARM001"),
         ),
-        timedelta(days=730),
+        TWO_YEARS,
     )
 
 

@@ -1,7 +1,5 @@
 """`GET /devices/{id}/readings`: what a device measured, as JSON in pages or as one CSV file."""
 
-import csv
-import io
 from datetime import datetime, timedelta
 
 from odoo import _, fields
@@ -9,6 +7,7 @@ from odoo.http import Controller, Response, request
 
 from ...bridge.timestamps import parse_timestamp
 from ...models.iot_device_readings import RESOLUTIONS, ROLLUPS, SUMMARIES, ReadingSpan
+from ...telemetry.export import csv_cell, csv_lines
 from .base import ApiError, Operation, endpoint
 from .operations import NULLABLE_TEXT
 
@@ -210,26 +209,11 @@ def _csv_response(device, span):
 def _csv_pieces(device, span, rows):
     """The file in pieces. The request is over when they are sent, so each has a transaction of its own: no connection
     waits for a slow reader."""
-    yield _csv_lines([span.columns])
+    yield csv_lines([span.columns])
     while rows:
-        yield _csv_lines([_text_of(row[0]), *map(_cell, row[1:])] for row in rows)
+        yield csv_lines([_text_of(row[0]), *map(csv_cell, row[1:])] for row in rows)
         if len(rows) < CSV_PAGE:
             return
         after = (rows[-1][0], rows[-1][1] if span.resolution == "raw" else 0)
         with device.env.registry.cursor() as cursor:
             rows = device.with_env(device.env(cr=cursor))._reading_page(span, after, CSV_PAGE)
-
-
-def _csv_lines(rows):
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
-def _cell(value):
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        # Devices send texts, and a spreadsheet would run them.
-        return f"'{value}"
-    return value

@@ -1,0 +1,81 @@
+"""Pages of readings of one kind over a span of time, as far as the user may see them, for export and archives."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from odoo import models
+from odoo.tools import SQL
+
+from ..telemetry.spec import BASE_COLUMNS
+
+# What tells a reading from all others, and the order in which they are exported.
+_KEY = ("timestamp", "iot_device_id", "channel")
+
+# Ids mean nothing outside of this database: devices and farms go by their own.
+_NAMES = {
+    "iot_device_id": ("device_id", "iot_device"),
+    "farm_id": ("code", "farm_location"),
+}
+
+
+@dataclass(frozen=True)
+class ExportSpan:
+    """What is exported: `since` <= time < `until`, naive UTC; of one farm, by its id, or of all that the user sees."""
+
+    since: datetime
+    until: datetime
+    farm_id: "int | None" = None
+
+
+class IotTelemetryMixin(models.AbstractModel):
+    _inherit = "iot.telemetry.mixin"
+
+    def _export_columns(self):
+        """{name: PostgreSQL type} of the columns of an exported file."""
+        base = {name: pg_type for name, pg_type in BASE_COLUMNS if name not in _NAMES}
+        names = {"device_id": "text", "farm_code": "text"}
+        values = {column.name: column.pg_type for column in self._telemetry_spec().columns}
+        return {"timestamp": "timestamp", **names, **base, **values}
+
+    def _export_pages(self, span, size, first=()):
+        """The readings, page by page, each read in a transaction of its own: none waits for a slow reader.
+
+        :param span: `ExportSpan`
+        :param size: most rows of a page
+        :param first: the first page, where it has been read already
+        :return: yields lists of rows in the order of `_export_columns`
+        """
+        page = first or self._export_page(span, None, size)
+        while page:
+            yield [row[len(_KEY) :] for row in page]
+            if len(page) < size:
+                return
+            with self.env.registry.cursor() as cursor:
+                page = self.with_env(self.env(cr=cursor))._export_page(span, page[-1][: len(_KEY)], size)
+
+    def _export_page(self, span, after, limit, offset=0):
+        """Rows of the key, by which the next page is asked for, followed by the exported columns."""
+        # A query of the ORM's for its record rules; its fields would cut off the fractions of a second.
+        query = self._search([("farm_id", "=", span.farm_id)] if span.farm_id else [])
+        key = [SQL.identifier(query.table, name) for name in _KEY]
+        query.add_where(SQL("%s >= %s AND %s < %s", key[0], after[0] if after else span.since, key[0], span.until))
+        if after:
+            query.add_where(SQL("(%s, %s, %s) > (%s, %s, %s)", *key, *after))
+        query.order = SQL("%s, %s, %s", *key)
+        query.limit = limit
+        columns = [self._export_expression(query.table, name) for name in self._export_columns()]
+        self.env.cr.execute(SQL("%s OFFSET %s", query.select(*key, *columns), offset))
+        return self.env.cr.fetchall()
+
+    def _export_expression(self, table, column):
+        source = {"device_id": "iot_device_id", "farm_code": "farm_id"}.get(column)
+        if source is None:
+            return SQL.identifier(table, column)
+        name, other = _NAMES[source]
+        other = SQL.identifier(other)
+        return SQL(
+            "(SELECT other.%s FROM %s AS other WHERE other.id = %s)",
+            SQL.identifier(name),
+            other,
+            SQL.identifier(table, source),
+        )

@@ -1,0 +1,49 @@
+"""The block "Store" of the settings page: which level the readings' tables are on, and raising it."""
+
+from odoo import _, api, fields, models
+
+from ..telemetry.levels import APACHE, COMMUNITY, ORDINARY, PLAIN
+
+_LEVELS = [
+    (ORDINARY, "PostgreSQL, not partitioned"),
+    (PLAIN, "PostgreSQL, a partition for each week"),
+    (APACHE, "TimescaleDB, Apache edition"),
+    (COMMUNITY, "TimescaleDB, community edition"),
+]
+
+
+class ResConfigSettings(models.TransientModel):
+    _inherit = "res.config.settings"
+
+    telemetry_level = fields.Selection(_LEVELS, string="Level", compute="_compute_telemetry_level")
+    telemetry_level_can_be_raised = fields.Boolean(compute="_compute_telemetry_level")
+
+    # The page is opened as a new record, of which Odoo computes only what depends on something.
+    @api.depends("mqtt_broker_type")
+    def _compute_telemetry_level(self):
+        self._check_may_change_settings()
+        store = self.env["iot.telemetry.store"]
+        for settings in self:
+            settings.telemetry_level = store._level()
+            settings.telemetry_level_can_be_raised = store._can_be_raised()
+
+    def action_raise_telemetry_level(self):
+        """Turn the tables, with the readings in them, into what the server offers by now."""
+        self._check_may_change_settings()
+        done = self.env["iot.telemetry.store"]._raise_level()
+        readings = sum(conversion.rows for conversion in done)
+        message = _(
+            "%(tables)s tables with %(readings)s readings were converted; as many were counted afterwards.",
+            tables=len(done),
+            readings=f"{readings:,}",
+        )
+        return {
+            "type": "ir.actions.client",
+            "tag": "display_notification",
+            "params": {
+                "title": _("Store"),
+                "message": message if done else _("The tables are what the server offers already."),
+                "type": "success",
+                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
+            },
+        }

@@ -1,0 +1,79 @@
+"""What the database's server can do for telemetry, and what a table makes use of.
+
+Three levels, each with the same columns, indexes and rollups:
+
+- `plain`: PostgreSQL alone; weekly native partitions below a view (`partitions`)
+- `apache`: TimescaleDB's Apache edition; a hypertable (`hypertables`)
+- `community`: its community edition; a hypertable with compression and a retention policy
+
+What a table is, is read from the catalog and kept nowhere else, so it cannot be told wrong: a database that was
+restored or copied is what it is. What is below what the server offers is raised by `conversion`, when a person asks for
+it.
+"""
+
+PLAIN, APACHE, COMMUNITY = LEVELS = ("plain", "apache", "community")
+
+#: A table of before there were levels, neither partitioned nor a hypertable. It works, but nothing of it is dropped by
+#: age; it is raised like any other.
+ORDINARY = "ordinary"
+
+# Whether `CREATE EXTENSION timescaledb` can succeed: the package is there *and* preloaded. Without the second condition
+# the command kills the connection. In the database `postgres`, which belongs to the server's tools, it has no place.
+_AVAILABLE = """
+    SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
+       AND EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.max_background_workers')
+       AND current_database() <> 'postgres'
+"""
+_CREATED = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"
+_EDITION = "SELECT current_setting('timescaledb.license', true)"
+
+
+def detect(cr):
+    """Make the extension where the server has it; the level that new tables get."""
+    if not _value(cr, _AVAILABLE):
+        return PLAIN
+    cr.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    return _edition(cr)
+
+
+def offered(cr):
+    """The level that `detect` would find, as far as that can be told without making the extension.
+
+    Which edition the server has is known only once the extension is there; before, it is `apache` at the least.
+    """
+    if not _value(cr, _AVAILABLE):
+        return PLAIN
+    return _edition(cr) if _value(cr, _CREATED) else APACHE
+
+
+def level_of(cr, table):
+    """The level of a telemetry table, `ordinary`, or None where there is no such table."""
+    kind = _value(cr, "SELECT (SELECT relkind FROM pg_class WHERE oid = to_regclass(quote_ident(%s)))", [table])
+    if kind is None:
+        return None
+    if kind == "v":
+        return PLAIN
+    compressed = None
+    if _value(cr, _CREATED):
+        cr.execute(
+            "SELECT compression_enabled FROM timescaledb_information.hypertables"
+            " WHERE hypertable_schema = current_schema AND hypertable_name = %s",
+            [table],
+        )
+        compressed = next((compressed for (compressed,) in cr.fetchall()), None)
+    return {None: ORDINARY, False: APACHE, True: COMMUNITY}[compressed]
+
+
+def is_above(level, other):
+    """Whether a level is higher than another; every one is higher than `ordinary`."""
+    ranks = (ORDINARY, *LEVELS)
+    return ranks.index(level) > ranks.index(other)
+
+
+def _edition(cr):
+    return COMMUNITY if _value(cr, _EDITION) == "timescale" else APACHE
+
+
+def _value(cr, statement, parameters=None):
+    cr.execute(statement, parameters)
+    return cr.fetchone()[0]

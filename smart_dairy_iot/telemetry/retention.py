@@ -1,0 +1,47 @@
+"""How long readings are kept. Rollups are kept for good: they are small, and what is compared over years.
+
+Weeks are dropped as a whole, once all of them is too old. A message is refused (dead letter `clock`) as soon as it is
+too old itself, so no reading comes back into a week that is gone: there it could not be known for a duplicate, and the
+rollups would count it twice.
+"""
+
+from datetime import timedelta
+
+from .hypertables import drop_chunks, keep_for
+from .levels import APACHE, COMMUNITY, PLAIN, level_of
+from .partitions import drop_partitions, make_partitions_ahead
+
+
+def retention_by_type(specs, config):
+    """How long the readings of a type of device are kept.
+
+    :param specs: the `TelemetrySpec`s
+    :param config: `Config`
+    :return: callable(device type) -> timedelta
+    """
+    kept = {
+        device_type: timedelta(days=config.retention_days_of(spec.table))
+        for spec in specs
+        for device_type in spec.device_types
+    }
+    general = timedelta(days=config.telemetry_retention_days)
+    return lambda device_type: kept.get(device_type, general)
+
+
+def maintain(cr, table, now, days):
+    """Make the partitions of the coming weeks and drop what is too old, as the table's level has it.
+
+    :param now: naive UTC
+    :param days: how long readings are kept
+    :return: names of the partitions or chunks that were dropped here
+    """
+    level = level_of(cr, table)
+    before = now - timedelta(days=days)
+    if level == PLAIN:
+        make_partitions_ahead(cr, table, now)
+        return drop_partitions(cr, table, before)
+    if level == APACHE:
+        return drop_chunks(cr, table, before)
+    if level == COMMUNITY:
+        keep_for(cr, table, days)
+    return []

@@ -1,0 +1,54 @@
+"""Choosing which readings to export, and as what."""
+
+from werkzeug.urls import url_encode
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
+from odoo.tools import date_utils
+
+from ..telemetry.export import formats
+
+
+class IotTelemetryExportWizard(models.TransientModel):
+    _name = "iot.telemetry.export.wizard"
+    _description = "Export of Readings"
+
+    kind = fields.Selection("_kinds", string="Readings", required=True)
+    since = fields.Datetime(string="From", required=True, default=lambda self: self._month()[0])
+    until = fields.Datetime(string="To", required=True, default=lambda self: self._month()[1])
+    farm_id = fields.Many2one("farm.location", help="Empty: all that you may see.", ondelete="cascade")
+    file_format = fields.Selection("_formats", string="File", required=True, default="csv")
+
+    @api.model
+    def _kinds(self):
+        specs = self.env["iot.settings"]._telemetry_specs()
+        return [(spec.model, self.env[spec.model]._description) for spec in specs]
+
+    @api.model
+    def _formats(self):
+        names = {"csv": "CSV", "parquet": "Parquet"}
+        return [(name, names[name]) for name in formats()]
+
+    @api.model
+    def _month(self):
+        """The month before this one, which is over, so that nothing but late readings is missing."""
+        end = date_utils.start_of(fields.Datetime.now(), "month")
+        return date_utils.subtract(end, months=1), end
+
+    @api.constrains("since", "until")
+    def _check_span(self):
+        for wizard in self:
+            if wizard.since >= wizard.until:
+                raise ValidationError(_("What is exported begins before it ends."))
+
+    def action_export(self):
+        """Load the file down."""
+        self.ensure_one()
+        asked = {
+            "kind": self.kind,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "farm": self.farm_id.id or "",
+            "file_format": self.file_format,
+        }
+        return {"type": "ir.actions.act_url", "url": f"/iot/telemetry/export?{url_encode(asked)}", "target": "self"}
