@@ -104,7 +104,7 @@ def _fill_day(farm: BenchFarm, device_type: str, table: str, first: datetime, un
         sql.SQL(
             "INSERT INTO {} (iot_device_id, timestamp, channel, farm_id, in_maintenance, received_at, {})"
             " SELECT id, moment + own * interval '0.01 second', 0, farm_id, false, moment + interval '1 second', {}"
-            " FROM (SELECT moment, id, farm_id, id % 100 AS own,"
+            " FROM (SELECT moment, id, farm_id, id %% 100 AS own,"
             " sin(pi() * extract(epoch FROM moment)::float8 / 86400) ^ 2 AS course"
             " FROM generate_series(%s::timestamp, %s::timestamp - interval '1 second', %s) moment, iot_device"
             " WHERE device_type = %s) reading"

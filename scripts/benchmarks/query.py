@@ -95,7 +95,7 @@ class Queries:
 
     def production_dashboard(self):
         """What the production dashboard fetches."""
-        self._client.call("milk.session", "get_dashboard_data", [], farm_id=self._farm_id())
+        self._client.call("milk.session", "get_dashboard_data", farm_id=self._farm_id())
 
     def readings_of_a_day(self):
         """The first page of the list of temperatures, with the filter that it opens with."""

@@ -1,4 +1,4 @@
-"""How many bytes a reading takes on disk, with its indexes and its share of the rollups, on each level of the store.
+"""How many bytes a reading takes on disk, with its indexes, on each level of the store.
 
 A week's partition of plain PostgreSQL is an ordinary table with the same columns and indexes, so that level can be
 measured on any server; the others are measured where the server is such a one, and printed as not available elsewhere.
@@ -30,16 +30,15 @@ def measure(odoo, environment) -> list[dict]:
         level = _LEVELS[edition]
         results = {name: _result(name, None, None) for name in _LEVELS.values()}
         rollups = sum(_size(farm, f"{table}_{period}") for table in TABLES.values() for period in _PERIODS)
-        say(f"of which the rollups take {rollups / readings:.1f} bytes")
-        results["plain"] = _result("plain", (_plain_size(farm) + rollups) / readings, None)
+        say(f"besides, the rollups take {rollups / readings:.1f} bytes per reading, on every level")
+        results["plain"] = _result("plain", _plain_size(farm) / readings, None)
         if level != "plain":
             raw = sum(_hypertable_size(farm, table) for table in TABLES.values())
             # Without compression a hypertable is the same on both editions.
-            results["apache"] = _result("apache", (raw + rollups) / readings, None)
+            results["apache"] = _result("apache", raw / readings, None)
         if level == "community":
             before, after = _compress(farm)
-            size = raw - before + after + rollups
-            results["community"] = _result("community", size / readings, before / after)
+            results["community"] = _result("community", (raw - before + after) / readings, before / after)
         for name, result in results.items():
             if result["bytes_per_reading"] is None:
                 say(f"the level {name} is not available on this server")
