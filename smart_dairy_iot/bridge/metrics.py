@@ -35,6 +35,13 @@ _FAMILIES = {
         ["state"],
     ),
     "smart_dairy_outbox_lag_seconds": (GaugeMetricFamily, "Age of the oldest entry to be published.", []),
+    "smart_dairy_quality_messages": (
+        GaugeMetricFamily,
+        "Messages in the last hour that was assessed: expected, of these missing; refused as out_of_range.",
+        ["kind"],
+    ),
+    "smart_dairy_quality_devices": (GaugeMetricFamily, "Devices in that hour, by what is wrong.", ["problem"]),
+    "smart_dairy_quality_hour_seconds": (GaugeMetricFamily, "Beginning of that hour, in seconds since 1970.", []),
 }
 
 
@@ -137,3 +144,14 @@ class BridgeMetrics(Figures):
             yield f"smart_dairy_{mailbox}_lag_seconds", [], figures.pop("lag_seconds")
             for state, count in figures.items():
                 yield f"smart_dairy_{mailbox}_{unit}", [state], count
+
+
+def quality_figures(quality):
+    """Figures of the last hour that was assessed, see `telemetry.quality.read_quality`; none before the first one."""
+    if quality["hour"] is None:
+        return
+    yield "smart_dairy_quality_hour_seconds", [], quality["hour"]
+    for kind, count in quality["messages"].items():
+        yield "smart_dairy_quality_messages", [kind], count
+    for problem, count in quality["devices"].items():
+        yield "smart_dairy_quality_devices", [problem], count

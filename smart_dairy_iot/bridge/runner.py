@@ -19,6 +19,7 @@ from datetime import timedelta
 
 import orjson
 
+from ..telemetry.quality import read_quality
 from ..telemetry.retention import retention_by_type
 from .client import BrokerClient
 from .contract import payload_validator, read_topics, topic_table
@@ -26,12 +27,12 @@ from .database import BRIDGE_LOCK, WRITER_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
 from .ingestion import read_counters
-from .leadership import Leadership
 from .leader_connection import NotLeading, take_writers_lock
+from .leadership import Leadership
 from .liveness import Liveness
-from .messages import Message
 from .mailboxes import read_mailboxes
-from .metrics import BridgeMetrics
+from .messages import Message
+from .metrics import BridgeMetrics, Figures, quality_figures
 from .outbox import Outbox
 from .pipeline import Pipeline
 from .store import Store
@@ -39,15 +40,16 @@ from .supervisor import SupervisedThread
 from .timestamps import utc_now
 from .topics import HEALTH_TOPIC
 
-_HEALTH_INTERVAL = timedelta(seconds=10)
 _logger = logging.getLogger(__name__)
 
+_HEALTH_INTERVAL = timedelta(seconds=10)
 _LIVENESS_INTERVAL = timedelta(seconds=5)
+_QUALITY_INTERVAL = timedelta(seconds=60)
 _OUTBOX_INTERVAL = timedelta(seconds=5)
-
 # Seconds without the broker after which a leader lets another one try: of a connection that was lost, which comes back
 # after a second if the broker is there, and of one that never was.
 _LOST_PATIENCE, _FIRST_PATIENCE, _LONGEST_PATIENCE = 2.0, 5.0, 300.0
+
 # What a person corrected is sent instead of what the device said, on the device's own topic all the same.
 _SELECT_REPLAYS = """
     SELECT id, topic, coalesce(convert_to(corrected_payload, 'UTF8'), payload)
@@ -87,8 +89,8 @@ class Bridge:
         self.leadership = Leadership(dsn, _lock_of(BRIDGE_LOCK, config), "IoT bridge", self._lead)
         self.name = f"bridge {db_name}"
         self._shift = None
-
         self._patience = _FIRST_PATIENCE
+
     def run(self, stop):
         """Lead or stand by until the event is set."""
         self.leadership.run(stop)
@@ -100,8 +102,8 @@ class Bridge:
         return shift is not None and shift.client.receiving.is_set()
 
     def _lead(self, connection, stop):
-        self._shift = shift = _Shift(
         connection.end_holders(_lock_of(WRITER_LOCK, self._config))
+        self._shift = shift = _Shift(
             self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection
         )
         try:
@@ -112,7 +114,6 @@ class Bridge:
             self._shift = None
             # Told to stop, this process leads to the end; otherwise the lead is lost.
             shift.stop(leads=stop.is_set())
-
 
     def _gives_way(self, client, connection):
         """Whether somebody else is to try: this process is cut off from the broker, and another one stands by."""
@@ -127,26 +128,28 @@ class Bridge:
         _logger.info("%s cannot reach the broker and lets another process try", self.name)
         return True
 
+
 class _Shift:
     """The running parts of the bridge from taking the lead to losing it."""
 
     def __init__(self, dsn, db_name, config, specs, make_workers, leader):
-        self._leader = leader.connection
         self._config = config
         self._leader_connection = leader
-        self._started_at = utc_now()
+        self._leader = leader.connection
         self._sees_to_all = False
         self._lease = leader.lease
         self._dsn = dsn
+        self._started_at = utc_now()
         with self._leader.cursor() as cursor:
             rows = read_topics(cursor)
             self._devices = DeviceCache()
             self._devices.reload(cursor)
             self._http_counters = read_counters(cursor)
-        self._topic_rows = rows
             self._mailboxes = read_mailboxes(cursor)
+            self._quality = read_quality(cursor)
+        self._topic_rows = rows
         decoder = Decoder(topic_table(rows), payload_validator(rows), self._devices, retention_by_type(specs, config))
-        self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive)
+        self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive, self._forget, self._may_speak)
         self.pipeline = Pipeline(
             self._connect_writer,
             decoder,
@@ -161,8 +164,10 @@ class _Shift:
         self._outbox = Outbox(self.client)
         self._liveness = Liveness(config)
         self._metrics = BridgeMetrics(db_name, self.pipeline, lambda: self._http_counters, lambda: self._mailboxes)
+        self._quality_figures = Figures(db_name, lambda: quality_figures(self._quality))
         self._replaying = set()
         self._due = {}
+
     def _may_speak(self):
         return self._lease.valid
 
@@ -172,7 +177,6 @@ class _Shift:
         connection = connect(self._dsn, WRITER_LOCK_TIMEOUT)
         take_writers_lock(connection, _lock_of(WRITER_LOCK, self._config), self._lease)
         return connection
-
 
     def start(self):
         self._writer.start()
@@ -187,6 +191,7 @@ class _Shift:
             thread.request_stop()
         with contextlib.ExitStack() as steps:  # the last one is the first to be taken
             steps.callback(self._metrics.close)
+            steps.callback(self._quality_figures.close)
             if leads:
                 # What is stored is acknowledged first: a refused message that comes again is counted again.
                 steps.callback(self._stop_client)
@@ -221,10 +226,14 @@ class _Shift:
             raise ThreadEnded("the bridge's MQTT client has ended")
         if "iot_registry" in heard:
             self._reload()
+        now = utc_now()
         if self._is_due("figures", _HEALTH_INTERVAL, now):
             with self._leader.cursor() as cursor:
                 self._http_counters = read_counters(cursor)
                 self._mailboxes = read_mailboxes(cursor)
+        if self._is_due("quality", _QUALITY_INTERVAL, now):
+            with self._leader.cursor() as cursor:
+                self._quality = read_quality(cursor)
         if self._sees_to_all or self._see_to_all():
             self._tick_for_all(heard, now)
 
@@ -241,7 +250,6 @@ class _Shift:
         return self._sees_to_all
 
     def _tick_for_all(self, heard, now):
-        now = utc_now()
         if self._outbox.busy or self._is_due("outbox", _OUTBOX_INTERVAL, now) or "iot_outbox" in heard:
             self._outbox.publish(self._leader)
         if self._is_due("replays", _OUTBOX_INTERVAL, now) or "iot_dead_letter" in heard:
@@ -260,9 +268,9 @@ class _Shift:
 
     def _receive(self, message):
         self.pipeline.put(message)
+
     def _forget(self, epoch):
         self.pipeline.forget_delivered_before(epoch)
-
 
     def _reload(self):
         """Take over what changed in the registry; other topics are other subscriptions."""
@@ -298,8 +306,9 @@ class _Shift:
             "waiting": self.pipeline.waiting,
             "database": "lost" if self.pipeline.outage else "connected",
             **self.pipeline.counters.as_dict(),
-            **self._mailboxes,
             "http": self._http_counters,
+            **self._mailboxes,
+        }
 
 
 def _lock_of(lock, config):
@@ -311,4 +320,3 @@ def _lock_of(lock, config):
     if not config.bridge_share_group:
         return lock
     return lock << 32 | zlib.crc32(config.mqtt_bridge_client_id.encode())
-        }

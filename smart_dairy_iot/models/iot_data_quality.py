@@ -71,6 +71,7 @@ class IotDataQuality(models.Model):
         string="Longest Silence (s)", readonly=True, group_operator="max", help="Up to the end of the hour"
     )
     stuck_hours = fields.Integer(
+        string="Stuck (h)",
         required=True,
         readonly=True,
         group_operator="max",

@@ -150,8 +150,9 @@ _ASSESS = """
            CASE WHEN rollup.iot_device_id IS NULL THEN device.farm_id ELSE rollup.farm_id END,
            coalesce(rollup.readings, 0), coalesce(heard.received, 0),
            coalesce(expectation.source, 'unknown'), expectation.interval, expectation.expected,
-           greatest(expectation.expected - coalesce(heard.received, 0), 0),
-           least(100 * coalesce(heard.received, 0) / nullif(expectation.expected, 0), 100),
+           -- Where nothing is expected both are NULL, by the other operand: least alone passes over it.
+           expectation.expected - least(coalesce(heard.received, 0), expectation.expected),
+           100 * least(coalesce(heard.received, 0), expectation.expected) / nullif(expectation.expected, 0),
            coalesce(missed.gaps, 0), least(longest.seconds, 2147483647)::integer,
            coalesce(stuck.hours, 0), stuck.names, coalesce(refused.messages, 0),
            CASE WHEN heard.delay_spread <= %(steady_delay)s THEN heard.delay END,

@@ -183,6 +183,10 @@ class TestDataQuality(IotCase):
         self.assess(end + 71 * MINUTE)
         quality = self.quality(gate, end)
         self.assertEqual((quality.interval_source, quality.expected, quality.gaps), ("unknown", 0, 0))
+        self.env.cr.execute(
+            "SELECT DISTINCT expected, missing, completeness FROM iot_data_quality WHERE iot_device_id = %s", [gate.id]
+        )
+        self.assertEqual(self.env.cr.fetchall(), [(None, None, None)], "it counts neither as complete nor as missing")
 
     def test_a_value_that_is_the_same_for_six_hours_is_stuck(self):
         for number in range(7):

@@ -8,11 +8,16 @@ import pytest
 from prometheus_client import generate_latest
 
 from smart_dairy_iot.bridge.messages import Counters
-from smart_dairy_iot.bridge.metrics import BridgeMetrics, Figures
+from smart_dairy_iot.bridge.metrics import BridgeMetrics, Figures, quality_figures
 
 MAILBOXES = {
     "inbox": {"new": 3, "retrying": 2, "failed": 1, "lag_seconds": 7.5},
     "outbox": {"queued": 4, "failed": 0, "lag_seconds": 0.5},
+}
+QUALITY = {
+    "hour": 1772344800.0,
+    "messages": {"expected": 60.0, "missing": 2.0, "out_of_range": 0.0},
+    "devices": {"gaps": 1, "stuck": 0},
 }
 
 
@@ -24,6 +29,7 @@ def text():
         for name in ("one", "two")
     ]
     sources.append(Figures("one", lambda: [("smart_dairy_leads", ["IoT bridge"], 1)]))
+    sources.append(Figures("one", lambda: quality_figures(QUALITY)))
     yield generate_latest().decode()
     for source in sources:
         source.close()
@@ -41,6 +47,13 @@ def test_the_mailboxes_lag_is_told(text):
     assert 'smart_dairy_inbox_lag_seconds{database="one"} 7.5' in text
     assert 'smart_dairy_inbox_messages{database="one",state="retrying"} 2.0' in text
     assert 'smart_dairy_outbox_entries{database="one",state="queued"} 4.0' in text
+
+
+def test_the_quality_of_the_last_hour_is_told(text):
+    assert 'smart_dairy_quality_messages{database="one",kind="missing"} 2.0' in text
+    assert 'smart_dairy_quality_devices{database="one",problem="gaps"} 1.0' in text
+    assert 'smart_dairy_quality_hour_seconds{database="one"} 1.7723448e+09' in text
+    assert not list(quality_figures({**QUALITY, "hour": None}))
 
 
 def test_who_leads_is_told(text):
