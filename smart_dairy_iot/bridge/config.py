@@ -173,6 +173,8 @@ def check_value(name, value):
     bounds = value_range(name)
     if bounds and not bounds[0] <= value <= bounds[1]:
         raise ConfigError(f"the setting {name} must be from {bounds[0]} to {bounds[1]}, not {value}")
+    if name == "bridge_share_group" and not _SHARE_GROUP.fullmatch(value):
+        raise ConfigError(f"the setting {name} must consist of letters, digits, - and _")
     if name in URLS and not _is_web_address(value):
         raise ConfigError(f"the setting {name} must be an address such as http://localhost:18083/api/v5")
 
@@ -183,8 +185,6 @@ def _is_web_address(text):
     except ValueError:
         return False
     # What stands before an @ is a password, and an address is shown to everybody.
-    if name == "bridge_share_group" and not _SHARE_GROUP.fullmatch(value):
-        raise ConfigError(f"the setting {name} must consist of letters, digits, - and _")
     return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
 
 
