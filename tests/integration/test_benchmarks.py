@@ -49,6 +49,7 @@ PERCENTILES = {
     "idle_ms": {"p50", "p95"},
     "busy_ms": {"p50", "p95"},
 }
+LEVELS = ["plain", "apache", "community"]
 SECONDS = 300
 
 
@@ -70,16 +71,15 @@ def run_short(name, series):
 
 @pytest.mark.parametrize("name", KEYS)
 def test_a_short_run_ends_with_its_figures_as_json(bed, name):
-    for result in run_short(name, bed.odoo.series):
+    results = run_short(name, bed.odoo.series)
+    assert len(results) == (len(LEVELS) if name == "storage" else 1)
+    for result in results:
         assert result.keys() == {"bench", *KEYS[name]}
         assert result["bench"] == name
         for figure, value in result.items():
             if figure in PERCENTILES:
                 assert value.keys() == PERCENTILES[figure]
                 assert 0 < value["p50"] <= value["p95"]
-
-
-def test_the_bytes_of_a_reading_are_told_of_each_level_that_the_server_has(bed):
-    results = {result["level"]: result for result in run_short("storage", bed.odoo.series)}
-    assert results.keys() == {"plain", "apache", "community"}
-    assert results["plain"]["bytes_per_reading"] > 0
+    if name == "storage":
+        assert [result["level"] for result in results] == LEVELS
+        assert results[0]["bytes_per_reading"] > 0, "plain tables can be made on every server"
