@@ -37,15 +37,14 @@ class IotTelemetryMixin(models.AbstractModel):
         values = {column.name: column.pg_type for column in self._telemetry_spec().columns}
         return {"timestamp": "timestamp", **names, **base, **values}
 
-    def _export_pages(self, span, size, first=()):
+    def _export_pages(self, span, size, page):
         """The readings, page by page, each read in a transaction of its own: none waits for a slow reader.
 
         :param span: `ExportSpan`
         :param size: most rows of a page
-        :param first: the first page, where it has been read already
+        :param page: the first one, which the request itself has read
         :return: yields lists of rows in the order of `_export_columns`
         """
-        page = first or self._export_page(span, None, size)
         while page:
             yield [row[len(_KEY) :] for row in page]
             if len(page) < size:

@@ -80,7 +80,7 @@ class StoreCase(IotCase):
         return outcomes
 
     def rows(self, statement, *parameters):
-        self.env.cr.execute(statement, parameters)
+        self.env.cr.execute(statement, parameters or None)
         return self.env.cr.fetchall()
 
     def make(self, level, *readings):
