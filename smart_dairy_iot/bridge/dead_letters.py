@@ -16,6 +16,10 @@ from typing import NamedTuple
 
 from .arrays import column_arrays
 
+# Characters of a topic by which messages are counted together. An index takes no row of more than 2.7 kB, and a topic
+# can have 64.
+_LONGEST_SOURCE = 200
+
 #: Most bytes of one source and reason in an hour. The message with which they are reached is stored as a whole.
 MOST_BYTES = 2**20
 
@@ -145,7 +149,7 @@ class DeadLetters:
 
 
 def _key(item):
-    source = item.device.device_id if item.device else _text(item.message.topic)
+    source = item.device.device_id if item.device else _text(item.message.topic)[:_LONGEST_SOURCE]
     return _Key(source, item.reason, item.message.received_at.replace(minute=0, second=0, microsecond=0))
 
 
