@@ -19,6 +19,11 @@ class StackError(Exception):
     """Something the user can do something about; its text says what happened and what to do."""
 
 
+# Below those that the system gives to outgoing connections: one of them would take a port between our look at it and
+# the start of the server that it is for, or while that server is being restarted.
+_SERVER_PORTS = range(16000, 32000)
+
+
 def say(message: str) -> None:
     """Print one line of progress, at once."""
     print(f"==> {message}", flush=True)
@@ -84,11 +89,16 @@ def free_port() -> int:
 
 def free_ports(count: int) -> list[int]:
     """So many of them, no two alike."""
+    found = []
     with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _number in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+        for port in secrets.SystemRandom().sample(_SERVER_PORTS, len(_SERVER_PORTS)):
+            if len(found) == count:
+                break
+            probe = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 def new_secret() -> str:

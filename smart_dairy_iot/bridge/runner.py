@@ -37,7 +37,7 @@ from .outbox import Outbox
 from .pipeline import Pipeline
 from .store import Store
 from .supervisor import SupervisedThread
-from .timestamps import utc_now
+from .timestamps import format_timestamp, utc_now
 from .topics import HEALTH_TOPIC
 
 _logger = logging.getLogger(__name__)
@@ -299,7 +299,7 @@ class _Shift:
         now = utc_now()
         return {
             "status": status,
-            "timestamp": now.isoformat() + "Z",
+            "timestamp": format_timestamp(now),
             "host": socket.gethostname(),
             "uptime_seconds": int((now - self._started_at).total_seconds()),
             "devices": len(self._devices),

@@ -1,4 +1,4 @@
-"""RFC 3339 time stamps of payloads -> naive UTC, as Odoo and the telemetry tables keep them."""
+"""RFC 3339 time stamps of payloads <-> naive UTC, as Odoo and the telemetry tables keep them."""
 
 import re
 from datetime import datetime, timezone
@@ -22,6 +22,11 @@ def parse_timestamp(text):
     offset = "+00:00" if offset in "Zz" else offset
     fraction = (fraction or "")[:6].ljust(6, "0")
     return datetime.fromisoformat(f"{date}T{time}.{fraction}{offset}").astimezone(timezone.utc).replace(tzinfo=None)
+
+
+def format_timestamp(moment):
+    """The RFC 3339 text of a naive UTC datetime, with all its digits."""
+    return f"{moment.isoformat()}Z"
 
 
 def utc_now():

@@ -9,11 +9,12 @@ was down or the topic switched off, are made up for, however long ago, as far as
 The record is written in the transaction that fills the outbox, and is unique: a period is published once per revision.
 """
 
-from datetime import timedelta, timezone
+from datetime import timedelta
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
+from ..bridge.timestamps import format_timestamp
 from ..telemetry.spec import ROLLUP_PERIODS
 from ..telemetry.summaries import summaries
 
@@ -90,10 +91,10 @@ class IotAggregate(models.Model):
         payload = {
             "farm_id": self.farm_id.code,
             "period": self.period,
-            "start": _wire(self.start),
-            "end": _wire(self.start + _LENGTHS[self.period]),
+            "start": format_timestamp(self.start),
+            "end": format_timestamp(self.start + _LENGTHS[self.period]),
             "revision": self.revision,
-            "published_at": _wire(self.published_at),
+            "published_at": format_timestamp(self.published_at),
             "readings": self.readings,
             "device_types": device_types,
         }
@@ -109,8 +110,3 @@ class IotAggregate(models.Model):
 def _floor(moment, period):
     moment = moment.replace(minute=0, second=0, microsecond=0)
     return moment.replace(hour=0) if period == "daily" else moment
-
-
-def _wire(moment):
-    """A naive UTC datetime as it stands in payloads."""
-    return moment.replace(tzinfo=timezone.utc, microsecond=0).isoformat().replace("+00:00", "Z")

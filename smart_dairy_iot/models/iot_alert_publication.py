@@ -3,6 +3,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 
+from ..bridge.timestamps import format_timestamp
+
 
 class IotAlert(models.Model):
     _inherit = "iot.alert"
@@ -45,7 +47,7 @@ class IotAlert(models.Model):
         self.ensure_one()
         return {
             "alert_id": self.id,
-            "timestamp": f"{now.isoformat()}Z",
+            "timestamp": format_timestamp(now),
             "severity": self.severity,
             "alert_type": self.alert_type,
             "name": self.name,

@@ -140,7 +140,7 @@ class IotDeviceAuth(models.AbstractModel):
         """Carry changes to the broker: at once, or after the commit where a hash is enough for it.
 
         :param changes: iterable of `Change`, one for a user
-        :param at_once: also where a hash is enough
+        :param at_once: also where a hash is enough, and while modules are loaded
         :raises UserError: when it has to be told at once, and is out of reach or refuses
         """
         changes = list(changes)
@@ -150,7 +150,7 @@ class IotDeviceAuth(models.AbstractModel):
         broker = self._broker()
         # Nobody waits for an answer while modules are loaded, and an upgrade must not fail for a broker that is away.
         unattended = not self.env.registry.ready and not any(change.password for change in changes)
-        if unattended or (broker.takes_hashes and not at_once):
+        if not at_once and (unattended or broker.takes_hashes):
             self.env["iot.provisioning.entry"]._add(changes)
         else:
             self._tell_now(broker, changes)

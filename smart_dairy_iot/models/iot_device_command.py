@@ -14,6 +14,8 @@ from datetime import timedelta
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from ..bridge.timestamps import format_timestamp
+
 _logger = logging.getLogger(__name__)
 
 UNDER_WAY = ("sent", "accepted")
@@ -137,8 +139,8 @@ class IotDeviceCommand(models.Model):
             "command_id": self.command_id,
             "command": self.command,
             "parameters": self.parameters or {},
-            "issued_at": _as_wire_time(self.issued_at),
-            "expires_at": _as_wire_time(self.expires_at),
+            "issued_at": format_timestamp(self.issued_at),
+            "expires_at": format_timestamp(self.expires_at) if self.expires_at else None,
         }
 
     def _transmit(self, now):
@@ -299,7 +301,3 @@ class IotDeviceCommand(models.Model):
 
 def _as_text(value):
     return json.dumps(value, indent=4, sort_keys=True) if value else False
-
-
-def _as_wire_time(moment):
-    return f"{moment.isoformat()}Z" if moment else None

@@ -81,8 +81,13 @@ class Bench:
             " VALUES (%s, %s, %s, %s, %s, %s, %s, 'password', true)",
             *(device_id, device_id, device_type, state, self.farm_id, username, client_id),
         )
+        access = DeviceAccess(username, client_id, (f"{topic}/data", f"{topic}/status"), (f"{topic}/config",))
+        return self.publisher(access, device_id, topic)
+
+    def publisher(self, access, device_id, topic):
+        """A connected `Publisher` with rights of its own, which speaks for a device on some topic."""
+        username, client_id = access.username, access.client_id
         with broker_for(self.config) as administration:
-            access = DeviceAccess(username, client_id, (f"{topic}/data", f"{topic}/status"), (f"{topic}/config",))
             user = BrokerUser(access, enabled=True)
             list(administration.apply([Change(username, client_id, user, password="test-password")]))
         return Publisher(self.config, username, client_id, "test-password", device_id, topic)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import secrets
 from datetime import timedelta
 
 import psycopg2
@@ -11,6 +12,7 @@ from bridge_bench import Bench
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.liveness import Liveness
 from smart_dairy_iot.bridge.timestamps import utc_now
+from smart_dairy_iot.provisioning import DeviceAccess
 
 
 @pytest.fixture
@@ -43,6 +45,21 @@ def test_a_message_the_database_refuses_is_set_aside_and_the_rest_of_its_batch_i
     assert reason == "database"
     assert "NUL" in detail
     assert json.loads(bytes(payload))["steps"] == 37
+
+
+def test_a_topic_too_long_for_an_index_is_counted_and_set_aside_and_stops_nobody(bench, device):
+    sensor = device("TS-1", "temperature")
+    # By chance: what repeats itself is compressed, and then fits.
+    topic = f"dairy/{secrets.token_hex(4000)}/temperature/TS-1"
+    stray = bench.publisher(DeviceAccess("stray", "stray", ("dairy/+/temperature/TS-1/data",), ()), "TS-1", topic)
+    with bench.running(bench.make_bridge()):
+        stray.publish(1, temperature=4)
+        bench.wait_for_count("iot_dead_letter", 1)
+        sensor.publish(2, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+    stray.close()
+    assert bench.query("SELECT topic FROM iot_dead_letter") == [(f"{topic}/data",)]
+    assert bench.query("SELECT received, stored FROM iot_dead_letter_count") == [(1, 1)]
 
 
 def test_what_is_published_while_no_bridge_runs_is_stored_when_one_is_back(bench, device):

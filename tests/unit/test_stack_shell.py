@@ -10,7 +10,7 @@ import pytest
 from stack.debian import without
 from stack.environment import find_python
 from stack.paths import ROOT
-from stack.shell import StackError, built_in_place, locked, run, write_private
+from stack.shell import StackError, built_in_place, free_ports, locked, run, write_private
 
 
 def test_a_failing_program_is_a_sentence_with_its_last_lines():
@@ -98,3 +98,9 @@ def test_a_script_in_the_background_of_a_shell_that_ignores_ctrl_c_for_it_still_
         assert process.stdout.readline() == b"up\n"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 130
+
+
+def test_ports_for_servers_are_none_that_linux_gives_to_outgoing_connections():
+    ports = free_ports(50)
+    assert len(set(ports)) == 50
+    assert max(ports) < 32768

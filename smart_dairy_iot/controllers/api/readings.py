@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from odoo import _, fields
 from odoo.http import Controller, Response, request
 
-from ...bridge.timestamps import parse_timestamp
+from ...bridge.timestamps import format_timestamp, parse_timestamp
 from ...models.iot_device_readings import RESOLUTIONS, ROLLUPS, SUMMARIES, ReadingSpan
 from ...telemetry.export import csv_cell, csv_lines
 from .base import ApiError, Operation, endpoint
@@ -98,8 +98,8 @@ class ReadingsApi(Controller):
         return {
             "device_id": call.device.device_id,
             "resolution": span.resolution,
-            "from": _text_of(span.since),
-            "to": _text_of(span.until),
+            "from": format_timestamp(span.since),
+            "to": format_timestamp(span.until),
             "metrics": list(span.metrics),
             "count": len(page),
             "readings": [_reading(span, row) for row in page],
@@ -177,13 +177,8 @@ def _position(cursor):
 # ---------------------------------------------------------------------- how it is told
 
 
-def _text_of(moment):
-    """A naive UTC time with all its digits: readings may be milliseconds apart."""
-    return f"{moment.isoformat()}Z"
-
-
 def _reading(span, row):
-    reading = dict(zip(span.columns, row, strict=True), timestamp=_text_of(row[0]))
+    reading = dict(zip(span.columns, row, strict=True), timestamp=format_timestamp(row[0]))
     if span.resolution == "raw":
         return reading
     summary = {"timestamp": reading["timestamp"], "readings": reading["readings"]}
@@ -211,7 +206,7 @@ def _csv_pieces(device, span, rows):
     waits for a slow reader."""
     yield csv_lines([span.columns])
     while rows:
-        yield csv_lines([_text_of(row[0]), *map(csv_cell, row[1:])] for row in rows)
+        yield csv_lines([format_timestamp(row[0]), *map(csv_cell, row[1:])] for row in rows)
         if len(rows) < CSV_PAGE:
             return
         after = (rows[-1][0], rows[-1][1] if span.resolution == "raw" else 0)
