@@ -1,9 +1,7 @@
 """The bridge's MQTT 5 connection: a session that persists, QoS 1, acknowledgement by hand.
 
-Every message carries the number of the connection it came over, its epoch. An acknowledgement is sent only over the
-connection that delivered the message: the broker gives packet ids out again, so that one sent later could stand for
-another message, which was never stored. What goes unacknowledged for that reason is delivered again, and the store
-finds it a duplicate.
+What is delivered and not yet acknowledged is in the `Window`, which knows over which connection
+it may be acknowledged.
 """
 
 import contextlib
@@ -20,6 +18,7 @@ from .bulk_client import BulkClient
 from .messages import Message
 from .timestamps import utc_now
 from .topics import HEALTH_TOPIC
+from .window import Window
 
 _logger = logging.getLogger(__name__)
 
@@ -39,18 +38,15 @@ class BrokerClient:
     :param config: `Config`
     :param subscriptions: topic filters
     :param deliver: callable(`Message`), called in paho's thread; it must not block
-    :param forget: callable(epoch), called in paho's thread: what was delivered before is about to be delivered again
     :param may_speak: callable; whether this process may connect and publish, being the one that leads
     """
 
-    def __init__(self, config, subscriptions, deliver, forget, may_speak):
+    def __init__(self, config, subscriptions, deliver, may_speak):
         self._config = config
         self._subscriptions = self._shared(subscriptions)
         self._deliver = deliver
-        self._forget = forget
         self.may_speak = may_speak
-        self._epoch = 0
-        self._epoch_lock = threading.Lock()
+        self._window = Window()
         self._outage_reported = False
         self.connected = threading.Event()
         #: The broker has taken the subscriptions: from here on nothing that is published is missed.
@@ -120,10 +116,7 @@ class BrokerClient:
 
     def acknowledge(self, messages):
         """Acknowledge what is committed, as far as the connection that delivered it still stands."""
-        with self._epoch_lock:
-            packet_ids = [message.mid for message in messages if message.epoch == self._epoch and message.qos]
-            if packet_ids:
-                self._client.acknowledge(packet_ids)
+        self._window.settle(messages, self._client.acknowledge)
 
     def _make_client(self):
         client = BulkClient(self._config.mqtt_bridge_client_id)
@@ -165,11 +158,7 @@ class BrokerClient:
         if reason_code.is_failure:
             self._report_outage(f"the broker refuses the bridge: {reason_code}")
             return
-        with self._epoch_lock:
-            self._epoch += 1
-        if flags.session_present:
-            # What was not acknowledged comes again, in its order.
-            self._forget(self._epoch)
+        self._window.turn_over()
         self._largest_packet = getattr(properties, "MaximumPacketSize", None)
         self._outage_reported = False
         self.ever_connected = True
@@ -195,8 +184,7 @@ class BrokerClient:
 
     def _on_disconnect(self, _client, _userdata, _flags, reason_code, _properties):
         # From here on nothing may be acknowledged: the next connection can begin before it is reported.
-        with self._epoch_lock:
-            self._epoch += 1
+        self._window.turn_over()
         if self.connected.is_set():
             # One that swallowed everything had been lost for as long as it took to find out.
             lost_for = 2 * _KEEPALIVE if reason_code == _SILENT else 0
@@ -213,17 +201,16 @@ class BrokerClient:
             _logger.warning("%s; the bridge keeps trying", sentence)
 
     def _on_message(self, _client, _userdata, received):
-        self._deliver(
-            Message(
-                _topic(received),
-                received.payload,
-                utc_now(),
-                epoch=self._epoch,
-                mid=received.mid,
-                qos=received.qos,
-                retained=received.retain,
-            )
+        message = Message(
+            _topic(received),
+            received.payload,
+            utc_now(),
+            mid=received.mid,
+            qos=received.qos,
+            retained=received.retain,
         )
+        if not message.qos or self._window.admit(message):
+            self._deliver(message)
 
 
 def _topic(received):

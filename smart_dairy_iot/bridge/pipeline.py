@@ -5,7 +5,6 @@ rest, since it delivers no more than the receive maximum unacknowledged. What th
 its batch and becomes a dead letter, and the others are stored.
 """
 
-import contextlib
 import logging
 import queue
 import random
@@ -46,7 +45,6 @@ class Pipeline:
         self._flush_interval = flush_interval
         self._clock = clock
         self._queue = queue.SimpleQueue()
-        self._first_epoch = 0
         self._connection = None
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -70,24 +68,6 @@ class Pipeline:
         message = Message(topic, orjson.dumps(payload), self._clock(), future=Future())
         self.put(message)
         return message.future
-
-    def forget_delivered_before(self, epoch):
-        """Drop what waits here and is delivered again: what came, at QoS 1, over a connection before that epoch.
-
-        Without that, each reconnection while the database is away would add a whole window to what waits in memory.
-        """
-        # In this order: the writer takes none of them from here on, so that it does not store a later one and then,
-        # delivered again, an earlier one of the same device.
-        self._first_epoch = epoch
-        waiting = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                waiting.append(self._queue.get_nowait())
-        for message in filter(self._is_wanted, waiting):
-            self.put(message)
-
-    def _is_wanted(self, message):
-        return message.epoch >= self._first_epoch or not message.qos
 
     @property
     def decoder(self):
@@ -128,7 +108,7 @@ class Pipeline:
             except queue.Empty:
                 break
             size += len(batch[-1].payload)
-        return batch if batch[0].epoch >= self._first_epoch else list(filter(self._is_wanted, batch))
+        return batch
 
     def _abandon_queue(self):
         while True:

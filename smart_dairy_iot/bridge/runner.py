@@ -149,7 +149,7 @@ class _Shift:
             self._quality = read_quality(cursor)
         self._topic_rows = rows
         decoder = Decoder(topic_table(rows), payload_validator(rows), self._devices, retention_by_type(specs, config))
-        self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive, self._forget, self._may_speak)
+        self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive, self._may_speak)
         self.pipeline = Pipeline(
             self._connect_writer,
             decoder,
@@ -268,9 +268,6 @@ class _Shift:
 
     def _receive(self, message):
         self.pipeline.put(message)
-
-    def _forget(self, epoch):
-        self.pipeline.forget_delivered_before(epoch)
 
     def _reload(self):
         """Take over what changed in the registry; other topics are other subscriptions."""

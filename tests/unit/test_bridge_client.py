@@ -3,6 +3,7 @@
 import time
 from datetime import datetime
 
+import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -21,10 +22,6 @@ class Flags:
     session_present = True
 
 
-class NewSession:
-    session_present = False
-
-
 @pytest.fixture
 def acknowledged(monkeypatch):
     sent = []
@@ -34,47 +31,75 @@ def acknowledged(monkeypatch):
 
 
 @pytest.fixture
-def forgotten():
-    """The epochs before which what was delivered was to be forgotten."""
+def delivered():
+    """The messages that the client has handed over."""
     return []
 
 
-def make_client(forget=lambda epoch: None, may_speak=lambda: True, **settings):
+def make_client(deliver=lambda message: None, may_speak=lambda: True, **settings):
     config = Config(mqtt_use_tls=False, **settings)
-    return BrokerClient(config, ["dairy/+/collars/+/data"], lambda message: None, forget, may_speak)
+    return BrokerClient(config, ["dairy/+/collars/+/data"], deliver, may_speak)
 
 
 @pytest.fixture
-def client(forgotten):
-    return make_client(forgotten.append)
+def client(delivered):
+    return make_client(delivered.append)
 
 
-def connect(client, flags=Flags, properties=None):
-    client._client.on_connect(client._client, None, flags, Code, properties)
+def connect(client, properties=None):
+    client._client.on_connect(client._client, None, Flags, Code, properties)
 
 
-def message(epoch, mid, qos=1):
-    return Message("t", b"", datetime(2026, 1, 1), epoch=epoch, mid=mid, qos=qos)
+def lose_connection(client, reason=Code):
+    client._client.on_disconnect(client._client, None, None, reason, None)
 
 
-def test_a_message_of_this_connection_is_acknowledged(client, acknowledged):
+def receive(client, mid, payload=b"{}", qos=1):
+    received = mqtt.MQTTMessage(mid, b"dairy/NORTH/collars/C1/data")
+    received.payload, received.qos = payload, qos
+    client._client.on_message(client._client, None, received)
+
+
+def test_a_message_of_this_connection_is_acknowledged(client, acknowledged, delivered):
     connect(client)
-    client.acknowledge([message(epoch=1, mid=7)])
+    receive(client, 7)
+    client.acknowledge(delivered)
     assert acknowledged == [7]
 
 
-def test_a_message_of_an_earlier_connection_is_not_since_its_packet_id_may_be_anothers_now(client, acknowledged):
+def test_a_message_of_an_earlier_connection_is_not_since_its_packet_id_may_be_anothers_now(
+    client, acknowledged, delivered
+):
     connect(client)
+    receive(client, 7, b"1")
+    lose_connection(client)
     connect(client)
-    client.acknowledge([message(epoch=1, mid=7), message(epoch=2, mid=7)])
-    assert acknowledged == [7]
-
-
-def test_nothing_is_acknowledged_once_its_connection_is_lost(client, acknowledged):
-    connect(client)
-    client._client.on_disconnect(client._client, None, None, Code, None)
-    client.acknowledge([message(epoch=1, mid=7)])
+    receive(client, 7, b"2")
+    client.acknowledge(delivered[:1])
     assert acknowledged == []
+    client.acknowledge(delivered[1:])
+    assert acknowledged == [7]
+
+
+def test_nothing_is_acknowledged_once_its_connection_is_lost(client, acknowledged, delivered):
+    connect(client)
+    receive(client, 7)
+    lose_connection(client)
+    client.acknowledge(delivered)
+    assert acknowledged == []
+
+
+def test_what_is_delivered_again_is_not_handed_over_again_and_acknowledged_by_its_new_id(
+    client, acknowledged, delivered
+):
+    connect(client)
+    receive(client, 7)
+    lose_connection(client)
+    connect(client)
+    receive(client, 3)
+    assert len(delivered) == 1
+    client.acknowledge(delivered)
+    assert acknowledged == [3]
 
 
 def test_a_connection_lost_in_the_moment_of_the_farewell_does_not_keep_it_from_stopping(client, monkeypatch):
@@ -100,24 +125,13 @@ def test_a_thread_of_the_client_that_has_died_is_noticed(client, monkeypatch):
     assert not client.alive
 
 
-def test_messages_without_a_delivery_have_nothing_to_acknowledge(client, acknowledged):
+def test_messages_without_a_delivery_have_nothing_to_acknowledge(client, acknowledged, delivered):
     connect(client)
-    client.acknowledge([message(epoch=1, mid=0, qos=0), message(epoch=0, mid=0, qos=0)])
+    receive(client, 0, qos=0)
+    receive(client, 0, qos=0)
+    assert len(delivered) == 2
+    client.acknowledge([*delivered, Message("t", b"", datetime(2026, 1, 1))])
     assert acknowledged == []
-
-
-def test_what_a_kept_session_delivers_again_is_to_be_forgotten(client, acknowledged, forgotten):
-    connect(client)
-    client._client.on_disconnect(client._client, None, None, Code, None)
-    connect(client)
-    assert forgotten == [1, 3]
-
-
-def test_what_came_is_kept_where_the_broker_has_lost_the_session_and_delivers_nothing_again(
-    client, acknowledged, forgotten
-):
-    connect(client, NewSession)
-    assert forgotten == []
 
 
 def test_a_process_that_may_no_longer_lead_does_not_connect(monkeypatch):
@@ -154,7 +168,7 @@ def test_a_connection_that_is_lost_is_told_from_one_that_never_was(client, ackno
     assert client.seconds_without_broker >= 0
     connect(client)
     assert (client.ever_connected, client.seconds_without_broker) == (True, 0)
-    client._client.on_disconnect(client._client, None, None, Code, None)
+    lose_connection(client)
     assert client.ever_connected
     assert 0 <= client.seconds_without_broker < 5
 
@@ -162,5 +176,5 @@ def test_a_connection_that_is_lost_is_told_from_one_that_never_was(client, ackno
 def test_a_connection_that_swallowed_everything_had_been_lost_before_that_was_found_out(client, acknowledged):
     connect(client)
     silent = ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout")
-    client._client.on_disconnect(client._client, None, None, silent, None)
+    lose_connection(client, silent)
     assert 6 <= client.seconds_without_broker < 10

@@ -131,39 +131,3 @@ def test_whoever_submits_to_a_pipeline_that_has_ended_does_not_wait_for_ever(pip
     pipeline.stop()
     pipeline.writer.join(timeout=5)
     assert pipeline.submit(TOPIC, payload()).cancelled()
-
-
-@pytest.fixture
-def idle(pipeline):
-    """A pipeline whose writer does not run."""
-    pipeline.stop()
-    pipeline.writer.join(timeout=5)
-    pipeline._ended.clear()
-    return pipeline
-
-
-def received(epoch, qos=1):
-    return Message(TOPIC, b"", NOW, epoch=epoch, qos=qos)
-
-
-def test_reconnections_during_an_outage_do_not_add_up_in_memory(idle):
-    for epoch in range(1, 20, 2):
-        idle.forget_delivered_before(epoch)
-        for _number in range(1000):
-            idle.put(received(epoch))
-    assert idle.waiting == 1000
-
-
-def test_what_nobody_delivers_again_is_not_forgotten(idle):
-    own = Message(TOPIC, b"", NOW, future=Future())
-    for message in (received(1), own, received(1, qos=0), received(1)):
-        idle.put(message)
-    idle.forget_delivered_before(3)
-    assert [(message.epoch, message.qos) for message in idle._collect()] == [(0, 0), (1, 0)]
-
-
-def test_a_batch_taken_before_holds_none_that_are_delivered_again(idle):
-    for epoch in (1, 1, 3):
-        idle.put(received(epoch))
-    idle._first_epoch = 3
-    assert [message.epoch for message in idle._collect()] == [3]
