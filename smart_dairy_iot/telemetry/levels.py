@@ -17,11 +17,12 @@ PLAIN, APACHE, COMMUNITY = LEVELS = ("plain", "apache", "community")
 #: age; it is raised like any other.
 ORDINARY = "ordinary"
 
-# Whether `CREATE EXTENSION timescaledb` can succeed: the package is there *and* preloaded. Without the second condition
-# the command kills the connection. In the database `postgres`, which belongs to the server's tools, it has no place.
+# Whether `CREATE EXTENSION timescaledb` can succeed: the package is there *and* preloaded, so that its settings are
+# known (what merely stands in PostgreSQL's file is not shown). Without the second condition the command kills the
+# connection. In the database `postgres`, which belongs to the server's tools, it has no place.
 _AVAILABLE = """
     SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'timescaledb')
-       AND EXISTS (SELECT FROM pg_settings WHERE name = 'timescaledb.max_background_workers')
+       AND EXISTS (SELECT FROM pg_settings WHERE starts_with(name, 'timescaledb.'))
        AND current_database() <> 'postgres'
 """
 _CREATED = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"
