@@ -57,6 +57,7 @@ class BrokerClient:
         self.ever_connected = False
         self._without_broker_since = time.monotonic()
         self._largest_packet = None
+        self._refusals = {}
         self._client = self._make_client()
 
     def start(self):
@@ -105,6 +106,13 @@ class BrokerClient:
             raise ValueError(f"the broker takes no message of more than {largest} bytes")
         return self._client.publish(topic, payload, qos=qos, retain=retain)
 
+    def refusal_of(self, publication):
+        """Why the broker refuses a message of QoS 1 that it has confirmed, None where it has taken it.
+
+        :param publication: what `publish` gave, confirmed; asked once
+        """
+        return self._refusals.pop(publication.mid, None)
+
     def subscribe(self, subscriptions):
         """Make these the subscriptions, at once where connected."""
         former, self._subscriptions = self._subscriptions, self._shared(subscriptions)
@@ -119,7 +127,7 @@ class BrokerClient:
         self._window.settle(messages, self._client.acknowledge)
 
     def _make_client(self):
-        client = BulkClient(self._config.mqtt_bridge_client_id)
+        client = BulkClient(self._config.mqtt_bridge_client_id, self._on_message)
         client.username_pw_set(self._config.mqtt_bridge_username, self._config.mqtt_bridge_password)
         if self._config.mqtt_use_tls:
             client.use_tls(self._config.mqtt_ca_file or None)
@@ -131,8 +139,8 @@ class BrokerClient:
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
-        client.on_message = self._on_message
         return client
 
     def _shared(self, subscriptions):
@@ -179,6 +187,13 @@ class BrokerClient:
         else:
             _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
 
+    def _on_publish(self, _client, _userdata, packet_id, reason_code, _properties):
+        # Before paho tells that it is published. The packet id may have been another's, whom nobody asked about.
+        if reason_code.is_failure:
+            self._refusals[packet_id] = str(reason_code)
+        else:
+            self._refusals.pop(packet_id, None)
+
     def _on_connect_fail(self, _client, _userdata):
         self._report_outage("the broker cannot be reached")
 
@@ -200,21 +215,7 @@ class BrokerClient:
             self._outage_reported = True
             _logger.warning("%s; the bridge keeps trying", sentence)
 
-    def _on_message(self, _client, _userdata, received):
-        message = Message(
-            _topic(received),
-            received.payload,
-            utc_now(),
-            mid=received.mid,
-            qos=received.qos,
-            retained=received.retain,
-        )
-        if not message.qos or self._window.admit(message):
+    def _on_message(self, topic, payload, packet_id, qos, retained):
+        message = Message(topic, payload, utc_now(), mid=packet_id, qos=qos, retained=retained)
+        if not qos or self._window.admit(message):
             self._deliver(message)
-
-
-def _topic(received):
-    try:
-        return received.topic
-    except UnicodeDecodeError:
-        return repr(received)

@@ -1,5 +1,6 @@
 """The bridge's way with paho: what goes over the wire is what paho would send, and nothing that comes is lost."""
 
+import select
 import socket
 import ssl
 import subprocess
@@ -7,6 +8,7 @@ import threading
 
 import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.properties import VariableByteIntegers
 
 from smart_dairy_iot.bridge.bulk_client import BulkClient
 
@@ -24,7 +26,7 @@ def sent(monkeypatch):
 
 
 def test_a_batch_is_acknowledged_by_the_bytes_that_paho_sends_for_each(sent):
-    client = BulkClient("bridge")
+    client = BulkClient("bridge", deliver=None)
     for packet_id in (1, 255, 256, 65535):
         client.ack(packet_id, 1)
     one_by_one = b"".join(bytes(packet) for packet in sent)
@@ -53,7 +55,7 @@ def ends(certificate):
     made = []
     thread = threading.Thread(target=lambda: made.append(server.wrap_socket(theirs, server_side=True)))
     thread.start()
-    client = BulkClient("bridge")
+    client = BulkClient("bridge", deliver=None)
     client.use_tls(certificate[0])
     near = client._ssl_context.wrap_socket(ours, server_hostname="localhost")
     thread.join(PATIENCE_SECONDS)
@@ -85,3 +87,73 @@ def test_what_came_before_the_end_of_the_connection_is_read_first(ends):
     assert near.recv(4) == b"last"
     assert near.recv(100) == b" words"
     assert near.recv(1) == b""
+
+
+def publish_packet(topic, payload, packet_id=0, flags=0, properties=b"\x00"):
+    """The bytes of a PUBLISH."""
+    body = len(topic).to_bytes(2, "big") + topic
+    body += packet_id.to_bytes(2, "big") if flags & 6 else b""
+    body += properties + payload
+    return bytes([0x30 | flags]) + VariableByteIntegers.encode(len(body)) + body
+
+
+MESSAGES = [
+    publish_packet(b"dairy/N/collars/C1/data", b"{}", 7, flags=2),
+    publish_packet(b"dairy/N/collars/C1/data", b"again", 8, flags=2 + 8),
+    publish_packet(b"a", b"", 65535, flags=2),
+    publish_packet("dairy/Höfe".encode(), b"x" * 127, 1, flags=2),
+    publish_packet(b"long", b"y" * 20000, 300, flags=2),
+    publish_packet(b"q0", b"z"),
+    publish_packet(b"retained", b"{}", 2, flags=3),
+    publish_packet(b"properties", b"{}", 3, flags=2, properties=b"\x05\x02\x00\x00\x00\x3c"),
+    publish_packet(b"no utf-8 \xff", b"{}", 4, flags=2),
+    # An answer to a ping between them: that is paho's.
+    b"\xd0\x00",
+    publish_packet(b"last", b"{}", 5, flags=2),
+]
+
+
+def received_from(near, far, read, pieces):
+    """What a client delivers that is sent these bytes, piece by piece, and reads by `read`."""
+    delivered = []
+    client = BulkClient("bridge", lambda *message: delivered.append(message))
+    near.setblocking(False)
+    client._sock = near
+    for piece in pieces:
+        far.sendall(piece)
+        # What was sent over a socket pair is there at once.
+        while near.pending() or select.select([near], [], [], 0)[0]:
+            assert read(client) == mqtt.MQTT_ERR_SUCCESS
+    client._sock = None
+    return delivered
+
+
+@pytest.mark.parametrize("piece_length", [1, 3, 50, 16384, 10**6])
+def test_what_is_read_directly_is_what_paho_reads(ends, piece_length):
+    near, far = ends
+    stream = b"".join(MESSAGES)
+    pieces = [stream[begin : begin + piece_length] for begin in range(0, len(stream), piece_length)]
+    by_paho = received_from(near, far, mqtt.Client.loop_read, [stream])
+    assert [message[2] for message in by_paho] == [7, 8, 65535, 1, 300, 0, 2, 3, 4, 5]
+    direct = received_from(near, far, BulkClient.loop_read, pieces)
+    assert [message for message in direct if message[2] != 4] == [message for message in by_paho if message[2] != 4]
+    assert len(direct) == len(by_paho)
+
+
+def test_most_messages_are_read_directly(ends, monkeypatch):
+    near, far = ends
+    passed_on = []
+    monkeypatch.setattr(BulkClient, "_on_paho_message", lambda *arguments: passed_on.append(arguments))
+    delivered = received_from(near, far, BulkClient.loop_read, [MESSAGES[0] * 1000])
+    assert len(delivered) + len(passed_on) == 1000
+    # The first of each read, and the last, of which the rest comes with the next.
+    assert len(passed_on) <= 10
+
+
+def test_the_end_of_the_connection_is_noticed(ends):
+    near, far = ends
+    far.close()
+    near.setblocking(False)
+    client = BulkClient("bridge", deliver=None)
+    client._sock = near
+    assert client.loop_read() == mqtt.MQTT_ERR_CONN_LOST

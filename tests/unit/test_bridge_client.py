@@ -3,7 +3,6 @@
 import time
 from datetime import datetime
 
-import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -55,9 +54,7 @@ def lose_connection(client, reason=Code):
 
 
 def receive(client, mid, payload=b"{}", qos=1):
-    received = mqtt.MQTTMessage(mid, b"dairy/NORTH/collars/C1/data")
-    received.payload, received.qos = payload, qos
-    client._client.on_message(client._client, None, received)
+    client._on_message("dairy/NORTH/collars/C1/data", payload, mid, qos, False)
 
 
 def test_a_message_of_this_connection_is_acknowledged(client, acknowledged, delivered):
