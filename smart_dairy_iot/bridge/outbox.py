@@ -1,7 +1,9 @@
 """Publishes what Odoo's transactions left in the outbox, in order, and marks it sent once the broker has it.
 
 At least once: after a crash between the two an entry goes out again. It never waits for the broker: the loop that calls
-it has other duties. What the broker has not confirmed is under way, and not published a second time meanwhile.
+it has other duties. What the broker has not confirmed is under way, and not published a second time meanwhile. What the
+broker refuses, such as a topic to which the bridge has no right, would be refused again: it is kept as failed, with the
+broker's reason, for a person to see.
 """
 
 import logging
@@ -54,23 +56,33 @@ class Outbox:
         try:
             self._under_way[entry_id] = self._client.publish(topic, payload.encode(), qos, retain)
         except ValueError as error:
-            # Kept for a person to see; it must not hold up the others.
-            with connection.cursor() as cursor:
-                cursor.execute(_FAILED, [str(error), entry_id])
-            _logger.error("Entry %s of the outbox cannot be published: %s", entry_id, error)
+            _fail(connection, entry_id, str(error))
 
     def _settle(self, connection):
         sent = []
         for entry_id, publication in list(self._under_way.items()):
             try:
-                if publication.is_published():
-                    sent.append(entry_id)
+                confirmed = publication.is_published()
             except (RuntimeError, ValueError):
                 # The connection was lost in that moment, or paho's own queue is full: it is published again.
                 del self._under_way[entry_id]
+                continue
+            refusal = self._client.refusal_of(publication) if confirmed else None
+            if refusal:
+                _fail(connection, entry_id, f"the broker refuses it: {refusal}")
+                del self._under_way[entry_id]
+            elif confirmed:
+                sent.append(entry_id)
         if sent:
             with connection.cursor() as cursor:
                 cursor.execute(_SENT, [sent])
                 cursor.execute(_COUNT, [sent])
             for entry_id in sent:
                 del self._under_way[entry_id]
+
+
+def _fail(connection, entry_id, complaint):
+    """Keep an entry for a person to see; it must not hold up the others."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED, [complaint, entry_id])
+    _logger.error("Entry %s of the outbox cannot be published: %s", entry_id, complaint)

@@ -127,17 +127,6 @@ def test_a_device_known_a_moment_ago_is_not_turned_away(bench, device):
     assert bench.count("iot_dead_letter") == 0
 
 
-def test_what_is_in_the_outbox_is_published_and_what_was_rolled_back_is_not(bench, device):
-    sensor = device("TS-1", "temperature")
-    entry = "INSERT INTO iot_outbox (topic, payload, qos, retain, state) VALUES (%s, %s, 1, false, 'queued')"
-    with bench.running(bench.make_bridge()):
-        bench.query(entry, f"{sensor.topic}/config", '{"interval": 60}')
-        bench.query("NOTIFY iot_outbox")
-        bench.wait_for(lambda: sensor.received, "the configuration reaches the device")
-        bench.wait_for(lambda: bench.query("SELECT state FROM iot_outbox") == [("sent",)], "the entry is marked sent")
-    assert sensor.received == [{"interval": 60}]
-
-
 def test_a_replayed_dead_letter_is_stored_once_its_cause_is_mended(bench, device):
     sensor = device("TS-1", "temperature", state="inactive")
     with bench.running(bench.make_bridge()):

@@ -3,7 +3,12 @@
 import threading
 
 import pytest
+from paho.mqtt.client import MQTTMessageInfo
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
+from smart_dairy_iot.bridge.client import BrokerClient
+from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.outbox import Outbox
 
 
@@ -11,6 +16,7 @@ class Publication:
     """Of paho's MQTTMessageInfo what is asked of it."""
 
     confirmed = lost = False
+    refusal = None
 
     def is_published(self):
         if self.lost:
@@ -29,6 +35,9 @@ class Client:
 
     def may_speak(self):
         return self.leads
+
+    def refusal_of(self, publication):
+        return publication.refusal
 
     def publish(self, topic, _payload, _qos, _retain):
         if not topic:
@@ -107,6 +116,17 @@ def test_an_entry_that_cannot_be_published_does_not_hold_up_the_others(client):
     assert database.failed == {1: "Invalid topic."}, "it is kept, for a person to see"
 
 
+def test_what_the_broker_confirms_only_to_say_that_it_refuses_it_is_failed_and_not_sent(client):
+    database, outbox = Database(_1="a", _2="b"), Outbox(client)
+    outbox.publish(database)
+    for _topic, publication in client.published:
+        publication.confirmed = True
+    client.published[0][1].refusal = "Not authorized"
+    outbox.publish(database)
+    assert database.failed == {1: "the broker refuses it: Not authorized"}
+    assert (database.queued, outbox.busy, client.topics) == ({}, False, ["a", "b"]), "it is not tried again by itself"
+
+
 def test_a_leader_that_may_have_been_overtaken_publishes_nothing(client):
     client.leads = False
     database = Database(_1="a")
@@ -119,3 +139,14 @@ def test_nothing_is_published_while_the_broker_is_away(client):
     client.connected.clear()
     Outbox(client).publish(Database(_1="a"))
     assert client.topics == []
+
+
+def test_a_refusal_is_of_the_message_that_the_broker_refused_and_not_of_a_later_one_with_its_packet_id():
+    client = BrokerClient(Config(mqtt_use_tls=False), [], deliver=None, may_speak=lambda: True)
+    taken, refused = (ReasonCode(PacketTypes.PUBACK, name) for name in ("Success", "Not authorized"))
+    publication = MQTTMessageInfo(7)
+    for codes, refusal in (([taken], None), ([refused], "Not authorized"), ([refused, taken], None)):
+        for code in codes:
+            client._client.on_publish(client._client, None, 7, code, None)
+        assert client.refusal_of(publication) == refusal
+    assert client.refusal_of(publication) is None, "it is told once"
