@@ -16,7 +16,7 @@ from odoo.service.db import list_dbs
 from odoo.sql_db import db_connect
 from odoo.tools import config as odoo_config
 
-from .bridge.config import load_config, read_file_section
+from .bridge.config import load_metrics_port, read_file_section
 from .bridge.database import REACTORS_LOCK
 from .bridge.leadership import Leadership
 from .bridge.metrics import serve_metrics
@@ -50,7 +50,7 @@ class BridgeHost:
     def run(self, stop):
         """Serve the databases until `stop` is set; new ones are found within seconds."""
         # One exporter per process, so its port cannot be a setting of a database.
-        with serve_metrics(load_config(read_file_section(config_file()), {}).metrics_port):
+        with serve_metrics(load_metrics_port(read_file_section(config_file()))):
             try:
                 while not stop.is_set():
                     # While the database server is away, the bridges that there are see to themselves.

@@ -22,7 +22,7 @@ RANGES = {
     "bridge_batch_size": (1, 100_000),
     "bridge_flush_ms": (1, 60_000),
     # Packet ids have 16 bits, and those under way at once have to stay well below that.
-    "bridge_receive_maximum": (1, 65535),
+    "bridge_receive_maximum": (1, 32767),
     "telemetry_retention_days": (1, 365 * 100),
     "dead_letters_per_hour": (1, 1_000_000),
     "dead_letter_retention_days": (1, 365 * 100),
@@ -36,6 +36,7 @@ RANGES = {
 
 _SHARE_GROUP = re.compile(r"[A-Za-z0-9_-]{1,64}")
 URLS = ("emqx_api_url",)
+BROKER_TYPES = ("mosquitto", "emqx")
 
 
 class ConfigError(ValueError):
@@ -146,6 +147,15 @@ def load_config(file_section, parameters, environ=os.environ):
     return config
 
 
+def load_metrics_port(file_section, environ=os.environ):
+    """The port for the figures of a process, which serves several databases: no settings page has a say in it.
+
+    :raises ConfigError: where it is no port
+    """
+    _source, text = find_overrides(file_section, environ).get("metrics_port", ("", "0"))
+    return load_config({"metrics_port": text}, {}, environ={}).metrics_port
+
+
 def find_overrides(file_section, environ=os.environ):
     """What wins over the settings page, {name: (source, text)} with the source "environment" or "file"."""
     found = {}
@@ -174,7 +184,9 @@ def check_value(name, value):
     if bounds and not bounds[0] <= value <= bounds[1]:
         raise ConfigError(f"the setting {name} must be from {bounds[0]} to {bounds[1]}, not {value}")
     if name == "bridge_share_group" and not _SHARE_GROUP.fullmatch(value):
-        raise ConfigError(f"the setting {name} must consist of letters, digits, - and _")
+        raise ConfigError(f"the setting {name} must consist of at most 64 letters, digits, - and _")
+    if name == "mqtt_broker_type" and value not in BROKER_TYPES:
+        raise ConfigError(f"the setting {name} must be {' or '.join(BROKER_TYPES)}")
     if name in URLS and not _is_web_address(value):
         raise ConfigError(f"the setting {name} must be an address such as http://localhost:18083/api/v5")
 

@@ -35,7 +35,7 @@ _STATEMENT_TIMEOUT = 10_000
 _IDLE_TIMEOUT = 2_000
 
 # First number of the advisory locks, the second one is the device's.
-_DEVICE_LOCK = 0x5DA1_0003
+_DEVICE_LOCK = 0x5DA1_0005
 # Of a device that sends as fast as it can, one transaction at a time takes the rows that its messages over the broker
 # need, too: the bridge waits for that one, never for a queue of them.
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"

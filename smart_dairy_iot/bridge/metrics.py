@@ -1,4 +1,9 @@
-"""The bridge's figures for Prometheus, in the process's default registry, served on loopback."""
+"""The bridge's figures for Prometheus, in the process's default registry, served on loopback.
+
+For operators: `docs/monitoring.md` says of each what to do about it. Whoever may open a connection on this machine may
+read them: they are counts, and no label says more than a database's name. Samples of a label add up to the whole, and
+no label has more values than stand here.
+"""
 
 import contextlib
 import logging
@@ -13,15 +18,20 @@ _logger = logging.getLogger(__name__)
 _FAMILIES = {
     "smart_dairy_messages": (
         CounterMetricFamily,
-        "Messages the bridge has received, by outcome; received is the sum of the others.",
+        "Messages the bridge has received since it took the lead, by outcome.",
         ["outcome"],
     ),
     "smart_dairy_http_messages": (
         CounterMetricFamily,
-        "Messages that came over HTTP, by outcome, since the platform was installed; received is their sum.",
+        "Messages that came over HTTP since the platform was installed, by outcome.",
         ["outcome"],
     ),
     "smart_dairy_messages_waiting": (GaugeMetricFamily, "Messages received and not yet stored.", []),
+    "smart_dairy_connected": (
+        GaugeMetricFamily,
+        "Where this process leads: 1 while the broker has its subscriptions, and while the database takes readings.",
+        ["to"],
+    ),
     "smart_dairy_leads": (GaugeMetricFamily, "1 where this process leads in the role, 0 where it stands by.", ["role"]),
     "smart_dairy_inbox_messages": (
         GaugeMetricFamily,
@@ -41,7 +51,11 @@ _FAMILIES = {
         ["kind"],
     ),
     "smart_dairy_quality_devices": (GaugeMetricFamily, "Devices in that hour, by what is wrong.", ["problem"]),
-    "smart_dairy_quality_hour_seconds": (GaugeMetricFamily, "Beginning of that hour, in seconds since 1970.", []),
+    "smart_dairy_quality_hour_timestamp_seconds": (
+        GaugeMetricFamily,
+        "Beginning of that hour, in seconds since 1970.",
+        [],
+    ),
 }
 
 
@@ -123,34 +137,44 @@ class Figures:
 class BridgeMetrics(Figures):
     """Reads the pipeline's own counters when scraped: nothing is counted twice.
 
+    :param client: `BrokerClient`
     :param read_http: callable that gives the counters of the messages over HTTP, see `ingestion.read_counters`
     :param read_mailboxes: callable that gives the figures of inbox and outbox, see `mailboxes.read_mailboxes`
     """
 
-    def __init__(self, db_name, pipeline, read_http, read_mailboxes):
+    def __init__(self, db_name, pipeline, client, read_http, read_mailboxes):
         self._pipeline = pipeline
+        self._client = client
         self._read_http = read_http
         self._read_mailboxes = read_mailboxes
         super().__init__(db_name, self._read)
 
     def _read(self):
-        for outcome, count in self._pipeline.counters.as_dict().items():
-            yield "smart_dairy_messages", [outcome], count
-        for outcome, count in self._read_http().items():
-            yield "smart_dairy_http_messages", [outcome], count
+        yield from _by_outcome("smart_dairy_messages", self._pipeline.counters.as_dict())
+        yield from _by_outcome("smart_dairy_http_messages", self._read_http())
         yield "smart_dairy_messages_waiting", [], self._pipeline.waiting
+        yield "smart_dairy_connected", ["broker"], int(self._client.receiving.is_set())
+        yield "smart_dairy_connected", ["database"], int(not self._pipeline.outage)
+        mailboxes = self._read_mailboxes()
         for mailbox, unit in (("inbox", "messages"), ("outbox", "entries")):
-            figures = dict(self._read_mailboxes()[mailbox])
+            figures = dict(mailboxes[mailbox])
             yield f"smart_dairy_{mailbox}_lag_seconds", [], figures.pop("lag_seconds")
             for state, count in figures.items():
                 yield f"smart_dairy_{mailbox}_{unit}", [state], count
+
+
+def _by_outcome(family, counters):
+    """Without what was received, which is the sum of the others: a query that adds them up would count it twice."""
+    for outcome, count in counters.items():
+        if outcome != "received":
+            yield family, [outcome], count
 
 
 def quality_figures(quality):
     """Figures of the last hour that was assessed, see `telemetry.quality.read_quality`; none before the first one."""
     if quality["hour"] is None:
         return
-    yield "smart_dairy_quality_hour_seconds", [], quality["hour"]
+    yield "smart_dairy_quality_hour_timestamp_seconds", [], quality["hour"]
     for kind, count in quality["messages"].items():
         yield "smart_dairy_quality_messages", [kind], count
     for problem, count in quality["devices"].items():

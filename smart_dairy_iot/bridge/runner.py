@@ -163,7 +163,9 @@ class _Shift:
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
         self._liveness = Liveness(config)
-        self._metrics = BridgeMetrics(db_name, self.pipeline, lambda: self._http_counters, lambda: self._mailboxes)
+        self._metrics = BridgeMetrics(
+            db_name, self.pipeline, self.client, lambda: self._http_counters, lambda: self._mailboxes
+        )
         self._quality_figures = Figures(db_name, lambda: quality_figures(self._quality))
         self._replaying = set()
         self._due = {}

@@ -4,7 +4,14 @@ from dataclasses import fields
 
 import pytest
 
-from smart_dairy_iot.bridge.config import Config, ConfigError, find_overrides, load_config, read_file_section
+from smart_dairy_iot.bridge.config import (
+    Config,
+    ConfigError,
+    find_overrides,
+    load_config,
+    load_metrics_port,
+    read_file_section,
+)
 from smart_dairy_iot.bridge.topics import DEVICE_TYPE_PATHS
 from stack.paths import ROOT
 
@@ -39,6 +46,8 @@ def test_what_wins_over_the_settings_page_is_told_with_where_it_comes_from():
     ("key", "text"),
     [
         ("mqtt_use_tls", "perhaps"),
+        ("mqtt_broker_type", "rabbit"),
+        ("bridge_receive_maximum", "32768"),
         ("mqtt_broker_port", "mqtt"),
         ("mqtt_broker_port", "0"),
         ("mqtt_broker_port", "65536"),
@@ -78,6 +87,21 @@ def test_values_at_the_edge_of_what_can_be_are_taken(key, text, value):
 def test_bridges_share_the_load_on_emqx():
     config = load_config({"bridge_share_group": "dairy", "mqtt_broker_type": "emqx"}, {}, environ={})
     assert config.bridge_share_group == "dairy"
+
+
+def test_the_metrics_port_is_read_without_the_settings_page_and_whatever_the_other_settings_need_of_it():
+    section = {"metrics_port": "9100", "bridge_share_group": "dairy"}
+    assert load_metrics_port(section, environ={}) == 9100, "that the broker is EMQX is said on the settings page"
+    assert load_metrics_port(section, environ={"SMART_DAIRY_METRICS_PORT": "9200"}) == 9200
+    assert load_metrics_port({}, environ={}) == 0
+    with pytest.raises(ConfigError, match="metrics_port"):
+        load_metrics_port({"metrics_port": "65536"}, environ={})
+
+
+def test_no_complaint_repeats_a_password():
+    with pytest.raises(ConfigError) as raised:
+        load_config({"emqx_api_url": "http://key:secret@localhost/"}, {}, environ={})
+    assert "secret" not in str(raised.value)
 
 
 def test_no_password_is_shown_when_a_config_is_printed():
