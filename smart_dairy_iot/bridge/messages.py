@@ -19,7 +19,6 @@ DEAD_LETTER_REASONS = {
     "not_allowed": "Device not allowed to publish",
     "clock": "Time stamp out of range",
     "database": "Refused by the database",
-    "reactor": "Processing failed",
 }
 
 

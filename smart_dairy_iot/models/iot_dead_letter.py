@@ -86,7 +86,6 @@ class IotDeadLetter(models.Model):
             "not_allowed": _("Put the device into service, then replay; or discard."),
             "clock": _("Set the device's clock. The time stamp of a copy can be corrected."),
             "database": _("The database refused a value. Correct a copy of it, or discard it."),
-            "reactor": mend_device,
         }
         for letter in self:
             letter.advice = advice.get(letter.reason)

@@ -36,7 +36,17 @@ class IotEvent(models.Model):
     def _react_device_silent(self, messages):
         """A device was last heard of at the message's time stamp, longer ago than the settings allow."""
         for message, device in self._with_devices(messages):
-            self._record_message("device_silent", message, device, severity="medium")
+            if not self._is_back(message, device):
+                self._record_message("device_silent", message, device, severity="medium")
+
+    @api.model
+    def _is_back(self, message, device):
+        """Whether a device that fell silent has been heard of since, and that was acted on.
+
+        A message that had failed comes late; what it would raise now, nothing would end any more.
+        """
+        later = [("kind", "=", "device_back"), ("iot_device_id", "=", device.id), ("timestamp", ">", message.timestamp)]
+        return bool(self.search(later, limit=1))
 
     @api.model
     def _react_device_back(self, messages):

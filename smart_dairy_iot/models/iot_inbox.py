@@ -1,4 +1,9 @@
-"""What the bridge received and the ORM is to act on: at least once, in batches, in the order of arrival."""
+"""What the bridge received and the ORM is to act on: at least once, in batches, in the order of arrival.
+
+A message whose handler raises is tried again, later and later; given up, it stays here as failed, with the traceback:
+the dead letter of what had been stored. Meanwhile later messages are handled, so that a handler meets messages of one
+device out of order, too.
+"""
 
 import json
 import logging
@@ -10,7 +15,7 @@ from psycopg2.errors import DeadlockDetected, LockNotAvailable, SerializationFai
 from psycopg2.extras import Json
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError, UserError
+from odoo.exceptions import AccessError
 from odoo.tools import mute_logger
 
 _logger = logging.getLogger(__name__)
@@ -18,9 +23,11 @@ _logger = logging.getLogger(__name__)
 #: What a handler gets: `timestamp` and `received_at` are naive UTC, `payload` is a dict.
 InboxMessage = namedtuple("InboxMessage", "id kind iot_device_id timestamp channel digest payload received_at")
 
-# A message that fails is tried again after 1, 2, 4 ... minutes, then kept as failed for a person to look at.
+# A message that fails is tried again after 1, 2, 4 ... 64 minutes, then kept as failed for a person to look at.
 _MOST_ATTEMPTS = 8
 _FIRST_RETRY = timedelta(minutes=1)
+# Characters of a traceback, the last ones: they say what is wrong.
+_LONGEST_ERROR = 20_000
 # Done messages are what a redelivery is recognised by; a broker's session that was away longer is gone.
 _KEEP_DONE = timedelta(days=7)
 # The whole batch is to be tried again, not blamed on a message.
@@ -29,6 +36,7 @@ _CONCURRENCY_ERRORS = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 
 class IotInbox(models.Model):
     _name = "iot.inbox"
+    _inherit = ["iot.mailbox.mixin"]
     _description = "IoT Inbox"
     _log_access = False
     _order = "id desc"
@@ -36,6 +44,7 @@ class IotInbox(models.Model):
 
     kind = fields.Char(required=True, readonly=True)
     iot_device_id = fields.Integer(string="Device (ID)", readonly=True, group_operator=False)
+    device_name = fields.Char(string="Device", compute="_compute_device_name")
     timestamp = fields.Datetime(readonly=True)
     channel = fields.Integer(readonly=True, group_operator=False)
     digest = fields.Char(
@@ -48,11 +57,18 @@ class IotInbox(models.Model):
     payload_text = fields.Text(string="Payload (text)", compute="_compute_payload_text")
     received_at = fields.Datetime(readonly=True)
     state = fields.Selection(
-        [("new", "New"), ("done", "Done"), ("failed", "Failed")], required=True, default="new", index=True
+        [("new", "New"), ("done", "Done"), ("failed", "Failed"), ("discarded", "Discarded")],
+        required=True,
+        default="new",
+        readonly=True,
+        index=True,
+        help="Failed: acting on it ended in an error each time; it is not tried again by itself",
     )
-    attempts = fields.Integer(required=True, default=0)
+    attempts = fields.Integer(required=True, default=0, readonly=True)
     next_try_at = fields.Datetime(readonly=True)
-    error = fields.Text(readonly=True)
+    error = fields.Text(string="Traceback", readonly=True)
+    problem = fields.Char(compute="_compute_problem", help="The traceback's last line")
+    advice = fields.Text(string="What to Do", compute="_compute_advice")
 
     _sql_constraints = [
         (
@@ -66,6 +82,30 @@ class IotInbox(models.Model):
     def _compute_payload_text(self):
         for message in self:
             message.payload_text = json.dumps(message.payload, indent=4, ensure_ascii=False)
+
+    @api.depends("iot_device_id")
+    def _compute_device_name(self):
+        devices = self.env["iot.device"].with_context(active_test=False)
+        devices = devices.browse({message.iot_device_id for message in self}).exists()
+        names = {device.id: device.display_name for device in devices}
+        for message in self:
+            message.device_name = names.get(message.iot_device_id)
+
+    @api.depends("error")
+    def _compute_problem(self):
+        for message in self:
+            message.problem = message.error and message.error.strip().rpartition("\n")[2]
+
+    @api.depends("state", "attempts")
+    def _compute_advice(self):
+        given_up = _(
+            "Odoo could not act on this message and has given up. Once the cause is mended, try it again; or discard"
+            " it: what the device measured is stored in any case."
+        )
+        trying = _("Odoo could not act on this message, and tries it again by itself.")
+        for message in self:
+            retried = trying if message.state == "new" and message.attempts else False
+            message.advice = given_up if message.state == "failed" else retried
 
     @api.model
     def _handlers(self):
@@ -158,34 +198,28 @@ class IotInbox(models.Model):
                    next_try_at = %s + %s * 2 ^ attempts
              WHERE id = %s RETURNING attempts
             """,
-            [error, _MOST_ATTEMPTS, fields.Datetime.now(), _FIRST_RETRY, message.id],
+            [_storable(error), _MOST_ATTEMPTS, fields.Datetime.now(), _FIRST_RETRY, message.id],
         )
         (attempts,) = self.env.cr.fetchone()
-        _logger.warning("Message %s of kind %s failed, attempt %s:\n%s", message.id, message.kind, attempts, error)
+        level = logging.ERROR if attempts >= _MOST_ATTEMPTS else logging.WARNING
+        _logger.log(level, "Message %s of kind %s failed, attempt %s:\n%s", message.id, message.kind, attempts, error)
 
     def action_retry(self):
         """Have messages that failed handled once more, with all their attempts before them.
 
         :raises AccessError: where the user may not see to the inbox
         """
-        if not self.env.user.has_group("base.group_system"):
-            raise AccessError(_("Only the system's administrators have messages tried again."))
-        if any(message.state != "failed" for message in self):
-            raise UserError(_("Only messages that failed can be tried again."))
-        # Past the ORM, as the bridge: it may be writing other messages of the inbox.
-        self.env.cr.execute(
-            "UPDATE iot_inbox SET state = 'new', attempts = 0, next_try_at = %s"
-            " WHERE id = ANY(%s) AND state = 'failed'",
-            [fields.Datetime.now(), self.ids],
-        )
-        self.invalidate_recordset(flush=False)
-        self.env.cr.execute("NOTIFY iot_inbox")
+        self._move_failed(state="new", attempts=0, next_try_at=fields.Datetime.now())
 
     @api.autovacuum
-    def _gc_done(self):
-        self.env.cr.execute(
-            "DELETE FROM iot_inbox WHERE state = 'done' AND received_at < %s", [fields.Datetime.now() - _KEEP_DONE]
-        )
+    def _gc_old(self):
+        self._delete_before(fields.Datetime.now() - _KEEP_DONE, ("done",), "received_at")
+        self._delete_old_failed("received_at")
+
+
+def _storable(error):
+    """A traceback as PostgreSQL takes it. It quotes what a device sent, and must not fail in its turn."""
+    return error[-_LONGEST_ERROR:].encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _runs_of_one_kind(messages):

@@ -104,6 +104,86 @@ class TestMailboxes(TransactionCase):
         message = self.inbox.search([])
         self.assertEqual((message.state, message.attempts), ("failed", 8))
 
+    def test_a_traceback_that_the_database_would_not_take_as_it_is_is_kept_all_the_same(self):
+        def fail(model, messages):
+            raise ValueError("NUL \0, half a character \ud800, and much else " + "x" * 100_000 + " at last")
+
+        self.put(message="bad")
+        with self.handler(fail), mute_logger(INBOX_LOGGER):
+            self.inbox.process()
+        message = self.inbox.search([])
+        self.assertEqual((message.state, message.attempts), ("new", 1))
+        self.assertLess(len(message.error), 21_000)
+        self.assertTrue(message.problem.endswith(" at last"))
+
+    def test_a_message_that_failed_says_in_plain_words_of_what_device_it_is_and_what_is_to_be_done(self):
+        self.put(message="x", severity="low")
+        message = self.inbox.search([])
+        self.assertEqual((message.device_name, message.problem, message.advice), ("Collar", False, False))
+        error = "Traceback (most recent call last):\n  File x\nValueError: cannot cope with this\n"
+        self.env.cr.execute("UPDATE iot_inbox SET attempts = 1, error = %s", [error])
+        self.env.invalidate_all()
+        self.assertEqual(message.problem, "ValueError: cannot cope with this")
+        self.assertIn("tries it again by itself", message.advice)
+        self.env.cr.execute("UPDATE iot_inbox SET state = 'failed', attempts = 8")
+        self.env.invalidate_all()
+        self.assertIn("has given up", message.advice)
+
+    def test_what_failed_is_for_administrators_of_the_system_alone(self):
+        self.put(message="x", severity="low")
+        administrator = new_test_user(self.env, "iot_admin_z", "smart_dairy_farm.group_farm_admin")
+        for model in ("iot.inbox", "iot.outbox"):
+            with self.assertRaises(AccessError):
+                self.env[model].with_user(administrator).search_read([], ["error"])
+
+    def test_a_device_s_silence_that_is_acted_on_late_is_no_event_once_the_device_is_back(self):
+        self.put("device_back", T + timedelta(minutes=9))
+        self.inbox.process()
+        self.put("device_silent", T)
+        self.put("device_silent", T + timedelta(minutes=10))
+        self.inbox.process()
+        self.assertEqual(
+            [(event.kind, event.timestamp) for event in self.events().sorted("id")],
+            [("device_back", T + timedelta(minutes=9)), ("device_silent", T + timedelta(minutes=10))],
+        )
+
+    def test_what_failed_can_be_discarded_and_is_deleted_when_dead_letters_are(self):
+        self.put(message="x", severity="low")
+        entry = self.env["iot.mqtt.service"].publish("dairy/HILL/collars/AC-901/config", {"interval": 60})
+        system = new_test_user(self.env, "iot_system_z", "base.group_system")
+        message = self.inbox.search([])
+        for record in (message, entry):
+            self.env.flush_all()
+            self.env.cr.execute(f"UPDATE {record._table} SET state = 'failed', error = 'never'")
+            self.env.invalidate_all()
+            with self.assertRaises(AccessError):
+                record.with_user(self.env.ref("base.public_user")).action_discard()
+            record.with_user(system).action_discard()
+            self.assertEqual((record.state, record.error), ("discarded", "never"))
+            with self.assertRaises(UserError):
+                record.with_user(system).action_retry()
+        self.assertEqual(self.inbox.process(), 0)
+        self.env.cr.execute("UPDATE iot_inbox SET received_at = now() - interval '89 days'")
+        self.env.cr.execute("UPDATE iot_outbox SET create_date = now() - interval '89 days'")
+        self.inbox._gc_old()
+        self.env["iot.outbox"]._gc_old()
+        self.assertTrue(message.exists())
+        self.assertTrue(entry.exists())
+        self.env.cr.execute("UPDATE iot_inbox SET received_at = now() - interval '91 days'")
+        self.env.cr.execute("UPDATE iot_outbox SET create_date = now() - interval '91 days'")
+        self.inbox._gc_old()
+        self.env["iot.outbox"]._gc_old()
+        self.env.invalidate_all()
+        self.assertFalse(message.exists() or entry.exists())
+
+    def test_what_is_settled_is_deleted_after_a_week(self):
+        self.put(message="x", severity="low")
+        self.put(message="y", severity="low", timestamp=T + timedelta(seconds=1))
+        self.env.cr.execute("UPDATE iot_inbox SET received_at = now() - interval '8 days'")
+        self.env.cr.execute("UPDATE iot_inbox SET state = 'done' WHERE timestamp = %s", [T])
+        self.inbox._gc_old()
+        self.assertEqual(self.inbox.search([]).mapped("state"), ["new"], "what waits is never deleted")
+
     def test_a_message_that_was_given_up_is_tried_again_by_an_administrator_of_the_system(self):
         self.put(message="x", severity="low")
         self.env.cr.execute("UPDATE iot_inbox SET state = 'failed', attempts = 8, error = 'never'")
