@@ -37,7 +37,8 @@ def main() -> None:
     home = LOCAL / f"demo-{odoo.series}"
     with mark_running(home, "demo"):
         postgres = open_postgres(home / "postgres", environment, chosen.pg)
-        broker = Mosquitto(home / "mosquitto", ensure_prefix(environment), chosen.mqtt)
+        prefix = ensure_prefix(environment)
+        broker = Mosquitto(home / "mosquitto", prefix, chosen.mqtt, websocket_port=chosen.mqtt_websocket)
         instance = OdooInstance(
             odoo,
             environment,
@@ -86,6 +87,7 @@ def refuse_taken_ports(chosen: Ports) -> None:
         "SMART_DAIRY_HTTP_PORT": [chosen.http],
         "SMART_DAIRY_PG_PORT": [chosen.pg],
         "SMART_DAIRY_MQTT_PORT": [chosen.mqtt],
+        "SMART_DAIRY_MQTT_WEBSOCKET_PORT": [chosen.mqtt_websocket],
         "SMART_DAIRY_MODBUS_PORT": [chosen.modbus + number for number in range(METERS)],
     }
     for setting, numbers in wanted.items():
@@ -161,7 +163,8 @@ What to look at
 
 The farm's last day is caught up with in a minute or two; then it goes on live, and a milking begins.
 
-Broker  mqtts://{broker.host}:{broker.port}  (certificate authority: {broker.ca_file})
+Broker  mqtts://{broker.host}:{broker.port}, wss://{broker.host}:{broker.websocket_port}/mqtt
+        (certificate authority: {broker.ca_file})
 Logs    {home}/*/*.log
 Ctrl-C stops everything; the data stays until `make clean`.
 """

@@ -15,7 +15,7 @@ from .wire import Network, Tap, Wire
 
 _PUBLISHER = "sd_load"
 #: Mosquitto's ways of saving what is queued: after so many changes, or every so many seconds.
-SHIPPED_SAVING = ("changes", 200)
+SHIPPED_SAVING = ("seconds", 5)
 
 
 class FaultBroker(Mosquitto):
@@ -51,9 +51,9 @@ class FaultBroker(Mosquitto):
             "password": self.bridge_password,
         }
 
-    def _saving(self) -> list[str]:
+    def _saving(self) -> dict[str, str]:
         unit, number = self.saving
-        return [f"autosave_on_changes {'true' if unit == 'changes' else 'false'}", f"autosave_interval {number}"]
+        return {"autosave_on_changes": "true" if unit == "changes" else "false", "autosave_interval": str(number)}
 
     def _initial_security(self) -> dict:
         security = super()._initial_security()

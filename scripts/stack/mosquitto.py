@@ -1,19 +1,14 @@
-"""The Mosquitto broker: TLS only, default-deny, users and rights by its dynamic security plug-in."""
+"""The Mosquitto broker as docker/mosquitto configures it: TLS only, default-deny, users by its dynamic security plug-in."""
 
-import base64
-import hashlib
 import json
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from .dynamic_security import ADMIN, BRIDGE, initial_security
+from .mosquitto_conf import configuration
 from .paths import ROOT
 from .service import Service, unprivileged
 from .shell import StackError, new_secret, port_taken, run, wait_until, write_private
-
-ADMIN = "sd_admin"
-BRIDGE = "sd_bridge"
-HASH_ITERATIONS = 101  # the plug-in's own default; the passwords are 256 random bits, which need no slow hash
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,8 @@ class CertificateListener:
 class Mosquitto(Service):
     """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users.
 
-    ``save_seconds`` is how often it saves what is queued, None for after every 200 changes.
+    ``websocket_port`` is where devices connect over WebSocket, None for nowhere; ``save_seconds`` how often it saves what
+    is queued, None for as often as shipped.
     """
 
     name = "mosquitto"
@@ -43,9 +39,11 @@ class Mosquitto(Service):
         port: int,
         certificates: CertificateListener | None = None,
         save_seconds: int | None = None,
+        websocket_port: int | None = None,
     ):
         super().__init__(directory)
         self.save_seconds = save_seconds
+        self.websocket_port = websocket_port
         self.prefix = prefix
         self.host = "127.0.0.1"
         self.port = port
@@ -65,10 +63,11 @@ class Mosquitto(Service):
         """Start the broker, unless it runs, and wait until it listens."""
         if self.running():
             return self
-        if port_taken(self.port):
-            raise StackError(
-                f"Port {self.port}, meant for Mosquitto, is taken. Choose another: SMART_DAIRY_MQTT_PORT=NNNN"
-            )
+        for port, setting in ((self.port, "MQTT"), (self.websocket_port, "MQTT_WEBSOCKET")):
+            if port and port_taken(port):
+                raise StackError(
+                    f"Port {port}, meant for Mosquitto, is taken. Choose another: SMART_DAIRY_{setting}_PORT=NNNN"
+                )
         certs = self.ca_file.parent
         if not self.ca_file.exists():
             run(
@@ -109,95 +108,24 @@ class Mosquitto(Service):
 
     def _configuration(self, security_file: Path) -> str:
         plugin = next(iter(self.prefix.glob("usr/lib/*/mosquitto_dynamic_security.so")))
-        return "\n".join(
-            [
-                "allow_anonymous false",
-                f"plugin {plugin}",
-                f"plugin_opt_config_file {security_file}",
-                "persistence true",
-                f"persistence_location {self.directory}/",
-                *self._saving(),
-                "set_tcp_nodelay true",
-                # Zero means "no limit" for both, and misbehaves for both: large numbers instead.
-                "max_queued_messages 1000000",
-                "max_inflight_messages 20000",
-                "log_dest stderr",
-                "log_timestamp_format %Y-%m-%dT%H:%M:%S",
-                *self._listener(self.port),
-                *(self._certificate_listener(self.certificates) if self.certificates else ()),
-                "",
-            ]
-        )
+        places = {
+            "/mosquitto/data/dynamic-security.json": str(security_file),
+            "/mosquitto/data/": f"{self.directory}/",
+            "/mosquitto/certs/": f"{self.ca_file.parent}/",
+            "/usr/lib/mosquitto_dynamic_security.so": str(plugin),
+        }
+        listeners = {"devices.conf": self.port}
+        if self.websocket_port:
+            listeners["websockets.conf"] = self.websocket_port
+        if self.certificates:
+            listeners["certificates.conf.example"] = self.certificates.port
+            places["/mosquitto/device-ca/devices-ca.pem"] = str(self.certificates.ca_file)
+            places["/mosquitto/device-ca/devices-crl.pem"] = str(self.certificates.crl_file)
+        return configuration(places, listeners, self._saving())
 
-    def _saving(self) -> list[str]:
-        # A save writes everything that is queued, and the broker does nothing else meanwhile.
-        if self.save_seconds:
-            return ["autosave_on_changes false", f"autosave_interval {self.save_seconds}"]
-        # One per change keeps all that was acknowledged through a kill of the broker, but at a few dozen messages a
-        # second once the bridge has been away for a while; one per 200 changes loses at most those, and keeps up.
-        return ["autosave_on_changes true", "autosave_interval 200"]
-
-    def _listener(self, port: int) -> list[str]:
-        certs = self.ca_file.parent
-        return [
-            f"listener {port} {self.host}",
-            f"certfile {certs / 'server.crt'}",
-            f"keyfile {certs / 'server.key'}",
-            "tls_version tlsv1.2",  # the least; 1.3 is what both sides take if they can
-        ]
-
-    def _certificate_listener(self, certificates: CertificateListener) -> list[str]:
-        return [
-            *self._listener(certificates.port),
-            f"cafile {certificates.ca_file}",
-            f"crlfile {certificates.crl_file}",
-            "require_certificate true",
-            "use_identity_as_username true",
-            # The plug-in does not check the client id of whom it has not let in itself.
-            "use_username_as_clientid true",
-        ]
+    def _saving(self) -> dict[str, str]:
+        """What of the way of saving is other than shipped."""
+        return {"autosave_interval": str(self.save_seconds)} if self.save_seconds else {}
 
     def _initial_security(self) -> dict:
-        """Two users and nothing else allowed to anyone.
-
-        The administrator's client id is unbound: each of Odoo's processes connects as sd_admin_<random>, and two
-        connections of one id would end each other. The ids of the bridge and of every device are bound.
-        """
-        return {
-            "defaultACLAccess": {
-                "publishClientSend": False,
-                "publishClientReceive": False,
-                "subscribe": False,
-                "unsubscribe": True,
-            },
-            "clients": [
-                {"username": ADMIN, **_password(self.admin_password), "roles": [{"rolename": "admin"}]},
-                {
-                    "username": BRIDGE,
-                    "clientid": BRIDGE,
-                    **_password(self.bridge_password),
-                    "roles": [{"rolename": "bridge"}],
-                },
-            ],
-            "groups": [],
-            "roles": [_role("admin", "$CONTROL/dynamic-security/#"), _role("bridge", "dairy/#")],
-        }
-
-
-def _role(name: str, topics: str) -> dict:
-    kinds = ["publishClientSend", "publishClientReceive", "subscribePattern"]
-    return {
-        "rolename": name,
-        "acls": [{"acltype": kind, "topic": topics, "priority": 0, "allow": True} for kind in kinds],
-    }
-
-
-def _password(password: str) -> dict:
-    """The plug-in's form of a stored password: PBKDF2 with SHA-512."""
-    salt = secrets.token_bytes(12)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, HASH_ITERATIONS)
-    return {
-        "password": base64.b64encode(digest).decode(),
-        "salt": base64.b64encode(salt).decode(),
-        "iterations": HASH_ITERATIONS,
-    }
+        return initial_security(self.admin_password, self.bridge_password)

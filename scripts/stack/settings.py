@@ -9,6 +9,7 @@ PORTS = {  # setting -> (default, what listens there)
     "SMART_DAIRY_HTTP_PORT": (8069, "Odoo"),
     "SMART_DAIRY_PG_PORT": (5452, "PostgreSQL"),
     "SMART_DAIRY_MQTT_PORT": (8883, "Mosquitto, over TLS"),
+    "SMART_DAIRY_MQTT_WEBSOCKET_PORT": (8084, "Mosquitto, over WebSocket and TLS"),
     "SMART_DAIRY_MODBUS_PORT": (15020, "the first simulated Modbus meter; the others follow"),
 }
 
@@ -20,6 +21,7 @@ class Ports:
     http: int
     pg: int
     mqtt: int
+    mqtt_websocket: int
     modbus: int
 
 
