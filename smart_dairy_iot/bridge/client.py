@@ -58,7 +58,6 @@ class BrokerClient:
         self._without_broker_since = time.monotonic()
         self._largest_packet = None
         self._refusals = {}
-        self._refusals = {}
         self._client = self._make_client()
 
     def start(self):
@@ -114,13 +113,6 @@ class BrokerClient:
         """
         return self._refusals.pop(publication.mid, None)
 
-    def refusal_of(self, publication):
-        """Why the broker refuses a message of QoS 1 that it has confirmed, None where it has taken it.
-
-        :param publication: what `publish` gave, confirmed; asked once
-        """
-        return self._refusals.pop(publication.mid, None)
-
     def subscribe(self, subscriptions):
         """Make these the subscriptions, at once where connected."""
         former, self._subscriptions = self._subscriptions, self._shared(subscriptions)
@@ -147,7 +139,6 @@ class BrokerClient:
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
-        client.on_publish = self._on_publish
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
         return client
@@ -195,13 +186,6 @@ class BrokerClient:
             self.receiving.set()
         else:
             _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
-
-    def _on_publish(self, _client, _userdata, packet_id, reason_code, _properties):
-        # Before paho tells that it is published. The packet id may have been another's, whom nobody asked about.
-        if reason_code.is_failure:
-            self._refusals[packet_id] = str(reason_code)
-        else:
-            self._refusals.pop(packet_id, None)
 
     def _on_publish(self, _client, _userdata, packet_id, reason_code, _properties):
         # Before paho tells that it is published. The packet id may have been another's, whom nobody asked about.
