@@ -1,5 +1,7 @@
 """Decodes and stores messages in batches, the same way wherever they came from: over the broker or over HTTP."""
 
+from dataclasses import replace
+
 import psycopg2
 from psycopg2.errors import ProgramLimitExceeded, StatementTooComplex
 
@@ -36,8 +38,7 @@ class BatchWriter:
             try:
                 outcomes = self._commit(connection, results)
             except Exception as error:
-                # No message may end the writer: whatever is wrong with one, it is kept, with the error.
-                if isinstance(error, psycopg2.Error) and not isinstance(error, _REFUSED_DATA):
+                if _is_passing(error):
                     raise
                 connection.rollback()
                 if make_room(connection, error, [item.timestamp for item in results if isinstance(item, Accepted)]):
@@ -45,8 +46,8 @@ class BatchWriter:
                 if len(results) > 1:
                     groups[:1] = _halves(results)
                     continue
-                results = [_poisonous(results[0], error)]
-                outcomes = self._commit(connection, results)
+                # No message may end the writer: whatever is wrong with one, it is kept, with the error.
+                results, outcomes = self._set_aside(connection, _poisonous(results[0], error))
             # Committed: what goes wrong from here on is no reason to write the group again.
             del groups[0]
             yield results, outcomes
@@ -64,6 +65,22 @@ class BatchWriter:
         except Exception as error:  # noqa: BLE001 - no message may end the writer; this one is kept, with the error
             return Refused(message, "schema", f"it cannot be read: {error!r}")
 
+    def _set_aside(self, connection, refused):
+        """Commit a dead letter, reduced to what the database takes of it.
+
+        :return: (results, outcomes), both of one
+        :raises psycopg2.Error: where the database is away, or takes no dead letter at all
+        """
+        for form in (refused, _without_device(refused), _without_payload(refused)):
+            try:
+                return [refused], self._commit(connection, [form])
+            except Exception as error:
+                if _is_passing(error):
+                    raise
+                connection.rollback()
+                refusal = error
+        raise refusal
+
     def _commit(self, connection, results):
         """:return: list of outcomes, in the order of the results"""
         with connection.cursor() as cursor:
@@ -77,6 +94,30 @@ def _halves(results):
     return [messages[: len(messages) // 2], messages[len(messages) // 2 :]]
 
 
+def _is_passing(error):
+    """Whether the same batch may be stored another time."""
+    return isinstance(error, psycopg2.Error) and not isinstance(error, _REFUSED_DATA)
+
+
 def _poisonous(result, error):
-    detail = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return Refused(result.message, "database", detail, getattr(result, "device", None))
+    return Refused(result.message, "database", _first_line(error), getattr(result, "device", None))
+
+
+def _without_device(refused):
+    """A dead letter in words that any database can hold, and of no device: that may have been deleted this moment."""
+    message = replace(refused.message, topic=_plain(refused.message.topic))
+    return Refused(message, refused.reason, _plain(refused.detail))
+
+
+def _without_payload(refused):
+    bare = _without_device(refused)
+    detail = f"{bare.detail}; the payload of {len(bare.message.payload)} bytes is not kept"
+    return replace(bare, message=replace(bare.message, payload=b""), detail=detail)
+
+
+def _plain(text):
+    return text.encode("ascii", "backslashreplace").decode()
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -62,6 +62,38 @@ def test_a_topic_too_long_for_an_index_is_counted_and_set_aside_and_stops_nobody
     assert bench.query("SELECT received, stored FROM iot_dead_letter_count") == [(1, 1)]
 
 
+# The registry, or the table of the dead letters, as an administrator or another addon may have changed it.
+REFUSING_DEAD_LETTERS = {
+    "its device": "DELETE FROM iot_device WHERE device_id = 'TS-1'",
+    "its detail": "ALTER TABLE iot_dead_letter ADD CHECK (left(detail, 10) <> 'unexpected')",
+    "its payload": "ALTER TABLE iot_dead_letter ADD CHECK (octet_length(payload) < 20)",
+}
+
+
+@pytest.mark.parametrize("what", REFUSING_DEAD_LETTERS)
+def test_of_a_dead_letter_that_the_database_refuses_there_is_kept_what_it_takes_and_the_others_go_on(
+    what, bench, device
+):
+    broken, sensor = device("TS-1", "temperature"), device("TS-2", "temperature")
+    with bench.running(bench.make_bridge()):
+        broken.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+        bench.query(REFUSING_DEAD_LETTERS[what])
+        broken.publish_raw("{" + 20 * " ")
+        sensor.publish(1, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 2)
+        bench.wait_for_count("iot_dead_letter", 1)
+    topic, reason, detail, payload = bench.query("SELECT topic, reason, detail, payload FROM iot_dead_letter")[0]
+    assert topic == f"{broken.topic}/data"
+    assert reason == "database"
+    assert "constraint" in detail
+    if what == "its payload":
+        assert detail.endswith("the payload of 21 bytes is not kept")
+        assert bytes(payload) == b""
+    else:
+        assert bytes(payload) == b"{" + 20 * b" "
+
+
 def test_what_is_published_while_no_bridge_runs_is_stored_when_one_is_back(bench, device):
     sensor = device("TS-1", "temperature")
     with bench.running(bench.make_bridge()):
