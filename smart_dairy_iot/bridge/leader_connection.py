@@ -13,6 +13,7 @@ A leader that was overtaken so may wake up at any time. Three things keep it fro
 
 import contextlib
 import logging
+import math
 import os
 import select
 import socket
@@ -73,6 +74,10 @@ class Lease:
     def renew(self, asked_at):
         """The database has answered what it was asked at that time."""
         self._beat = asked_at
+
+    def end(self):
+        """The lead is let go."""
+        self._beat = -math.inf
 
     @property
     def age(self):
@@ -153,6 +158,8 @@ class LeaderConnection:
         return channels
 
     def close(self):
+        """Let the lead go, if this process has it; may be called more than once."""
+        self.lease.end()
         self._closed.set()
         self.connection.close()
 

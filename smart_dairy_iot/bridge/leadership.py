@@ -13,7 +13,7 @@ from .metrics import Figures
 
 _logger = logging.getLogger(__name__)
 
-_STAND_BY_INTERVAL = 1.0
+_STAND_BY_INTERVAL = 0.5
 _OUTAGE_INTERVAL = 2.0
 # Longer than the interval at which those who stand by ask for the lead.
 _STAND_BACK = 3.0
@@ -79,7 +79,7 @@ class Leadership:
             if connection.try_to_lead():
                 return True
             if not waiting:
-                waiting = True
+                waiting, self._outage_reported = True, False
                 _logger.info("%s stands by: another process leads", self._who)
             stop.wait(_STAND_BY_INTERVAL)
         return False

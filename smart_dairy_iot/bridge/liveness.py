@@ -1,8 +1,12 @@
 """Notices devices that have gone silent and those that are back, and tells the reactors of each change once."""
 
+import time
 from datetime import timedelta
 
 from .topics import DEVICE_TYPE_PATHS
+
+# A clock that differs by more than that from one look to the next was set.
+_CLOCK_WAS_SET = timedelta(seconds=5)
 
 _CHANGES = """
     WITH due AS (
@@ -28,6 +32,35 @@ _CHANGES = """
 """
 
 
+class Listening:
+    """Since when all that devices say is heard, and stored, without a break.
+
+    That begins anew where the clock is set: when a device was last heard is then told by another clock.
+
+    :param clock: callable that gives seconds, whatever is done to the time of day
+    """
+
+    def __init__(self, clock=time.monotonic):
+        self._clock = clock
+        self._since = None
+        self._clock_began = None
+
+    def since(self, listens, now):
+        """To be asked every now and then.
+
+        :param listens: whether what devices say is heard and stored at present
+        :param now: naive UTC
+        :return: naive UTC, None where it is not
+        """
+        clock_began = now - timedelta(seconds=self._clock())
+        if not listens:
+            self._since = None
+        elif self._since is None or abs(clock_began - self._clock_began) > _CLOCK_WAS_SET:
+            self._since = now
+        self._clock_began = clock_began
+        return self._since
+
+
 class Liveness:
     """:param config: its `offline_minutes_of` tells for each type how long a device may say nothing"""
 
@@ -41,7 +74,7 @@ class Liveness:
 
         :param listening_since: since when we hear everything without a break
         """
-        # After a start or an outage of the broker every device looks silent: it is ourselves who were not listening.
+        # After a start, or an outage of broker or database, every device looks silent: it is ourselves who were deaf.
         listening = now - listening_since
         limits = {name: now - threshold for name, threshold in self._thresholds.items() if threshold <= listening}
         if not limits:

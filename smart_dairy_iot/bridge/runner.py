@@ -12,10 +12,10 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 import zlib
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import timedelta
 
 import orjson
 
@@ -29,12 +29,13 @@ from .devices import DeviceCache
 from .ingestion import read_counters
 from .leader_connection import NotLeading, take_writers_lock
 from .leadership import Leadership
-from .liveness import Liveness
+from .liveness import Listening, Liveness
 from .mailboxes import read_mailboxes
 from .messages import Message
 from .metrics import BridgeMetrics, Figures, quality_figures
 from .outbox import Outbox
 from .pipeline import Pipeline
+from .schedule import Schedule
 from .store import Store
 from .supervisor import SupervisedThread
 from .timestamps import format_timestamp, utc_now
@@ -42,10 +43,8 @@ from .topics import HEALTH_TOPIC
 
 _logger = logging.getLogger(__name__)
 
-_HEALTH_INTERVAL = timedelta(seconds=10)
-_LIVENESS_INTERVAL = timedelta(seconds=5)
-_QUALITY_INTERVAL = timedelta(seconds=60)
-_OUTBOX_INTERVAL = timedelta(seconds=5)
+# Seconds.
+_HEALTH_INTERVAL, _LIVENESS_INTERVAL, _QUALITY_INTERVAL, _OUTBOX_INTERVAL = 10, 5, 60, 5
 # Seconds without the broker after which a leader lets another one try: of a connection that was lost, which comes back
 # after a second if the broker is there, and of one that never was.
 _LOST_PATIENCE, _FIRST_PATIENCE, _LONGEST_PATIENCE = 2.0, 5.0, 300.0
@@ -112,8 +111,12 @@ class Bridge:
                 shift.tick(connection.heard(timeout=0.5))
         finally:
             self._shift = None
-            # Told to stop, this process leads to the end; otherwise the lead is lost.
-            shift.stop(leads=stop.is_set())
+            # Told to stop, this process leads to the end; otherwise the lead is lost, or let go for somebody else to
+            # have it, who does not wait until all is taken down here.
+            leads = stop.is_set()
+            if not leads:
+                connection.close()
+            shift.stop(leads)
 
     def _gives_way(self, client, connection):
         """Whether somebody else is to try: this process is cut off from the broker, and another one stands by."""
@@ -139,7 +142,7 @@ class _Shift:
         self._sees_to_all = False
         self._lease = leader.lease
         self._dsn = dsn
-        self._started_at = utc_now()
+        self._started_at = time.monotonic()
         with self._leader.cursor() as cursor:
             rows = read_topics(cursor)
             self._devices = DeviceCache()
@@ -163,12 +166,13 @@ class _Shift:
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
         self._liveness = Liveness(config)
+        self._listening = Listening()
         self._metrics = BridgeMetrics(
             db_name, self.pipeline, self.client, lambda: self._http_counters, lambda: self._mailboxes
         )
         self._quality_figures = Figures(db_name, lambda: quality_figures(self._quality))
         self._replaying = set()
-        self._due = {}
+        self._schedule = Schedule()
 
     def _may_speak(self):
         return self._lease.valid
@@ -196,14 +200,14 @@ class _Shift:
             steps.callback(self._quality_figures.close)
             if leads:
                 # What is stored is acknowledged first: a refused message that comes again is counted again.
-                steps.callback(self._stop_client)
+                steps.callback(self._stop_client_with_a_word)
             steps.callback(self._stop_writer)
             steps.callback(self._stop_workers)
             if not leads:
-                # First of all: another bridge is about to connect with the same client id.
-                steps.callback(self._stop_client)
+                # First of all: another bridge is about to connect with the same client id, and says how it is.
+                steps.callback(self.client.stop, None)
 
-    def _stop_client(self):
+    def _stop_client_with_a_word(self):
         self.client.stop(self._health("stopped") if self._sees_to_all else None)
 
     def _stop_workers(self):
@@ -228,16 +232,15 @@ class _Shift:
             raise ThreadEnded("the bridge's MQTT client has ended")
         if "iot_registry" in heard:
             self._reload()
-        now = utc_now()
-        if self._is_due("figures", _HEALTH_INTERVAL, now):
+        if self._schedule.is_due("figures", _HEALTH_INTERVAL):
             with self._leader.cursor() as cursor:
                 self._http_counters = read_counters(cursor)
                 self._mailboxes = read_mailboxes(cursor)
-        if self._is_due("quality", _QUALITY_INTERVAL, now):
+        if self._schedule.is_due("quality", _QUALITY_INTERVAL):
             with self._leader.cursor() as cursor:
                 self._quality = read_quality(cursor)
         if self._sees_to_all or self._see_to_all():
-            self._tick_for_all(heard, now)
+            self._tick_for_all(heard, utc_now())
 
     def _see_to_all(self):
         """Take on what one bridge does for all; whether this one does.
@@ -252,21 +255,15 @@ class _Shift:
         return self._sees_to_all
 
     def _tick_for_all(self, heard, now):
-        if self._outbox.busy or self._is_due("outbox", _OUTBOX_INTERVAL, now) or "iot_outbox" in heard:
+        if self._outbox.busy or self._schedule.is_due("outbox", _OUTBOX_INTERVAL) or "iot_outbox" in heard:
             self._outbox.publish(self._leader)
-        if self._is_due("replays", _OUTBOX_INTERVAL, now) or "iot_dead_letter" in heard:
+        if self._schedule.is_due("replays", _OUTBOX_INTERVAL) or "iot_dead_letter" in heard:
             self._replay()
-        listening_since = self.client.receiving_since
-        if listening_since and not self.pipeline.outage and self._is_due("liveness", _LIVENESS_INTERVAL, now):
+        listening_since = self._listening.since(self.client.receiving.is_set() and not self.pipeline.outage, now)
+        if listening_since and self._schedule.is_due("liveness", _LIVENESS_INTERVAL):
             self._liveness.check(self._leader, now, listening_since)
-        if self.client.connected.is_set() and self._is_due("health", _HEALTH_INTERVAL, now):
+        if self.client.connected.is_set() and self._schedule.is_due("health", _HEALTH_INTERVAL):
             self.client.publish(HEALTH_TOPIC, orjson.dumps(self._health("online")), qos=1, retain=True)
-
-    def _is_due(self, name, interval, now):
-        if now < self._due.get(name, now):
-            return False
-        self._due[name] = now + interval
-        return True
 
     def _receive(self, message):
         self.pipeline.put(message)
@@ -295,12 +292,11 @@ class _Shift:
             self.pipeline.put(message)
 
     def _health(self, status):
-        now = utc_now()
         return {
             "status": status,
-            "timestamp": format_timestamp(now),
+            "timestamp": format_timestamp(utc_now()),
             "host": socket.gethostname(),
-            "uptime_seconds": int((now - self._started_at).total_seconds()),
+            "uptime_seconds": int(time.monotonic() - self._started_at),
             "devices": len(self._devices),
             "waiting": self.pipeline.waiting,
             "database": "lost" if self.pipeline.outage else "connected",
