@@ -72,7 +72,7 @@ def _run(scene: Scene, name: str, arguments: argparse.Namespace, result: dict) -
         result[name] = hold_back(scene, arguments.seconds)
     else:
         result[name] = [
-            measure_broker_loss(scene, saving, away, arguments.times, arguments.seed, hurry=False)
+            measure_broker_loss(scene, saving, away, arguments.times, arguments.seed)
             for saving in SAVINGS
             for away in (False, True)
         ]

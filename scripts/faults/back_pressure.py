@@ -12,14 +12,15 @@ MOST_MEMORY_MB = 300
 _SAVING = ("seconds", 30)  # the whole queue is saved each time, and it becomes long
 
 
-def hold_back(scene: Scene, seconds: float) -> dict:
+def hold_back(scene: Scene, seconds: float, rate: int = RATE) -> dict:
     """Stop the database for so long under load.
 
+    :param rate: messages a second
     :return: {"stopped_s", "published", "stored", "lost", "memory_mb", "growth_mb", "recovery_s", "complaints"}
     """
     scene.restart_broker(_SAVING)
     scene.ensure_bridges(1)
-    with scene.loaded(RATE):
+    with scene.loaded(rate):
         before = scene.bridge.memory_mb()
         scene.disconnect()
         scene.bed.postgres.stop()

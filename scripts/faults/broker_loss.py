@@ -15,11 +15,10 @@ SAVINGS = (("changes", 1), ("changes", 200), ("seconds", 5), ("seconds", 30))
 _SHORTEST, _LONGEST = 1.0, 4.0  # seconds of load before the kill, where saving goes by changes
 
 
-def measure_broker_loss(scene: Scene, saving: tuple[str, int], away: bool, times: int, seed: int, hurry: bool) -> dict:
+def measure_broker_loss(scene: Scene, saving: tuple[str, int], away: bool, times: int, seed: int) -> dict:
     """So many kills with one way of saving.
 
     :param away: whether the bridge is cut off from the broker meanwhile
-    :param hurry: not to wait for a whole interval of saving
     :return: {"saving", "bridge", "runs", "rate", "acknowledged", "lost", "most_lost", "complaints"}: messages that the
         broker acknowledged a second before it was killed, messages in all, those lost in all and by the worst kill
     """
@@ -27,7 +26,7 @@ def measure_broker_loss(scene: Scene, saving: tuple[str, int], away: bool, times
     rng = random.Random(f"{seed}/{saving}/{away}")
     rates, acknowledged, lost, complaints = [], 0, [], []
     for number in range(times):
-        rate, account = _kill_once(scene, away, _seconds(rng, saving, hurry))
+        rate, account = _kill_once(scene, away, rng, _longest(saving))
         rates.append(rate)
         acknowledged += len(account.acknowledged)
         lost.append(len(account.lost_by_broker))
@@ -45,22 +44,21 @@ def measure_broker_loss(scene: Scene, saving: tuple[str, int], away: bool, times
     }
 
 
-def _seconds(rng, saving, hurry):
+def _longest(saving):
     unit, number = saving
-    longest = number if unit == "seconds" and not hurry else _LONGEST
-    return rng.uniform(_SHORTEST, longest)
+    return number if unit == "seconds" else _LONGEST
 
 
-def _kill_once(scene, away, seconds):
+def _kill_once(scene, away, rng, longest):
     scene.ensure_bridges(1)
     # A session is months old, and was saved long ago.
     scene.broker.saved_state()
     with scene.loaded(RATE) as load:
-        before = len(load.acknowledged())
+        before, began = len(load.acknowledged()), time.monotonic()
         if away:
             scene.bridge.broker_wire.unplug()
-        time.sleep(seconds)
-        rate = (len(load.acknowledged()) - before) / seconds
+        scene.pause(rng, _SHORTEST, longest)
+        rate = (len(load.acknowledged()) - before) / (time.monotonic() - began)
         scene.broker.kill()
         scene.broker.start()
         scene.bridge.mend()

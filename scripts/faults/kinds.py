@@ -6,7 +6,6 @@ something is stored that was published after it.
 
 import random
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +19,7 @@ from .scene import Scene
 from .traffic import DEVICES, POISONS
 
 _TAKE_OVER_SECONDS = 10
-_FIRST_POISON, _LAST_POISON = 300, 900
+_FIRST_POISON, _LAST_POISON = 100, 600
 _UNACKNOWLEDGED = 100
 
 
@@ -53,7 +52,7 @@ def poison(rng: random.Random) -> dict[int, str]:
 
 def _bridge_killed(scene, rng):
     scene.bridge.kill()
-    time.sleep(rng.uniform(0, 1))
+    scene.pause(rng, 0, 1)
     scene.bridge.start()
     return scene.recovery()
 
@@ -61,14 +60,14 @@ def _bridge_killed(scene, rng):
 def _postgres_killed(scene, rng):
     server = _own_server(scene)
     server.kill()
-    time.sleep(rng.uniform(0, 3))
+    scene.pause(rng, 0, 3)
     server.start()
     return scene.recovery()
 
 
 def _broker_killed(scene, rng):
     scene.broker.kill()
-    time.sleep(rng.uniform(0, 2))
+    scene.pause(rng, 0, 2)
     scene.broker.start()
     return scene.recovery()
 
@@ -79,7 +78,7 @@ def _broken(wire_name: str, how: str, least: float, most: float):
     def run(scene, rng):
         wire = getattr(scene.bridge, wire_name)
         getattr(wire, how)()
-        time.sleep(rng.uniform(least, most))
+        scene.pause(rng, least, most)
         wire.mend()
         return scene.recovery()
 
@@ -88,7 +87,7 @@ def _broken(wire_name: str, how: str, least: float, most: float):
 
 def _database_slow(scene, rng):
     scene.bridge.database_wire.slow(rng.uniform(0.05, 0.3))
-    time.sleep(rng.uniform(3, 6))
+    scene.pause(rng, 3, 6)
     scene.bridge.database_wire.mend()
     return scene.recovery()
 
@@ -99,7 +98,7 @@ def _disk_full(scene, rng):
     try:
         # The last pages take a few more.
         scene.wait(lambda: scene.bridge.tap.unacknowledged > _UNACKNOWLEDGED, "nothing can be stored")
-        time.sleep(rng.uniform(0.5, 4))
+        scene.pause(rng, 0.5, 4)
     finally:
         disk.free()
     return scene.recovery()
@@ -114,10 +113,10 @@ def _leader_stopped(scene, rng):
     leader = scene.leader()
     leader.signal(signal.SIGSTOP)
     recovery = scene.recovery()
-    time.sleep(rng.uniform(0, 2))
+    scene.pause(rng, 0, 2)
     # It wakes up with everything that it held, and believes that it leads.
     leader.signal(signal.SIGCONT)
-    time.sleep(rng.uniform(1, 2))
+    scene.pause(rng, 1, 2)
     return recovery
 
 
@@ -127,9 +126,9 @@ def _leader_cut_off(scene, rng):
     for wire in (leader.database_wire, leader.broker_wire):
         getattr(wire, how)()
     recovery = scene.recovery()
-    time.sleep(rng.uniform(0, 2))
+    scene.pause(rng, 0, 2)
     leader.mend()
-    time.sleep(rng.uniform(1, 2))
+    scene.pause(rng, 1, 2)
     return recovery
 
 
@@ -141,7 +140,7 @@ def _leadership_fight(scene, rng):
             "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
             " WHERE locktype = 'advisory' AND granted AND datname = current_database()"
         )
-        time.sleep(rng.uniform(0.2, 2))
+        scene.pause(rng, 0.2, 2)
     if not ended:
         raise StackError("Nobody held the lead's lock: nothing was shown.")
     return scene.recovery()
@@ -150,7 +149,7 @@ def _leadership_fight(scene, rng):
 def _clock_jump(scene, rng):
     clock = FakeClock.of(scene)
     clock.jump(rng.choice(FakeClock.JUMPS) * rng.uniform(0.8, 1.2))
-    time.sleep(rng.uniform(1, 3))
+    scene.pause(rng, 1, 3)
     clock.jump(timedelta())
     return scene.recovery()
 
@@ -202,9 +201,9 @@ FAULTS = {
         Fault("database_cut", _broken("database_wire", "cut", 0.5, 4)),
         Fault("database_stalled", _broken("database_wire", "stall", 0.5, 6)),
         Fault("database_slow", _database_slow),
-        Fault("disk_full", _disk_full, around=SmallDisk.around),
         Fault("poison", _poisoned, poisoned=True),
         Fault("stale_acknowledgement", _stale_acknowledgement, broker_may_lose=True),
+        Fault("disk_full", _disk_full, around=SmallDisk.around),
         Fault("clock_jump", _clock_jump, around=FakeClock.around),
         Fault("leader_killed", _leader_killed, **_TWO),
         Fault("leader_stopped", _leader_stopped, **_TWO),

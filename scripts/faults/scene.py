@@ -1,6 +1,7 @@
 """What is broken: a database, a broker, one or two bridges as processes of their own, and the cables between them."""
 
 import contextlib
+import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -23,10 +24,14 @@ _PATIENCE = 90
 
 
 class Scene:
-    """The parts, and what a fault does with them."""
+    """The parts, and what a fault does with them.
 
-    def __init__(self, bed: TestBed, database: str, broker: FaultBroker, network: Network):
+    :param hurry: to make the pauses of the short form
+    """
+
+    def __init__(self, bed: TestBed, database: str, broker: FaultBroker, network: Network, hurry: bool = False):
         self.bed = bed
+        self._hurry = hurry
         self.database = database
         self.broker = broker
         self.bridges = [FaultBridge(number, bed, database, broker, network) for number in range(2)]
@@ -189,6 +194,10 @@ class Scene:
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
+    def pause(self, rng: random.Random, least: float, most: float) -> None:
+        """Let some seconds go by; in a hurry it is of the lower third."""
+        time.sleep(rng.uniform(least, least + (most - least) / 3 if self._hurry else most))
+
     def wait(self, condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
         """Wait until the condition is true.
 
@@ -206,13 +215,13 @@ class Scene:
 
 
 @contextlib.contextmanager
-def open_scene(bed: TestBed, template: str, name: str) -> Iterator[Scene]:
+def open_scene(bed: TestBed, template: str, name: str, hurry: bool = False) -> Iterator[Scene]:
     """A scene on a copy of the database ``template``, which has the addons; the bridges are not started."""
     bed.copy_database(template, name)
     broker = FaultBroker(bed.directory / f"{name}_broker", bed.prefix)
     try:
         with Network() as network, broker:
-            scene = Scene(bed, name, broker, network)
+            scene = Scene(bed, name, broker, network, hurry)
             scene.register_devices()
             try:
                 yield scene

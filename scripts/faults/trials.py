@@ -16,14 +16,21 @@ from .scene import Scene
 class Outcome:
     """One trial.
 
-    :param complaints: what is wrong, empty where nothing is
+    :param complaints: what is wrong with what became of the messages, empty where nothing is
     :param recovery: seconds
+    :param late: that it took too long, in a sentence
     """
 
     seed: str
     counts: dict[str, int]
     recovery: float | None
     complaints: list[str]
+    late: str | None = None
+
+    @property
+    def wrong(self) -> list[str]:
+        """All that is not as it has to be."""
+        return [*self.complaints, *([self.late] if self.late else [])]
 
 
 def run_fault(scene: Scene, name: str, times: int, seed: int) -> list[Outcome]:
@@ -47,7 +54,7 @@ def summary(outcomes: list[Outcome]) -> dict:
     names = outcomes[0].counts
     return {
         "runs": len(outcomes),
-        "failed": sum(bool(outcome.complaints) for outcome in outcomes),
+        "failed": sum(bool(outcome.wrong) for outcome in outcomes),
         **{name: sum(outcome.counts[name] for outcome in outcomes) for name in names},
         "recovery_s": {
             "median": round(statistics.median(recoveries), 2),
@@ -55,7 +62,7 @@ def summary(outcomes: list[Outcome]) -> dict:
         }
         if recoveries
         else None,
-        "complaints": [f"{outcome.seed}: {complaint}" for outcome in outcomes for complaint in outcome.complaints],
+        "complaints": [f"{outcome.seed}: {complaint}" for outcome in outcomes for complaint in outcome.wrong],
     }
 
 
@@ -77,11 +84,10 @@ def _try(scene: Scene, fault: Fault, seed: str) -> Outcome:
     complaints = account.complaints(fault.broker_may_lose)
     if placed.keys() != account.dead_letters and fault.poisoned:
         complaints.append(f"dead letters are {sorted(account.dead_letters)}, not {sorted(placed)}")
-    if recovery > fault.limit:
-        complaints.append(f"recovered in {recovery:.1f} s, not in {fault.limit:.0f}")
     if account.disordered and not fault.broker_may_lose:
         complaints.append(f"{account.disordered} readings were stored after later ones of their device")
-    return Outcome(seed, _counts(account), recovery, complaints)
+    late = f"recovered in {recovery:.1f} s, not in {fault.limit:.0f}" if recovery > fault.limit else None
+    return Outcome(seed, _counts(account), recovery, complaints, late)
 
 
 def _counts(account) -> dict[str, int]:
@@ -102,6 +108,6 @@ def _counts(account) -> dict[str, int]:
 
 def _sentence(outcome: Outcome) -> str:
     counts = ", ".join(f"{name} {value}" for name, value in outcome.counts.items())
-    wrong = "".join(f"\n    WRONG: {complaint}" for complaint in outcome.complaints)
+    wrong = "".join(f"\n    WRONG: {complaint}" for complaint in outcome.wrong)
     recovery = "no recovery" if outcome.recovery is None else f"recovered in {outcome.recovery:.2f} s"
     return f"{recovery}; {counts}{wrong}"

@@ -8,8 +8,9 @@ import pytest
 from support import BridgeProcess, Database, Farm, connected, eventually, log_in, new_code, utc_now
 
 DEVICES = 3
-READINGS_EACH = 1500
 KILL_AFTER = (600, 2200)
+PAUSE = 0.003
+"""Seconds from one reading of a device to the next."""
 
 
 @pytest.fixture
@@ -33,20 +34,36 @@ def bridge(instance, devices):
         yield process
 
 
-def publish_all(broker, device, base):
-    """All readings of one device at QoS 1, each with its own time; returns when the broker has acknowledged all."""
-    with connected(broker, device.credentials) as connection:
-        sent = [
-            connection.send(
-                device.topic(), device.payload(base + timedelta(milliseconds=number), temperature=number / 100)
-            )
-            for number in range(READINGS_EACH)
-        ]
-        for info in sent:
-            info.wait_for_publish(60)
+class Publisher(threading.Thread):
+    """Publishes readings of one device at QoS 1, each with its own time, until it is told to stop and the broker has
+    acknowledged all."""
+
+    def __init__(self, broker, device, base):
+        super().__init__(daemon=True)
+        self._broker, self._device, self._base = broker, device, base
+        self._stopping = threading.Event()
+        self.temperatures = []
+
+    def run(self):
+        with connected(self._broker, self._device.credentials) as connection:
+            sent = []
+            while not self._stopping.wait(PAUSE):
+                number = len(sent)
+                self.temperatures.append(number % 1500 / 100)
+                payload = self._device.payload(
+                    self._base + timedelta(milliseconds=number), temperature=self.temperatures[-1]
+                )
+                sent.append(connection.send(self._device.topic(), payload))
+            for info in sent:
+                info.wait_for_publish(60)
+
+    def stop(self):
+        self._stopping.set()
+        self.join(120)
+        assert not self.is_alive()
 
 
-def test_every_published_reading_is_stored_exactly_once_though_the_bridge_is_killed_twice(
+def test_every_published_reading_is_stored_exactly_once_though_the_bridge_is_killed_twice_in_mid_stream(
     instance, broker, devices, bridge
 ):
     *devices, canary = devices
@@ -55,31 +72,25 @@ def test_every_published_reading_is_stored_exactly_once_though_the_bridge_is_kil
     ids = [device.record_id for device in devices]
     wait_until_subscribed(broker, stored, canary)
 
-    publishers = [threading.Thread(target=publish_all, args=(broker, device, base)) for device in devices]
+    publishers = [Publisher(broker, device, base) for device in devices]
     for publisher in publishers:
         publisher.start()
-    killed_at = []
     for threshold in KILL_AFTER:
-        eventually(
-            lambda threshold=threshold: count(stored, ids) >= threshold, "readings are being stored", 60, every=0.01
-        )
+        eventually(lambda threshold=threshold: count(stored, ids) >= threshold, "readings are being stored", 60)
         bridge.kill()
-        killed_at.append(count(stored, ids))
         bridge.start()
     for publisher in publishers:
-        publisher.join(60)
-        assert not publisher.is_alive()
+        publisher.stop()
 
-    total = DEVICES * READINGS_EACH
-    assert all(number < total for number in killed_at), "it was killed in mid-stream"
+    total = sum(len(publisher.temperatures) for publisher in publishers)
     eventually(lambda: count(stored, ids) >= total, bridge.log_tail, seconds=60)
     assert count(stored, ids) == total
-    for device in devices:
+    for device, publisher in zip(devices, publishers, strict=True):
         rows = stored.rows(
             "SELECT temperature FROM iot_temperature_reading WHERE iot_device_id = %s ORDER BY timestamp",
             device.record_id,
         )
-        assert [row["temperature"] for row in rows] == [number / 100 for number in range(READINGS_EACH)]
+        assert [row["temperature"] for row in rows] == publisher.temperatures
     for period in ("hourly", "daily"):
         assert rolled_up(stored, period, ids) == total, f"the {period} rollup counts each reading once"
     assert stored.value("SELECT count(*) FROM iot_dead_letter WHERE iot_device_id = ANY(%s)", ids) == 0

@@ -8,20 +8,24 @@ import random
 import pytest
 
 from faults.back_pressure import hold_back
-from faults.broker_loss import SAVINGS, measure_broker_loss
+from faults.broker_loss import measure_broker_loss
 from faults.kinds import FAULTS
+from faults.parts import SHIPPED_SAVING
 from faults.scene import open_scene
 from faults.skip import CannotBreak
-from faults.trials import run_fault, summary
+from faults.trials import run_fault
 
-STOPPED_SECONDS = 20
+# That makes more messages than the broker delivers unacknowledged.
+STOPPED_SECONDS, RATE = 6, 2000
 # Acknowledged since the broker began its last save.
-UNDER_WAY = 100
+UNDER_WAY = 200
+# In how much time a bridge recovers is also a matter of what else the machine does; that it loses nothing is not.
+ATTEMPTS = 3
 
 
 @pytest.fixture(scope="module")
 def scene(test_bed_and_template):
-    with open_scene(*test_bed_and_template, "faults") as opened:
+    with open_scene(*test_bed_and_template, "faults", hurry=True) as opened:
         yield opened
 
 
@@ -33,18 +37,22 @@ def seed():
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_what_the_broker_delivered_is_kept_once_and_the_bridge_recovers(scene, seed, name):
-    try:
-        figures = summary(run_fault(scene, name, 1, seed))
-    except CannotBreak as reason:
-        pytest.skip(str(reason))
-    assert not figures["complaints"]
-    assert figures["stored"] > 0
+def test_what_the_broker_delivered_is_kept_once_and_the_bridge_recovers_in_time(scene, seed, name):
+    for attempt in range(ATTEMPTS):
+        try:
+            (outcome,) = run_fault(scene, name, 1, seed + attempt)
+        except CannotBreak as reason:
+            pytest.skip(str(reason))
+        assert not outcome.complaints
+        assert outcome.counts["stored"] > 0
+        if not outcome.late:
+            return
+    pytest.fail(f"{ATTEMPTS} times, at last {outcome.late}")
 
 
-@pytest.mark.parametrize("saving", SAVINGS, ids=lambda saving: f"{saving[1]}_{saving[0]}")
+@pytest.mark.parametrize("saving", [SHIPPED_SAVING, ("changes", 200)], ids=lambda saving: f"{saving[1]}_{saving[0]}")
 def test_what_a_killed_broker_delivered_is_kept_though_it_loses_what_it_had_not(scene, seed, saving):
-    figures = measure_broker_loss(scene, saving, away=True, times=1, seed=seed, hurry=True)
+    figures = measure_broker_loss(scene, saving, away=True, times=1, seed=seed)
     assert not figures["complaints"]
     assert figures["acknowledged"] > 0
     unit, number = saving
@@ -53,4 +61,4 @@ def test_what_a_killed_broker_delivered_is_kept_though_it_loses_what_it_had_not(
 
 
 def test_a_stopped_database_costs_neither_messages_nor_memory(scene):
-    assert not hold_back(scene, STOPPED_SECONDS)["complaints"]
+    assert not hold_back(scene, STOPPED_SECONDS, RATE)["complaints"]
