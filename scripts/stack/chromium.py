@@ -75,7 +75,7 @@ class Chromium:
     def _page_address(self):
         """Return the web socket address of the browser's page, once the browser is up."""
         port_file = Path(self._profile) / "DevToolsActivePort"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise BrowserError(f"Chromium ended at once with status {self._process.returncode}")
@@ -86,7 +86,7 @@ class Chromium:
                 if pages:
                     return pages[0]["webSocketDebuggerUrl"]
             time.sleep(0.1)
-        raise BrowserError("Chromium was not up within 30 seconds")
+        raise BrowserError("Chromium was not up within 60 seconds")
 
     def send(self, method, **params):
         """Send a DevTools command and return its result."""
@@ -125,7 +125,7 @@ class Chromium:
             raise BrowserError(details.get("exception", {}).get("description") or details["text"])
         return result["result"].get("value")
 
-    def wait_for(self, expression, seconds=20):
+    def wait_for(self, expression, seconds=60):
         """Wait until an expression is true (or an element is found) in the page."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -9,7 +9,9 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
+OFF_SECONDS = 5
+"""Whoever loses his rights is off the broker within so long."""
 SESSION_SECONDS = 3600
 
 
@@ -20,19 +22,34 @@ class MqttClient:
     :param port: another port of it
     :param certificate: path of a PEM file with the device's certificate and key
     :param keep_session: go on with the client id's session, and leave it behind
+    :param websocket: whether that port is one for WebSocket
     """
 
     def __init__(
-        self, config, client_id, username=None, password=None, port=None, certificate=None, keep_session=False
+        self,
+        config,
+        client_id,
+        username=None,
+        password=None,
+        port=None,
+        certificate=None,
+        keep_session=False,
+        websocket=False,
     ):
         self.disconnected = threading.Event()
         self.answer = None
         """The reason code of the broker's CONNACK; None when it ended the connection without one."""
+        self.told = None
+        """The properties of the broker's CONNACK."""
         self._lock = threading.Condition()
         self._answers = {}
         self._messages = queue.Queue()
         self._client = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, protocol=mqtt.MQTTv5, reconnect_on_failure=False
+            mqtt.CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=mqtt.MQTTv5,
+            transport="websockets" if websocket else "tcp",
+            reconnect_on_failure=False,
         )
         if username is not None:
             self._client.username_pw_set(username, password)
@@ -40,7 +57,7 @@ class MqttClient:
         if certificate:
             context.load_cert_chain(certificate)
         self._client.tls_set_context(context)
-        self._client.on_connect = lambda _c, _d, _f, reason, _p: self._note("connect", reason)
+        self._client.on_connect = self._on_connect
         self._client.on_publish = lambda _c, _d, mid, reason, _p: self._note(mid, reason)
         self._client.on_subscribe = lambda _c, _d, mid, reasons, _p: self._note(mid, reasons[0])
         self._client.on_message = lambda _c, _d, message: self._messages.put(message)
@@ -66,17 +83,17 @@ class MqttClient:
         """The protocol that was negotiated, such as TLSv1.3."""
         return self._client.socket().version()
 
-    def publish(self, topic, payload=b"{}"):
+    def publish(self, topic, payload=b"{}", **options):
         """Whether the broker took it."""
-        return self.granted(self.send(topic, payload))
+        return self.granted(self.send(topic, payload, **options))
 
     def subscribe(self, topic):
         """Whether the broker granted it."""
         return self.granted(self.ask(topic))
 
-    def send(self, topic, payload):
+    def send(self, topic, payload, qos=1, retain=False):
         """Publish without waiting; returns what `granted` wants."""
-        return self._client.publish(topic, payload, qos=1).mid
+        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
 
     def ask(self, topic):
         """Subscribe without waiting; returns what `granted` wants."""
@@ -102,6 +119,10 @@ class MqttClient:
     def close(self):
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _on_connect(self, _client, _userdata, _flags, reason, properties):
+        self.told = properties
+        self._note("connect", reason)
 
     def _on_disconnect(self, *_arguments):
         self.disconnected.set()

@@ -11,13 +11,11 @@ import pytest
 
 from access_matrix import DEVICE_TYPES, FARM, PATTERNS, access_of, cases, device_id
 from device_ca import DeviceCa
-from mqtt_client import MqttClient
+from mqtt_client import OFF_SECONDS, MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import BrokerUser, Change, broker_for
 
 PASSWORD = "only for these tests"
-OFF_SECONDS = 5
-"""Within which a revoked device has to be off."""
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
 
 from device_ca import DeviceCa
-from mqtt_client import MqttClient
+from mqtt_client import OFF_SECONDS, MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from stack.paths import ROOT
 from support import Database, Device, Farm, eventually, log_in, new_code
 
 INSTALL_CRL = ROOT / "scripts" / "install_mosquitto_crl.sh"
-OFF_SECONDS = 5
-"""Within which a device has to be off once its certificate is revoked."""
 READINGS = "SELECT temperature FROM iot_temperature_reading WHERE iot_device_id = %s ORDER BY temperature"
 
 

@@ -90,14 +90,14 @@ def send(odoo, device, command="restart", **values):
     return record
 
 
-def ended(stored, command, state, seconds=20):
+def ended(stored, command, state):
     """The command's row once it is in this state."""
 
     def probe():
         (row,) = stored.rows(ROW, command)
         return row if row["state"] == state else None
 
-    return eventually(probe, lambda: f"{state}: {stored.rows(ROW, command)}", seconds)
+    return eventually(probe, lambda: f"{state}: {stored.rows(ROW, command)}")
 
 
 def test_a_device_that_accepts_a_command_and_does_it(odoo, shared_broker, stored, device):
@@ -126,7 +126,7 @@ def test_a_device_that_stays_silent_gets_the_same_command_again_until_it_is_give
     with commanded(shared_broker, device) as worker:
         worker.say_hello()
         eventually(lambda: device.read("is_online")["is_online"], "the device is online")
-        row = ended(stored, send(odoo, device, timeout_seconds=1, max_attempts=3), "failed", seconds=30)
+        row = ended(stored, send(odoo, device, timeout_seconds=1, max_attempts=3), "failed")
         eventually(lambda: len(worker.commands) >= 3, "the last one has arrived, too")
         assert [command["command_id"] for command in worker.commands] == [row["command_id"]] * 3
         assert "did not answer; sent 3 times" in row["error"]
@@ -157,7 +157,11 @@ def test_a_device_that_was_away_gets_the_command_when_it_is_back(odoo, shared_br
     ended(stored, command, "queued")
     with commanded(shared_broker, device, lambda command: [{"status": "done"}]) as worker:
         worker.say_hello()
-        assert ended(stored, command, "done")["attempts"] == 2
+        row = ended(stored, command, "done")
+        # The first was sent while it was away. Of the others a slow answer may have brought it more than one.
+        assert row["attempts"] >= 2
+        eventually(lambda: len(worker.commands) >= row["attempts"] - 1, "all that were sent since have arrived")
+        assert [command["command_id"] for command in worker.commands] == [row["command_id"]] * (row["attempts"] - 1)
 
 
 def test_what_a_device_has_not_begun_in_time_expires_and_a_later_answer_is_noted(odoo, shared_broker, stored, device):
@@ -174,7 +178,8 @@ def test_what_a_device_has_not_begun_in_time_expires_and_a_later_answer_is_noted
 def test_a_device_that_accepts_and_then_says_nothing_is_given_up(odoo, shared_broker, stored, device):
     with commanded(shared_broker, device, lambda command: [{"status": "accepted"}]) as worker:
         # Long enough for its answer to be heard on a busy machine, too: else it counts as one that said nothing at all.
-        row = ended(stored, send(odoo, device, timeout_seconds=8, max_attempts=2), "failed", seconds=60)
+        row = ended(stored, send(odoo, device, timeout_seconds=8, max_attempts=2), "failed")
+        eventually(lambda: len(worker.commands) >= 2, "the last one has arrived, too")
     assert [command["command_id"] for command in worker.commands] == [row["command_id"]] * 2
     assert "accepted it, and was then silent; sent 2 times" in row["error"]
 
@@ -227,7 +232,6 @@ def test_a_device_of_the_simulated_farm_answers_its_commands_and_takes_its_confi
         eventually(
             lambda: stored.rows(lines, device.record_id) == installed,
             lambda: str(stored.rows(lines, device.record_id)),
-            seconds=60,
         )
         assert device.read("reported_firmware_version")["reported_firmware_version"] == "3.0.0"
     finally:

@@ -7,7 +7,7 @@ import pytest
 
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, MosquittoBroker
-from support import Connection, Farm, eventually, new_code, utc_now
+from support import PATIENCE_SECONDS, Connection, Farm, eventually, new_code, utc_now
 
 DEAD_LETTERS = """
     SELECT reason, detail, payload, iot_device_id, state FROM iot_dead_letter WHERE topic = %s ORDER BY id
@@ -64,7 +64,7 @@ def test_each_wrong_message_is_a_dead_letter_with_its_reason_and_the_rest_of_the
         sent.append(connection.send(own, device.payload(at, temperature=float(number))))
         sent.append(connection.send(topic, body))
     for info in sent:
-        info.wait_for_publish(20)
+        info.wait_for_publish(PATIENCE_SECONDS)
 
     eventually(lambda: len(stored.rows(READINGS, device.record_id)) == len(wrong), "all good readings are stored")
     assert [row["temperature"] for row in stored.rows(READINGS, device.record_id)] == [

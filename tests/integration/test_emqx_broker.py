@@ -23,12 +23,11 @@ from smart_dairy_iot.provisioning import (
     broker_for,
     emqx_database,
 )
+from support import PATIENCE_SECONDS
 
 MANY = 10_000
-MANY_SECONDS = 20
+MANY_SECONDS = 60
 """What 10,000 users may take at most, on a machine that does much else: 4 seconds were measured on one."""
-
-PATIENCE_SECONDS = 20
 
 
 def user(number, client_id=None, **values):
@@ -241,8 +240,9 @@ def test_a_connection_ends_only_after_its_rights_are_gone_so_that_it_cannot_come
 def test_an_api_in_trouble_leaves_the_rights_written_says_so_and_is_told_again(
     emqx_config, emqx_api, monkeypatch, trouble, sentence
 ):
-    monkeypatch.setattr("smart_dairy_iot.provisioning.emqx_api.ANSWER_TIMEOUT_S", 1)
     config = emqx_config
+    if trouble == "silent":
+        monkeypatch.setattr("smart_dairy_iot.provisioning.emqx_api.ANSWER_TIMEOUT_S", 1)
     if trouble == "wrong key":
         config = replace(config, emqx_api_password="wrong")
     elif trouble == "down":
@@ -254,6 +254,7 @@ def test_an_api_in_trouble_leaves_the_rights_written_says_so_and_is_told_again(
     assert "\n" not in str(error.value)
     assert emqx_config.emqx_api_password not in str(error.value)
     assert users(emqx_config) == {"CO_C-1": found(user(1, enabled=False))}
+    monkeypatch.undo()
     emqx_api.failing = emqx_api.silent = False
     emqx_api.requests.clear()
     apply(emqx_config, change(user(1, enabled=False)))
@@ -366,7 +367,7 @@ def test_a_database_that_takes_the_connection_and_says_nothing_is_given_up_in_se
         started = time.monotonic()
         with pytest.raises(BrokerUnreachable, match="cannot be used: timeout expired"), broker_for(config):
             pytest.fail("the connection was made")
-        assert time.monotonic() - started < 2 * emqx_database.CONNECT_TIMEOUT_S
+        assert time.monotonic() - started < PATIENCE_SECONDS
 
 
 @contextmanager
@@ -384,17 +385,17 @@ def frozen(rows):
 
 
 def test_a_server_that_falls_silent_between_two_uses_is_connected_to_anew(emqx_config, rows, monkeypatch):
-    monkeypatch.setattr(emqx_database, "SILENCE_TIMEOUT_S", 1)
     apply(emqx_config, change(user(1)))
+    monkeypatch.setattr(emqx_database, "SILENCE_TIMEOUT_S", 3)
     with frozen(rows):
         apply(emqx_config, change(user(2)))
     assert users(emqx_config).keys() == {"CO_C-1", "CO_C-2"}
 
 
 def test_a_server_that_falls_silent_in_use_is_given_up_and_nothing_is_written(emqx_config, rows, monkeypatch):
-    monkeypatch.setattr(emqx_database, "SILENCE_TIMEOUT_S", 2)
-    monkeypatch.setattr(emqx_database, "LOCK_TIMEOUT_S", 1)
     with broker_for(emqx_config) as broker:
+        monkeypatch.setattr(emqx_database, "SILENCE_TIMEOUT_S", 2)
+        monkeypatch.setattr(emqx_database, "LOCK_TIMEOUT_S", 1)
         with frozen(rows), pytest.raises(BrokerUnreachable, match="more than 1 seconds"):
             list(broker.apply([change(user(1))]))
     assert users(emqx_config) == {}

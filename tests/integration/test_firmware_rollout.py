@@ -191,11 +191,11 @@ def test_a_roll_out_stops_by_itself_goes_on_when_told_and_outlives_a_restart_of_
     instance, broker, bed, odoo, rollout, running, stored
 ):
     reported = "SELECT count(*) FROM iot_device_state WHERE firmware_version = %s"
-    eventually(lambda: stored.value(reported, FIRST_VERSION) == DEVICES, "all have reported their version", seconds=60)
+    eventually(lambda: stored.value(reported, FIRST_VERSION) == DEVICES, "all have reported their version", seconds=120)
 
     # Three of the first ten fail: it pauses, and follows the other seven to their end.
     odoo.call("iot.firmware.rollout", "action_start", [rollout])
-    ended_as(stored, rollout, {"installed": 7, "failed": 3, "waiting": 40}, seconds=120)
+    ended_as(stored, rollout, {"installed": 7, "failed": 3, "waiting": 40}, seconds=240)
     eventually(lambda: state(stored, rollout) == "paused", "it pauses by itself")
     assert running.told() == list(range(WAVES[0]))
 
@@ -204,7 +204,7 @@ def test_a_roll_out_stops_by_itself_goes_on_when_told_and_outlives_a_restart_of_
     eventually(
         lambda: all(running.kept()[number].get("halfway") for number in SECOND_WAVE),
         "the second wave downloads",
-        seconds=120,
+        seconds=240,
     )
     assert running.told() == list(range(sum(WAVES))), "the third wave waits for the second"
     restart_everything(instance, broker, bed, running)
@@ -231,7 +231,7 @@ def test_a_roll_out_stops_by_itself_goes_on_when_told_and_outlives_a_restart_of_
     # The three are mended, and tried again.
     running.mend(FAILING)
     log_in(instance).call("iot.firmware.rollout", "action_retry_failed", [rollout])
-    ended_as(stored, rollout, {"installed": DEVICES}, seconds=60)
+    ended_as(stored, rollout, {"installed": DEVICES}, seconds=240)
     eventually(lambda: state(stored, rollout) == "done", "it is done")
     assert [kept["version"] for kept in running.kept()] == ["2.0"] * DEVICES
     assert [len(kept["installed"]) for kept in running.kept()] == [1] * DEVICES

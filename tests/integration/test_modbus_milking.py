@@ -4,7 +4,7 @@ import pytest
 
 from simulation.herd import TAG_BASE, TAG_COUNTRY
 from simulation.modbus_meter import ModbusMeter
-from support import eventually, new_code
+from support import eventually, new_code, takes_less_than
 
 SESSIONS = """
     SELECT state, animal_id, current_yield, total_yield, production_id, source
@@ -61,10 +61,14 @@ def meter(odoo, farm):
     server.stop()
 
 
-def sessions(stored, meter_id, count):
-    """The meter's sessions once there are `count`."""
-    rows = stored.rows(SESSIONS, meter_id)
-    return rows if len(rows) >= count else None
+def wait_for_session(stored, meter_id, number, state):
+    """The meter's session of that number, from 1, once it is in this state."""
+
+    def found():
+        rows = stored.rows(SESSIONS, meter_id)
+        return len(rows) == number and rows[-1]["state"] == state and rows[-1]
+
+    return eventually(found, lambda: f"session {number} {state}: {stored.rows(SESSIONS, meter_id)}")
 
 
 def begin(server, tag, yield_liters=0.4):
@@ -81,24 +85,24 @@ def begin(server, tag, yield_liters=0.4):
     )
 
 
-def test_cow_17_s_milking_is_a_session_within_five_seconds_and_production_when_it_ends(stored, cows, meter):
+def end(server, yield_liters):
+    server.set(milking=False, yield_liters=yield_liters, flow_rate=0.0, session_seconds=290)
+
+
+def test_cow_17_s_milking_is_a_session_that_grows_and_production_when_it_ends(stored, cows, meter):
     server, meter_id = meter
     animal_id, tag = cows[17]
-    eventually(lambda: server.requests, "the meter is polled")
-
     begin(server, tag)
-    (session,) = eventually(lambda: sessions(stored, meter_id, 1), "a session", seconds=5)
+    session = wait_for_session(stored, meter_id, 1, "in_progress")
     assert session["animal_id"] == animal_id
-    assert session["state"] == "in_progress"
     assert session["source"] == "modbus"
 
     server.set(yield_liters=7.0, session_seconds=120)
-    eventually(lambda: sessions(stored, meter_id, 1)[0]["current_yield"] == pytest.approx(7.0), "the yield grows", 5)
+    grown = pytest.approx(7.0)
+    eventually(lambda: stored.rows(SESSIONS, meter_id)[0]["current_yield"] == grown, "the yield grows")
 
-    server.set(milking=False, yield_liters=12.5, flow_rate=0.0, session_seconds=290)
-    (session,) = eventually(
-        lambda: (found := sessions(stored, meter_id, 1))[0]["state"] == "completed" and found, "the session ends", 5
-    )
+    end(server, 12.5)
+    session = wait_for_session(stored, meter_id, 1, "completed")
     assert session["total_yield"] == pytest.approx(12.5)
     (production,) = stored.rows(
         "SELECT animal_id, quantity, source FROM farm_milk_production WHERE id = %s", session["production_id"]
@@ -107,21 +111,44 @@ def test_cow_17_s_milking_is_a_session_within_five_seconds_and_production_when_i
     assert stored.value("SELECT count(*) FROM farm_milk_production WHERE animal_id = %s", animal_id) == 1
 
 
+def test_a_milking_is_a_session_within_five_seconds(stored, cows, meter):
+    server, meter_id = meter
+
+    def running():
+        return [row for row in stored.rows(SESSIONS, meter_id) if row["state"] == "in_progress"]
+
+    def end_milking():
+        end(server, 12.5)
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 1 and not running(), "nobody is milked, and the meter polled")
+
+    def begin_milking():
+        begin(server, cows[17][1])
+        eventually(running, "a session")
+
+    assert takes_less_than(5, begin_milking, before=end_milking)
+
+
 def test_a_meter_switched_off_and_on_again_is_polled_again_without_a_restart(product, stored, cows, meter):
     server, meter_id = meter
     begin(server, cows[17][1])
-    eventually(lambda: sessions(stored, meter_id, 1), "the first cow's session", seconds=5)
-    server.set(milking=False, yield_liters=9.0)
-    eventually(lambda: sessions(stored, meter_id, 1)[0]["state"] == "completed", "the first cow's session ends", 5)
-
-    server.stop()
+    wait_for_session(stored, meter_id, 1, "in_progress")
+    end(server, 9.0)
+    wait_for_session(stored, meter_id, 1, "completed")
     (device,) = stored.rows(
         "SELECT device_id FROM iot_device d JOIN iot_milk_meter m ON m.iot_device_id = d.id WHERE m.id = %s", meter_id
     )
-    complaint = f"Milk meter {device['device_id']} does not answer"
-    eventually(lambda: complaint in product.log_file.read_text(), "the poller has noticed")
+    name = f"Milk meter {device['device_id']}"
+    before = len(product.log_file.read_text())
+
+    def said():
+        return product.log_file.read_text()[before:]
+
+    server.stop()
+    eventually(lambda: f"{name} does not answer" in said(), "the poller has noticed")
     server.start()
     begin(server, cows[18][1])
-    found = eventually(lambda: sessions(stored, meter_id, 2), "the next cow's session", seconds=15)
-    assert [row["animal_id"] for row in found] == [cows[17][0], cows[18][0]]
-    assert product.log_file.read_text().count(complaint) == 1, "an outage is logged once"
+    assert wait_for_session(stored, meter_id, 2, "in_progress")["animal_id"] == cows[18][0]
+    outage, again, _after = said().partition(f"{name} answers again")
+    assert again
+    assert outage.count(f"{name} does not answer") == 1, "an outage is logged once"

@@ -15,15 +15,13 @@ from datetime import timedelta
 import pytest
 
 from device_ca import DeviceCa, Root, utc_now
-from mqtt_client import MqttClient
+from mqtt_client import OFF_SECONDS, MqttClient
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, PasswordHash, broker_for
 from stack.paths import ROOT
 from support import eventually
 
 INSTALL_CRL = ROOT / "scripts" / "install_mosquitto_crl.sh"
-OFF_SECONDS = 5
-"""Within which a device whose rights are taken has to be off."""
 
 
 def user(name, **changes):

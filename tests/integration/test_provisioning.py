@@ -5,6 +5,7 @@ Whether something was refused is read in the database: to MQTT 3.1.1 clients the
 
 import pytest
 
+from mqtt_client import OFF_SECONDS
 from support import connected, eventually, new_code
 
 READINGS = "SELECT temperature FROM iot_temperature_reading WHERE iot_device_id = %s ORDER BY temperature"
@@ -93,7 +94,7 @@ def test_decommissioning_disconnects_the_device_at_once_and_refuses_it_for_good(
         connection.publish(device.topic(), device.payload(temperature=2.0))
         eventually(lambda: readings(stored, device) == [2.0], "a reading is stored while it is active")
         odoo.call("iot.device", "action_decommission", [device.record_id])
-        connection.wait_disconnected(seconds=2)
+        connection.wait_disconnected(seconds=OFF_SECONDS)
     with connected(shared_broker, device.credentials) as connection:
         assert not connection.connected
         connection.send(device.topic(), device.payload(temperature=3.0))

@@ -21,6 +21,7 @@ from mosquitto_users import (
     make,
     tell,
 )
+from mqtt_client import OFF_SECONDS
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.provisioning import BrokerUser, DeviceAccess, broker_for
 
@@ -86,7 +87,7 @@ def test_another_user_cannot_take_over_a_device_s_client_id(config, users):
 def test_disabling_disconnects_at_once_and_enabling_lets_in_with_the_same_password(config, users, before):
     with connected(config) as device:
         tell(users, DISABLED, before)
-        assert device.disconnected.wait(2)
+        assert device.disconnected.wait(OFF_SECONDS)
     assert is_refused(config)
     tell(users, ACTIVE, before and DISABLED)
     with connected(config) as device:
@@ -111,7 +112,7 @@ def test_a_user_may_be_made_disabled(config, users):
 def test_deleting_disconnects_at_once_and_leaves_nothing_behind(config, users):
     with connected(config) as device:
         tell(users, None, ACTIVE)
-        assert device.disconnected.wait(2)
+        assert device.disconnected.wait(OFF_SECONDS)
     assert is_refused(config)
     (answer,) = command(config, {"command": "getRole", "rolename": ACCESS.username})
     assert answer["error"] == "Role not found"
@@ -121,7 +122,7 @@ def test_making_a_user_again_replaces_password_and_rights_and_disconnects(config
     moved = replace(ACCESS, publish=("dairy/RIDGE/temperature/T-1/data",), subscribe=())
     with connected(config) as device:
         make(users, replace(ACTIVE, access=moved), "new password")
-        assert device.disconnected.wait(2)
+        assert device.disconnected.wait(OFF_SECONDS)
     assert is_refused(config)
     with connected(config, password="new password") as device:
         assert device.publish("dairy/RIDGE/temperature/T-1/data")
@@ -136,7 +137,7 @@ def test_new_rights_end_an_old_subscription_even_of_a_connected_device(config, b
     ):
         assert device.subscribe(f"{OWN}/commands")
         tell(users, MOVED, ACTIVE)
-        assert device.disconnected.wait(2)
+        assert device.disconnected.wait(OFF_SECONDS)
         assert bridge.publish(f"{OWN}/commands", b"for the old place")
     with connected(config) as device:
         assert not device.subscribe(f"{OWN}/commands")
@@ -160,7 +161,7 @@ def test_a_client_id_that_changes_is_the_only_one_from_then_on(config, users):
     renamed = replace(ACTIVE, access=replace(ACCESS, client_id="sd_T-1a"))
     with connected(config) as device:
         tell(users, renamed, ACTIVE)
-        assert device.disconnected.wait(2)
+        assert device.disconnected.wait(OFF_SECONDS)
     assert is_refused(config)
     assert not is_refused(config, client_id="sd_T-1a")
 

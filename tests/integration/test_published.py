@@ -42,15 +42,20 @@ def heard(listener, topic):
 class TestAggregates:
     @pytest.fixture
     def publish(self, odoo, stored):
-        """Runs the scheduled action, as the scheduler would, until all that it published has left the outbox."""
+        """Runs the scheduled action, as the scheduler would, until all that it published has left the outbox.
+
+        The scheduler itself is kept from it meanwhile: between two readings it would make a revision of the first.
+        """
         (cron,) = odoo.call("ir.cron", "search", [("code", "=", "model._cron_publish()")])
+        odoo.call("ir.cron", "write", [cron], {"active": False})
 
         def run():
             odoo.call("ir.cron", "method_direct_trigger", [cron])
             queued = "SELECT count(*) FROM iot_outbox WHERE state = 'queued'"
             eventually(lambda: stored.value(queued) == 0, "the outbox is empty")
 
-        return run
+        yield run
+        odoo.call("ir.cron", "write", [cron], {"active": True})
 
     def test_an_hour_and_a_day_are_published_once_and_again_when_readings_come_late(
         self, shared_broker, stored, farm, listener, publish

@@ -135,13 +135,13 @@ def polling(registry, pipeline=None, clock=None, poller=None):
         yield pipeline
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
     if failures:
         raise failures[0]
     assert not thread.is_alive(), "the poller does not stop"
 
 
-def eventually(condition, seconds=10):
+def eventually(condition, seconds=60):
     """Wait until the condition holds, and return what it gave."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -7,13 +7,13 @@ from smart_dairy_iot_milk.modbus.delivery import Delivery
 
 
 def deliver(delivery, while_running):
-    """Run the delivery until `while_running` is done and nothing waits, or two seconds have passed."""
+    """Run the delivery until `while_running` is done and nothing waits, or a minute has passed."""
 
     async def run():
         task = asyncio.create_task(delivery.run())
         await while_running()
         try:
-            await asyncio.wait_for(delivery.drained(), 2)
+            await asyncio.wait_for(delivery.drained(), 60)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
