@@ -13,6 +13,8 @@ from .timestamps import parse_timestamp
 
 #: A device's clock may be this far ahead of ours.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+# Bytes of a payload of which all that is wrong is told; of a longer one it is the first thing.
+_LONGEST_EXPLAINED = 16 * 1024
 
 
 class Decoder:
@@ -51,7 +53,8 @@ class Decoder:
             payload = orjson.loads(message.payload)
         except orjson.JSONDecodeError as error:
             return Refused(message, "invalid_json", str(error), device)
-        error = self.validator.error((route.device_type, route.message_type), payload)
+        brief = len(message.payload) > _LONGEST_EXPLAINED
+        error = self.validator.error((route.device_type, route.message_type), payload, brief)
         if error:
             return Refused(message, "schema", error, device)
         # Schemas are data that a user may edit: what the platform itself relies on is checked whatever they say.

@@ -5,6 +5,7 @@ import json
 #: A message of a megabyte would otherwise come with a complaint of a megabyte.
 _LONGEST_QUOTE = 60
 _MOST_COMPLAINTS = 10
+_encoder = json.JSONEncoder(ensure_ascii=False)
 
 _TYPES = {
     "string": "a text",
@@ -95,7 +96,13 @@ def _either(names):
 
 
 def _quote(value):
-    return _cut(json.dumps(value, ensure_ascii=False))
+    """The beginning of a value as JSON; the rest is not even written, for it can be a megabyte in each complaint."""
+    text = ""
+    for piece in _encoder.iterencode(value):
+        text += piece
+        if len(text) > _LONGEST_QUOTE:
+            break
+    return _cut(text)
 
 
 def _cut(text, longest=_LONGEST_QUOTE):

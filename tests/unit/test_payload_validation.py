@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from rfc3339_validator import validate_rfc3339
 
+from smart_dairy_iot.bridge import plain_words
 from smart_dairy_iot.bridge.validation import PayloadValidator
 
 SCHEMAS = {
@@ -180,6 +181,21 @@ def test_a_large_payload_does_not_make_a_large_complaint():
     complaint = PayloadValidator({"x": json.dumps(SCHEMA)}).error("x", payload)
     assert len(complaint) < 2000
     assert complaint.endswith("; and 992 more")
+
+
+def test_of_a_large_payload_the_first_complaint_is_enough():
+    validator = PayloadValidator({"x": json.dumps(SCHEMA)})
+    payload = {**GOOD, "rows": [{"v": "y"} for _n in range(1000)]}
+    assert len(validator.error("x", payload, brief=True).split(";")) == 1
+    assert validator.error("x", GOOD, brief=True) is None
+
+
+def test_of_a_value_no_more_is_written_than_is_told():
+    deep = []
+    for _level in range(100_000):
+        deep = [deep]
+    assert plain_words._quote(deep) == "[" * 60 + "…"
+    assert plain_words._quote({"ä": [1, None, "b"]}) == '{"ä": [1, null, "b"]}'
 
 
 def test_what_has_no_schema_is_not_let_in():
