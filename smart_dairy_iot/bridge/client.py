@@ -51,8 +51,6 @@ class BrokerClient:
         self.connected = threading.Event()
         #: The broker has taken the subscriptions: from here on nothing that is published is missed.
         self.receiving = threading.Event()
-        #: Since when, naive UTC; of use only while `receiving`.
-        self.receiving_since = None
         #: Whether the broker has ever let this client in.
         self.ever_connected = False
         self._without_broker_since = time.monotonic()
@@ -182,7 +180,6 @@ class BrokerClient:
             if code.is_failure
         ]
         if not refused:
-            self.receiving_since = self.receiving_since or utc_now()
             self.receiving.set()
         else:
             _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
@@ -206,7 +203,6 @@ class BrokerClient:
             self._without_broker_since = time.monotonic() - lost_for
         self.connected.clear()
         self.receiving.clear()
-        self.receiving_since = None
         if reason_code.is_failure:
             self._report_outage(f"the connection to the broker was lost: {reason_code}")
 
