@@ -9,7 +9,7 @@ import secrets
 
 ADMIN = "sd_admin"
 BRIDGE = "sd_bridge"
-# The plug-in's own default. A password of 256 random bits needs no slow hash, and the broker does nothing else meanwhile.
+# The plug-in's own default. 256 random bits need no slow hash, and the broker does nothing else meanwhile.
 HASH_ITERATIONS = 101
 
 

@@ -1,4 +1,4 @@
-"""The Mosquitto broker as docker/mosquitto configures it: TLS only, default-deny, users by its dynamic security plug-in."""
+"""The Mosquitto broker as docker/mosquitto configures it: TLS only, default-deny, users by a plug-in."""
 
 import json
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class CertificateListener:
 class Mosquitto(Service):
     """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users.
 
-    ``websocket_port`` is where devices connect over WebSocket, None for nowhere; ``save_seconds`` how often it saves what
-    is queued, None for as often as shipped.
+    ``websocket_port`` is where devices connect over WebSocket, None for nowhere; ``save_seconds`` how often it saves
+    what is queued, None for as often as shipped.
     """
 
     name = "mosquitto"
@@ -85,7 +85,7 @@ class Mosquitto(Service):
         write_private(configuration, self._configuration(security_file))
         self.spawn(unprivileged([str(self.prefix / "usr/sbin/mosquitto"), "-c", str(configuration)]))
         try:
-            wait_until(lambda: port_taken(self.port), "Mosquitto", 30, self.running)
+            wait_until(lambda: all(map(port_taken, self._ports())), "Mosquitto", 30, self.running)
         except StackError as error:
             self.stop()
             raise self.failure(error) from None
@@ -105,6 +105,10 @@ class Mosquitto(Service):
             "mqtt_admin_username": self.admin_username,
             "mqtt_admin_password": self.admin_password,
         }
+
+    def _ports(self) -> list[int]:
+        certificates = self.certificates.port if self.certificates else None
+        return [port for port in (self.port, self.websocket_port, certificates) if port]
 
     def _configuration(self, security_file: Path) -> str:
         plugin = next(iter(self.prefix.glob("usr/lib/*/mosquitto_dynamic_security.so")))

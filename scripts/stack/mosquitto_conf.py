@@ -1,6 +1,6 @@
 """docker/mosquitto's configuration for a broker of ours: the demo and the tests run on what is shipped.
 
-Only places, ports and what a caller names are other than in the files; the comments, which have the reasons, stay there.
+Only places, ports and what a caller names are other than in the files. Their comments have the reasons.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from pathlib import Path
 from .paths import ROOT
 
 CONFIG = ROOT / "docker" / "mosquitto" / "config"
+
 
 def settings_of(path: Path) -> Iterator[tuple[str, str]]:
     """The (name, value) of each line that is no comment."""

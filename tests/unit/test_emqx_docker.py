@@ -29,6 +29,46 @@ def nodes(compose):
     return {name: service for name, service in compose["services"].items() if service["image"].startswith("emqx/")}
 
 
+# From the schema of 5.8.7 (apps/emqx/src/emqx_schema.erl, apps/emqx_retainer/src/emqx_retainer_schema.erl): what a
+# section may have, as far as one could think of using it.
+MQTT = """
+    max_packet_size max_clientid_len max_topic_levels max_topic_alias retain_available wildcard_subscription
+    shared_subscription shared_subscription_strategy exclusive_subscription ignore_loop_deliver strict_mode
+    server_keepalive keepalive_multiplier keepalive_check_interval retry_interval idle_timeout use_username_as_clientid
+    peer_cert_as_username peer_cert_as_clientid client_attrs_init clientid_override session_expiry_interval
+    message_expiry_interval max_awaiting_rel max_qos_allowed mqueue_priorities mqueue_default_priority
+    mqueue_store_qos0 max_mqueue_len max_inflight max_subscriptions upgrade_qos await_rel_timeout
+"""
+LISTENER = """
+    enable bind acceptors max_connections mountpoint zone enable_authn max_conn_rate messages_rate bytes_rate
+    access_rules proxy_protocol proxy_protocol_timeout tcp_options ssl_options authentication
+"""
+WEBSOCKET = """
+    mqtt_path mqtt_piggyback compress idle_timeout max_frame_size fail_if_no_subprotocol supported_subprotocols
+    check_origin_enable allow_origin_absence check_origins proxy_address_header proxy_port_header deflate_opts
+    validate_utf8
+"""
+RETAINER = """
+    enable msg_expiry_interval msg_expiry_interval_override allow_never_expire msg_clear_interval max_payload_size
+    stop_publish_clear_msg delivery_rate max_publish_rate backend
+"""
+
+
+def sections(conf):
+    """{where: (what EMQX knows there, what is given)} of the sections that say what clients may do."""
+    found = {"mqtt": (MQTT, conf["mqtt"]), "retainer": (RETAINER, conf["retainer"])}
+    found["retainer.backend"] = ("type storage_type max_retained_messages index_specs enable", conf["retainer.backend"])
+    for name, zone in conf["zones"].items():
+        found[f"zones.{name}"] = ("mqtt flapping_detect force_shutdown", zone)
+        found[f"zones.{name}.mqtt"] = (MQTT, zone["mqtt"])
+    for kind, listeners in conf["listeners"].items():
+        for name, listener in listeners.items():
+            allowed = f"{LISTENER} websocket" if kind in ("ws", "wss") else LISTENER
+            found[f"listeners.{kind}.{name}"] = (allowed, listener)
+            found[f"listeners.{kind}.{name}.websocket"] = (WEBSOCKET, listener.get("websocket", {}))
+    return {where: (set(known.split()), given) for where, (known, given) in found.items()}
+
+
 def leaves(value, name=""):
     """All (key, text) of a document."""
     if isinstance(value, dict):
@@ -109,7 +149,7 @@ def test_every_service_says_whether_it_is_well_and_emqx_waits_for_its_database(c
 def test_only_tls_for_devices_is_open_to_other_machines(compose, nodes):
     ports = [port for service in compose["services"].values() for port in service["ports"]]
     from_outside = {port.rpartition(":")[2] for port in ports if not port.startswith("127.0.0.1:")}
-    assert from_outside == {"8883", "8884"}
+    assert from_outside == {"8883", "8884", "8084"}
     assert "1883" not in " ".join(ports)
 
 
@@ -118,9 +158,9 @@ def test_only_tls_for_devices_is_open_to_other_machines(compose, nodes):
 
 def test_every_listener_is_tls_1_3_or_1_2_and_the_others_are_off(conf):
     listeners = conf["listeners"]
-    for kind in ("tcp", "ws", "wss"):
+    for kind in ("tcp", "ws"):
         assert [listener["enable"] for listener in listeners[kind].values()] == [False]
-    for listener in listeners["ssl"].values():
+    for listener in (*listeners["ssl"].values(), *listeners["wss"].values()):
         assert listener["ssl_options"]["versions"] == ["tlsv1.3", "tlsv1.2"]
 
 
@@ -135,6 +175,27 @@ def test_a_listener_that_asks_for_no_password_asks_for_a_certificate_that_names_
         assert options["cacertfile"].endswith("device-ca.crt")
         mqtt = conf["zones"][listener["zone"]]["mqtt"]
         assert mqtt["peer_cert_as_username"] == mqtt["peer_cert_as_clientid"] == "cn"
+
+
+def test_the_listener_for_websocket_asks_for_a_password_and_believes_no_header(conf):
+    (listener,) = conf["listeners.wss"].values()
+    assert listener["enable"] is True
+    assert listener.get("enable_authn", True) is True
+    assert listener["ssl_options"]["verify"] == "verify_none", "a CRL is not checked there"
+    assert listener["websocket"]["proxy_address_header"] == listener["websocket"]["proxy_port_header"] == ""
+
+
+def test_every_setting_is_one_that_emqx_5_8_knows_or_it_would_not_start(conf):
+    for where, (known, given) in sections(conf).items():
+        assert set(given) <= known, where
+
+
+def test_every_retained_message_that_may_be_sent_is_kept(conf):
+    retainer = conf["retainer"]
+    assert retainer["max_payload_size"] == conf["mqtt.max_packet_size"]
+    assert retainer["max_publish_rate"] == "infinity", "beyond it they are delivered and not retained"
+    assert retainer["backend"]["storage_type"] == "disc"
+    assert retainer["backend"]["max_retained_messages"] > 0
 
 
 def test_what_is_not_allowed_is_denied_and_there_is_no_file_of_rules(conf):
