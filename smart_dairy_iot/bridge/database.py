@@ -10,6 +10,8 @@ import psycopg2.extensions
 # long as he leads; the writer's connection and each of the reactors' transactions hold the others.
 BRIDGE_LOCK, REACTORS_LOCK = 0x5DA1_0001, 0x5DA1_0002
 WRITER_LOCK, INBOX_LOCK = 0x5DA1_0003, 0x5DA1_0004
+# Held by a run of the scheduled action that assesses the devices' data.
+DATA_QUALITY_LOCK = 0x5DA1_0005
 
 #: Milliseconds for which the writer waits for a lock before it gives way and tries again. Less than PostgreSQL's
 #: deadlock_timeout of a second: where an upgrade of the addons and the writer block one another, it is the writer that

@@ -5,11 +5,13 @@ its row written anew, for a week after the hour.
 """
 
 from datetime import timedelta
+from time import monotonic
 
 from odoo import _, api, fields, models
-from odoo.exceptions import AccessError
+from odoo.exceptions import AccessError, ValidationError
 
-from ..telemetry.quality import FORGOTTEN, assess, changed, due
+from ..bridge.database import DATA_QUALITY_LOCK
+from ..telemetry.quality import FORGOTTEN, REFUSALS, assess, changed, due
 from .iot_device import DEVICE_TYPES
 
 INTERVAL_KEY = "interval_seconds"
@@ -17,16 +19,23 @@ INTERVAL_KEY = "interval_seconds"
 
 # The next hour to be assessed, in the transaction of the one before: each has its turn once.
 _NEXT_HOUR = "smart_dairy_iot.data_quality_next_hour"
+# Where the search for late readings goes on.
+_NEXT_SEARCHED = "smart_dairy_iot.data_quality_next_searched"
 _GRACE = timedelta(minutes=10)
 _HOUR = timedelta(hours=1)
 # How far back late readings are looked for, and how far a fresh installation begins.
 _WINDOW = timedelta(days=7)
+# What is searched for late readings at a time.
+_SEARCHED = timedelta(days=1)
 _KEEP = timedelta(days=90)
 # Nothing reports more often than a thousand times a second; a smaller number is a mistake.
 _SHORTEST = 0.001
-# Of one run. What is left is for the next, ten minutes later.
-_MOST_HOURS = 24
+# After so many seconds a run begins nothing more: the next one, ten minutes later, goes on from there. A worker for
+# scheduled actions has two minutes, and is not to keep the others waiting for long.
+_LONGEST_RUN = 20
 _MOST_LATE = 20_000
+# Where farms are large, the default of 4 MB would have sorts and joins go to the disk.
+_WORK_MEMORY = "64MB"
 
 
 class IotDataQuality(models.Model):
@@ -38,8 +47,9 @@ class IotDataQuality(models.Model):
     _order = "hour desc, iot_device_id"
     _rec_name = "hour"
 
+    # No index of its own: the constraint's begins with it.
     iot_device_id = fields.Many2one(
-        "iot.device", string="Device", required=True, readonly=True, ondelete="cascade", index=True
+        "iot.device", string="Device", required=True, readonly=True, ondelete="cascade", index=False
     )
     device_type = fields.Selection(DEVICE_TYPES, required=True, readonly=True)
     farm_id = fields.Many2one("farm.location", readonly=True, ondelete="set null", index=True)
@@ -100,35 +110,109 @@ class IotDataQuality(models.Model):
         ("hour_unique", "UNIQUE(iot_device_id, hour)", "This hour of the device is assessed already."),
     ]
 
+    def action_view_device(self):
+        """Open the device."""
+        self.ensure_one()
+        return self.iot_device_id.get_formview_action()
+
+    def action_view_readings(self):
+        """Open what the device measured in the hour."""
+        self.ensure_one()
+        return self.iot_device_id._action_view_readings_of_hour(self.hour)
+
+    def action_view_dead_letters(self):
+        """Open those of the hour's refused messages that were kept."""
+        self.ensure_one()
+        action = self.env["ir.actions.act_window"]._for_xml_id("smart_dairy_iot.iot_dead_letter_action")
+        domain = [
+            ("iot_device_id", "=", self.iot_device_id.id),
+            ("reason", "in", REFUSALS),
+            ("received_at", ">=", self.hour),
+            ("received_at", "<", self.hour + _HOUR),
+        ]
+        return {**action, "domain": domain, "context": {}}
+
     @api.model
     def _cron_assess(self):
         """Assess the hours that are over, and anew those of which readings came in late."""
         if not self.env.su:
             raise AccessError(_("Only the platform itself assesses its data."))
+        if not self._take_turn():
+            return
         self.env.flush_all()
+        deadline = monotonic() + _LONGEST_RUN
         over = _floor(fields.Datetime.now() - _GRACE)
-        # A parameter of the platform's own: it is running as superuser.
-        parameters = self.env["ir.config_parameter"]
-        begin = fields.Datetime.to_datetime(parameters.get_param(_NEXT_HOUR)) or over - _WINDOW
-        until = min(over, begin + _MOST_HOURS * _HOUR)
-        for spec in self.env["iot.settings"]._telemetry_specs():
-            for number in range((until - begin) // _HOUR):
-                hour = begin + number * _HOUR
-                self._assess(spec, hour, due(self.env.cr, spec, hour))
-            late = changed(self.env.cr, spec, over - _WINDOW, until, _MOST_LATE)
-            for hour, devices in late.items():
-                self._assess(spec, hour, devices)
-        if until > begin:
-            parameters.set_param(_NEXT_HOUR, fields.Datetime.to_string(until))
+        self._assess_what_came_late(over, self._assess_what_is_over(over, deadline), deadline)
         self.invalidate_model()
 
     @api.model
+    def _take_turn(self):
+        """Whether no other run is under way, until the end of the transaction."""
+        self.env.cr.execute("SELECT pg_try_advisory_xact_lock(%s)", [DATA_QUALITY_LOCK])
+        [(alone,)] = self.env.cr.fetchall()
+        if alone:
+            self.env.cr.execute("SELECT set_config('work_mem', %s, true)", [_WORK_MEMORY])
+        return alone
+
+    @api.model
+    def _assess_what_is_over(self, over, deadline):
+        """:return: the first hour that is still to be assessed"""
+        begin = hour = self._recall(_NEXT_HOUR) or over - _WINDOW
+        while hour < over and monotonic() < deadline:
+            for spec in self._specs():
+                self._assess(spec, hour, due(self.env.cr, spec, hour))
+            hour += _HOUR
+        if hour > begin:
+            self._remember(_NEXT_HOUR, hour)
+        return hour
+
+    @api.model
+    def _assess_what_came_late(self, over, until, deadline):
+        """Search a week for it, day by day. Where that takes too long, the next run begins with the days left.
+
+        :param until: the first hour that is still to be assessed
+        """
+        oldest = over - _WINDOW
+        reached = self._recall(_NEXT_SEARCHED) or oldest
+        days = [oldest + number * _SEARCHED for number in range(_WINDOW // _SEARCHED)]
+        for day in sorted(days, key=lambda day: (day < reached, day)):
+            if monotonic() >= deadline:
+                self._remember(_NEXT_SEARCHED, day)
+                break
+            for spec in self._specs():
+                late = changed(self.env.cr, spec, day, min(day + _SEARCHED, until), _MOST_LATE)
+                for hour in sorted(hour for hour in late if hour < until):
+                    self._assess(spec, hour, late[hour])
+
+    @api.model
+    def _specs(self):
+        return self.env["iot.settings"]._telemetry_specs()
+
+    # Parameters of the platform's own: a run is the superuser's.
+    @api.model
+    def _recall(self, key):
+        return fields.Datetime.to_datetime(self.env["ir.config_parameter"].get_param(key))
+
+    @api.model
+    def _remember(self, key, moment):
+        self.env["ir.config_parameter"].set_param(key, fields.Datetime.to_string(moment))
+
+    @api.model
     def _assess(self, spec, hour, devices):
+        intervals = {}
+        for _device, configurations, _watched in devices:
+            for text in configurations:
+                if text not in intervals:
+                    intervals[text] = self._configured_interval(text)
         assess(
             self.env.cr,
             spec,
             hour,
-            [(device_id, self._configured_interval(text), watched) for device_id, text, watched in devices],
+            [
+                # Of several in one hour the one that asks for least: when the device took the next one up is unknown.
+                (device, max(filter(None, map(intervals.get, configurations)), default=None), watched)
+                for device, configurations, watched in devices
+            ],
         )
 
     @api.model
@@ -136,7 +220,11 @@ class IotDataQuality(models.Model):
         """Seconds between two messages by a device's configuration, None where it does not say so."""
         if not config_json:
             return None
-        interval = self.env["iot.device"]._parse_configuration(config_json, "").get(INTERVAL_KEY)
+        try:
+            interval = self.env["iot.device"]._parse_configuration(config_json, "").get(INTERVAL_KEY)
+        except ValidationError:
+            # Of before what may stand there was checked: nothing is known of that device, and of the others all.
+            return None
         # What a device is sent is between the user and the device: anything may stand there.
         if isinstance(interval, bool) or not isinstance(interval, (int, float)):
             return None

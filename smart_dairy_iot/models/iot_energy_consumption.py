@@ -33,6 +33,11 @@ class IotEnergyConsumption(models.Model):
     energy_kwh = fields.Float(string="Energy (kWh)", digits=(16, 3), readonly=True)
     messages = fields.Integer(readonly=True, help="Messages that told what was used")
 
+    def action_view_readings(self):
+        """Open what the device measured in the hour."""
+        self.ensure_one()
+        return self.iot_device_id._action_view_readings_of_hour(self.hour)
+
     @property
     def _table_query(self):
         specs = self.env["iot.settings"]._telemetry_specs()

@@ -10,7 +10,8 @@ and when, `models/iot_data_quality.py` decides; here is what the figures mean.
   median of the messages in its hours of the week before it was last heard, if it reports steadily, that is, if three
   quarters of at least a day's hours reach `STEADY` of the median; an outage does not count among them. Of others, a
   gate or a meter that reports as the cows come, nothing is expected. An hour in which a device is first heard counts
-  from its first message on.
+  from its first message on, and one in which it came back into service from then on. What was once expected of an hour
+  stays so, whatever of the device is changed later.
 - **gap**: more than two intervals between two messages; of a usual rate, also half as long again as is usual. One that
   goes beyond the hour is one of each hour that it touches, and so long in each as it has lasted by the hour's end.
 - **stuck**: a value that the model says is never the same for hours, and that was, in `STUCK_HOURS` hours with readings
@@ -23,6 +24,8 @@ and when, `models/iot_data_quality.py` decides; here is what the figures mean.
 from datetime import timedelta
 
 from psycopg2 import sql
+
+from .quality_statements import ASSESS, CHANGED, COLUMNS, CONFIGURATIONS, DUE, SUMMARY
 
 #: A device that was not heard for so long is not waited for any more.
 FORGOTTEN = timedelta(days=30)
@@ -40,163 +43,6 @@ REFUSALS = ("schema", "clock")
 
 _HOUR = timedelta(hours=1)
 
-_DUE = """
-    SELECT device.id, device.config_json, device.active AND device.state = 'active'
-      FROM iot_device device
-     WHERE device.device_type = ANY(%(device_types)s)
-       AND (EXISTS (SELECT FROM {rollup} rollup WHERE rollup.iot_device_id = device.id AND rollup.bucket = %(hour)s)
-            OR EXISTS (SELECT FROM iot_dead_letter_count refused
-                        WHERE refused.iot_device_id = device.id AND refused.hour = %(hour)s
-                          AND refused.reason = ANY(%(refusals)s))
-            OR (device.active AND device.state = 'active'
-                AND EXISTS (SELECT FROM {rollup} rollup WHERE rollup.iot_device_id = device.id
-                               AND rollup.bucket >= %(hour)s - %(forgotten)s AND rollup.bucket < %(hour)s)))
-"""
-
-# What is known now is compared with what was known when the hour was assessed.
-_CHANGED = """
-    SELECT now.hour, device.id, device.config_json, device.active AND device.state = 'active'
-      FROM (SELECT iot_device_id, bucket AS hour, readings, NULL::bigint AS refused FROM {rollup}
-             WHERE bucket >= %(begin)s AND bucket < %(end)s
-             UNION ALL
-            SELECT iot_device_id, hour, NULL, sum(received) FROM iot_dead_letter_count
-             WHERE hour >= %(begin)s AND hour < %(end)s AND reason = ANY(%(refusals)s) GROUP BY 1, 2) AS now
-      JOIN iot_device device ON device.id = now.iot_device_id AND device.device_type = ANY(%(device_types)s)
- LEFT JOIN iot_data_quality quality ON (quality.iot_device_id, quality.hour) = (now.iot_device_id, now.hour)
-     WHERE quality.id IS NULL OR quality.readings <> now.readings OR quality.out_of_range <> now.refused
-     ORDER BY 1, 2 LIMIT %(most)s
-"""
-
-_ASSESS = """
-      WITH target AS (
-    SELECT * FROM unnest(%(devices)s::integer[], %(intervals)s::double precision[], %(watched)s::boolean[])
-                  AS target (iot_device_id, configured, watched)),
-           reading AS (
-    SELECT iot_device_id, timestamp, farm_id, extract(epoch FROM received_at - timestamp)::double precision AS delay
-      FROM {table} JOIN target USING (iot_device_id)
-     WHERE timestamp >= %(hour)s AND timestamp < %(end)s),
-           heard AS (
-    SELECT iot_device_id, count(DISTINCT timestamp) AS received, min(timestamp) AS first,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY delay) AS delay,
-           percentile_cont(0.75) WITHIN GROUP (ORDER BY delay)
-               - percentile_cont(0.25) WITHIN GROUP (ORDER BY delay) AS delay_spread
-      FROM reading GROUP BY 1),
-           before AS (
-    SELECT target.iot_device_id, last.timestamp AS last
-      FROM target CROSS JOIN LATERAL (
-           SELECT timestamp FROM {table} earlier
-            WHERE earlier.iot_device_id = target.iot_device_id
-              AND timestamp >= %(hour)s - %(forgotten)s AND timestamp < %(hour)s
-            ORDER BY timestamp DESC LIMIT 1) AS last),
-           step AS (
-    SELECT iot_device_id,
-           extract(epoch FROM timestamp - lag(timestamp) OVER (PARTITION BY iot_device_id ORDER BY timestamp))
-               AS seconds
-      FROM (SELECT iot_device_id, timestamp FROM reading
-             UNION ALL SELECT iot_device_id, last FROM before
-             UNION ALL SELECT iot_device_id, %(end)s FROM target) AS instant),
-           longest AS (
-    SELECT iot_device_id, max(seconds) AS seconds FROM step GROUP BY 1),
-           usual AS (
-    SELECT target.iot_device_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY past.received) AS messages,
-           percentile_cont(0.25) WITHIN GROUP (ORDER BY past.received) AS least_messages,
-           percentile_cont(0.5) WITHIN GROUP (ORDER BY past.longest_gap_seconds) AS gap
-      FROM target
-      JOIN before USING (iot_device_id)
-      JOIN iot_data_quality past ON past.iot_device_id = target.iot_device_id
-       AND past.hour < %(hour)s AND past.hour <= before.last AND past.hour > before.last - %(learned_from)s
-     WHERE target.configured IS NULL
-           -- Silence that was an outage is nothing to learn from.
-       AND NOT (past.received = 0 AND coalesce(past.expected, 0) > 0)
-     GROUP BY 1 HAVING count(*) >= %(least_hours)s),
-           promise AS (
-    SELECT target.iot_device_id, configured AS interval, 2 * configured AS gap, 'configured' AS source
-      FROM target WHERE watched AND configured IS NOT NULL
-     UNION ALL
-    SELECT iot_device_id, 3600 / messages, greatest(2 * 3600 / messages, 1.5 * usual.gap), 'learned'
-      FROM usual JOIN target USING (iot_device_id)
-     WHERE watched AND messages >= 1 AND least_messages >= %(steady)s * messages),
-           missed AS (
-    SELECT iot_device_id, count(*) AS gaps
-      FROM step JOIN promise USING (iot_device_id) WHERE step.seconds > promise.gap GROUP BY 1),
-           expectation AS (
-    SELECT promise.iot_device_id, promise.interval, promise.source,
-           -- To a tenth: what is left of a millisecond at the hour's end is no message missing.
-           round((CASE WHEN before.last IS NOT NULL THEN 3600
-                  ELSE extract(epoch FROM %(end)s - heard.first) END / promise.interval)::numeric, 1) AS expected
-      FROM promise LEFT JOIN before USING (iot_device_id) LEFT JOIN heard USING (iot_device_id)
-     WHERE before.last IS NOT NULL OR heard.first IS NOT NULL),
-           value AS (
-    SELECT rollup.iot_device_id, rollup.bucket, value.*
-      FROM target JOIN {rollup} rollup USING (iot_device_id) CROSS JOIN LATERAL {values}
-     WHERE rollup.bucket > %(end)s - interval '1 day' AND rollup.bucket < %(end)s AND value.count > 0),
-           run AS (
-    SELECT past.iot_device_id, past.name, past.count,
-           bool_or(past.least <> still.least OR past.most <> still.least)
-               OVER (PARTITION BY past.iot_device_id, past.name ORDER BY past.bucket DESC) AS broken
-      FROM value past
-      JOIN value still ON (still.iot_device_id, still.name) = (past.iot_device_id, past.name)
-       AND still.bucket = %(hour)s AND still.least = still.most),
-           stuck AS (
-    SELECT iot_device_id, max(hours) AS hours, string_agg(name, ', ' ORDER BY name) AS names
-      FROM (SELECT iot_device_id, name, count(*) AS hours FROM run WHERE NOT broken
-             GROUP BY 1, 2 HAVING count(*) >= %(stuck_hours)s AND sum(count) >= %(stuck_readings)s) AS long
-     GROUP BY 1),
-           refused AS (
-    SELECT iot_device_id, sum(received) AS messages FROM iot_dead_letter_count
-     WHERE hour = %(hour)s AND reason = ANY(%(refusals)s) GROUP BY 1)
-    INSERT INTO iot_data_quality AS quality (iot_device_id, hour, {columns})
-    SELECT target.iot_device_id, %(hour)s, device.device_type,
-           CASE WHEN rollup.iot_device_id IS NULL THEN device.farm_id ELSE rollup.farm_id END,
-           coalesce(rollup.readings, 0), coalesce(heard.received, 0),
-           coalesce(expectation.source, 'unknown'), expectation.interval, expectation.expected,
-           -- Where nothing is expected both are NULL, by the other operand: least alone passes over it.
-           expectation.expected - least(coalesce(heard.received, 0), expectation.expected),
-           100 * least(coalesce(heard.received, 0), expectation.expected) / nullif(expectation.expected, 0),
-           coalesce(missed.gaps, 0), least(longest.seconds, 2147483647)::integer,
-           coalesce(stuck.hours, 0), stuck.names, coalesce(refused.messages, 0),
-           CASE WHEN heard.delay_spread <= %(steady_delay)s THEN heard.delay END,
-           coalesce(heard.delay_spread > %(steady_delay)s, false)
-      FROM target
-      JOIN iot_device device ON device.id = target.iot_device_id
- LEFT JOIN {rollup} rollup ON rollup.iot_device_id = target.iot_device_id AND rollup.bucket = %(hour)s
- LEFT JOIN heard ON heard.iot_device_id = target.iot_device_id
- LEFT JOIN expectation ON expectation.iot_device_id = target.iot_device_id
- LEFT JOIN missed ON missed.iot_device_id = target.iot_device_id
- LEFT JOIN longest ON longest.iot_device_id = target.iot_device_id
- LEFT JOIN stuck ON stuck.iot_device_id = target.iot_device_id
- LEFT JOIN refused ON refused.iot_device_id = target.iot_device_id
-     ORDER BY 1
-        ON CONFLICT (iot_device_id, hour) DO UPDATE SET {updates}
-"""
-
-_COLUMNS = (
-    "device_type",
-    "farm_id",
-    "readings",
-    "received",
-    "interval_source",
-    "interval_seconds",
-    "expected",
-    "missing",
-    "completeness",
-    "gaps",
-    "longest_gap_seconds",
-    "stuck_hours",
-    "stuck_values",
-    "out_of_range",
-    "clock_skew_seconds",
-    "delivered_late",
-)
-
-_SUMMARY = """
-    SELECT extract(epoch FROM max(hour))::double precision, coalesce(sum(expected), 0)::double precision,
-           coalesce(sum(missing), 0)::double precision, coalesce(sum(out_of_range), 0)::double precision,
-           count(*) FILTER (WHERE gaps > 0), count(*) FILTER (WHERE stuck_hours > 0),
-           count(*) FILTER (WHERE out_of_range > 0), count(*) FILTER (WHERE abs(clock_skew_seconds) > %(skew)s),
-           count(*) FILTER (WHERE delivered_late)
-      FROM iot_data_quality WHERE hour = (SELECT max(hour) FROM iot_data_quality)
-"""
 #: A clock that goes wrong by more is shown as such.
 CLOCK_SKEW = timedelta(seconds=60)
 
@@ -205,23 +51,27 @@ def due(cr, spec, hour):
     """The devices of a kind that are to be assessed for an hour.
 
     :param hour: its beginning, naive UTC
-    :return: [(id, configuration as text or None, whether it is in service)]
+    :return: [(id, its configurations in that hour as texts or None, whether it is in service)]
     """
-    cr.execute(_with_rollup(_DUE, spec), {**_parameters(spec), "hour": hour, "forgotten": FORGOTTEN})
+    statement = _with_rollup(DUE, spec, sql.Placeholder("hour"))
+    cr.execute(statement, {**_parameters(spec), "hour": hour, "forgotten": FORGOTTEN})
     return cr.fetchall()
 
 
 def changed(cr, spec, begin, end, most):
     """The devices and hours of a span of which more is known than when they were assessed, the earliest first.
 
-    :param most: how many there are at most in the answer
-    :return: {hour: [(id, configuration as text or None, whether it is in service)]}
+    With them come the later hours in which a silence ended that was not one, or in which a value was stuck.
+
+    :param most: how many hours of devices that changed are in the answer at most
+    :return: {hour: devices as `due` gives them}
     """
-    cr.execute(_with_rollup(_CHANGED, spec), {**_parameters(spec), "begin": begin, "end": end, "most": most})
+    statement = _with_rollup(CHANGED, spec, sql.Identifier("affected", "hour"))
+    cr.execute(statement, {**_parameters(spec), "begin": begin, "end": end, "most": most})
     found = {}
     for hour, *device in cr.fetchall():
-        found.setdefault(hour, {})[device[0]] = tuple(device)
-    return {hour: list(devices.values()) for hour, devices in found.items()}
+        found.setdefault(hour, []).append(tuple(device))
+    return found
 
 
 def assess(cr, spec, hour, devices):
@@ -257,7 +107,7 @@ def read_quality(cursor):
     :return: {"hour": beginning in seconds since 1970, or None, "messages": {kind: number}, "devices": {what is wrong:
         number}}
     """
-    cursor.execute(_SUMMARY, {"skew": CLOCK_SKEW.total_seconds()})
+    cursor.execute(SUMMARY, {"skew": CLOCK_SKEW.total_seconds()})
     hour, expected, missing, out_of_range, *devices = cursor.fetchone()
     problems = ("gaps", "stuck", "out_of_range", "clock_skew", "delivered_late")
     return {
@@ -271,18 +121,20 @@ def _parameters(spec):
     return {"device_types": list(spec.device_types), "refusals": list(REFUSALS)}
 
 
-def _with_rollup(statement, spec):
-    return sql.SQL(statement).format(rollup=sql.Identifier(spec.rollup_table("hourly")))
+def _with_rollup(statement, spec, hour):
+    return sql.SQL(statement).format(
+        rollup=sql.Identifier(spec.rollup_table("hourly")), configurations=sql.SQL(CONFIGURATIONS).format(hour=hour)
+    )
 
 
 def _assess_statement(spec):
-    return sql.SQL(_ASSESS).format(
+    return sql.SQL(ASSESS).format(
         table=sql.Identifier(spec.table),
         rollup=sql.Identifier(spec.rollup_table("hourly")),
         values=_values(spec),
-        columns=sql.SQL(", ").join(map(sql.Identifier, _COLUMNS)),
+        columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
         updates=sql.SQL(", ").join(
-            sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name)) for name in _COLUMNS
+            sql.SQL("{name} = excluded.{name}").format(name=sql.Identifier(name)) for name in COLUMNS
         ),
     )
 

@@ -1,16 +1,19 @@
 """Data quality: what was expected and came, gaps, values that stand still, refusals and clocks, once for each hour."""
 
 from datetime import datetime, timedelta
+from unittest.mock import patch
 
 from freezegun import freeze_time
 
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
 
+from ..bridge.database import DATA_QUALITY_LOCK
 from ..bridge.devices import DeviceCache
 from ..bridge.messages import Accepted, Message, Refused
 from ..bridge.store import Store
-from ..models.iot_data_quality import _MOST_HOURS, _NEXT_HOUR
+from ..models import iot_data_quality
+from ..models.iot_data_quality import _NEXT_HOUR
 from ..telemetry.quality import read_quality
 from .common import IotCase
 
@@ -29,6 +32,26 @@ class TestDataQuality(IotCase):
         self.store = Store(self.env["iot.settings"]._telemetry_specs())
         self.next_hour(HOUR)
         self.sensor = self.in_service("TS-600", config_json='{"interval_seconds": 60}')
+
+    def configured(self, device, interval, since):
+        """Give the device another interval, as if at that time."""
+        device.config_json = f'{{"interval_seconds": {interval}}}'
+        newest = device.sudo().config_version_ids.sorted("version")[-1]
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE iot_device_config_version SET create_date = %s WHERE id = %s", [since, newest.id])
+
+    def interrupted(self, device, until):
+        """Have a device that was heard back in service from then on."""
+        device.sudo()._in_action().write({"state": "maintenance"})
+        self.env.flush_all()
+        self.env.cr.execute(
+            "INSERT INTO iot_device_state (iot_device_id, last_message_timestamp) VALUES (%s, %s)"
+            " ON CONFLICT (iot_device_id) DO UPDATE SET last_message_timestamp = excluded.last_message_timestamp",
+            [device.id, HOUR],
+        )
+        device.invalidate_recordset()
+        with freeze_time(until):
+            device.sudo()._in_action().write({"state": "active"})
 
     def next_hour(self, hour):
         self.env["ir.config_parameter"].set_param(_NEXT_HOUR, f"{hour:%Y-%m-%d %H:%M:%S}")
@@ -133,7 +156,7 @@ class TestDataQuality(IotCase):
         self.assertEqual((self.quality().readings, self.quality().received), (3, 1))
 
     def test_an_interval_longer_than_an_hour_expects_its_share(self):
-        self.sensor.config_json = '{"interval_seconds": 7200}'
+        self.configured(self.sensor, 7200, HOUR - MINUTE)
         self.measure(self.sensor, HOUR, HOUR + 120 * MINUTE)
         self.assess(HOUR + 191 * MINUTE)
         between = self.quality(hour=HOUR + 60 * MINUTE)
@@ -239,14 +262,121 @@ class TestDataQuality(IotCase):
         self.assertEqual((quality.missing, quality.gaps, quality.out_of_range), (0, 0, 1))
         self.assertEqual(quality.id, before, "it is the same row")
 
-    def test_one_run_does_so_much_and_the_next_goes_on(self):
+    def run_for(self, steps, at):
+        """A run whose time is over after so many hours that are over and days that are searched."""
+        clock = iter([0.0, *[1.0] * steps])
+        # Within the frozen time, which puts a clock of its own everywhere.
+        with freeze_time(at), patch.object(iot_data_quality, "monotonic", lambda: next(clock, 1e9)):
+            self.env["iot.data.quality"]._cron_assess()
+
+    def test_a_run_ends_when_its_time_is_over_and_the_next_goes_on(self):
         self.measure(self.sensor, HOUR)
-        now = HOUR + (_MOST_HOURS + 2) * 60 * MINUTE + 11 * MINUTE
+        now = HOUR + (5 * 60 + 11) * MINUTE
+        hours = [("iot_device_id", "=", self.sensor.id)]
         assessed = self.env["iot.data.quality"]
-        self.assess(now)
-        self.assertEqual(assessed.search_count([("iot_device_id", "=", self.sensor.id)]), _MOST_HOURS)
-        self.assess(now)
-        self.assertEqual(assessed.search_count([("iot_device_id", "=", self.sensor.id)]), _MOST_HOURS + 2)
+        self.run_for(3, now)
+        self.assertEqual(assessed.search_count(hours), 3)
+        self.run_for(3, now)
+        self.assertEqual(assessed.search_count(hours), 5)
+
+    def test_the_search_for_late_readings_goes_on_where_the_time_was_over(self):
+        start = HOUR + timedelta(days=7)
+        self.next_hour(start)
+        self.measure(self.sensor, *(HOUR + timedelta(days=day, hours=2) for day in range(7)))
+        now, found = start + 11 * MINUTE, []
+        for _run in range(4):
+            self.run_for(2, now)
+            found.append(self.env["iot.data.quality"].search_count([("iot_device_id", "=", self.sensor.id)]))
+        # A silent device is missed in the hours after: what counts is on how many days it was heard.
+        self.assertEqual(found, [2, 4, 6, 7])
+
+    def test_two_runs_do_not_disturb_one_another(self):
+        self.measure(self.sensor, HOUR)
+        with self.registry.cursor() as other:
+            other.execute("SELECT pg_advisory_xact_lock(%s)", [DATA_QUALITY_LOCK])
+            self.assess()
+            self.assertFalse(self.quality(), "the other one does it")
+        self.assess()
+        self.assertTrue(self.quality())
+
+    def test_a_silence_that_late_readings_fill_is_none_in_the_hours_after_either(self):
+        self.measure(self.sensor, *self.whole(HOUR))
+        back = HOUR + 180 * MINUTE
+        self.measure(self.sensor, *self.whole(back))
+        self.assess(back + 71 * MINUTE)
+        after = self.quality(hour=back)
+        self.assertEqual((after.gaps, after.longest_gap_seconds), (1, 121 * 60))
+        for hour in (HOUR + 60 * MINUTE, HOUR + 120 * MINUTE):
+            self.measure(self.sensor, *self.whole(hour), delay=timedelta(hours=4))
+        self.assess(back + 82 * MINUTE)
+        self.assertEqual([self.quality(hour=HOUR + 60 * n * MINUTE).missing for n in range(4)], [0, 0, 0, 0])
+        self.assertEqual((after.gaps, after.longest_gap_seconds), (0, 60))
+
+    def test_a_value_that_late_readings_show_to_move_is_not_stuck(self):
+        hours = [HOUR + number * 60 * MINUTE for number in range(7)]
+        for hour in (*hours[:2], *hours[3:]):
+            self.measure(self.sensor, *self.whole(hour), temperature=4.2)
+        self.assess(hours[-1] + 71 * MINUTE)
+        self.assertEqual(self.quality(hour=hours[-1]).stuck_hours, 6)
+        self.measure(self.sensor, *self.whole(hours[2]), delay=timedelta(hours=6))
+        self.assess(hours[-1] + 82 * MINUTE)
+        self.assertEqual(self.quality(hour=hours[-1]).stuck_hours, 0)
+
+    def test_what_was_expected_of_an_hour_stays_so(self):
+        self.measure(self.sensor, *self.minutes(HOUR, *range(30)))
+        self.assess()
+        self.configured(self.sensor, 10, HOUR + 120 * MINUTE)
+        self.sensor.sudo()._in_action().write({"state": "inactive"})
+        self.measure(self.sensor, *self.minutes(HOUR, *range(30, 50)), delay=timedelta(hours=3))
+        self.assess(HOUR + 191 * MINUTE)
+        quality = self.quality()
+        self.assertEqual((quality.expected, quality.missing, quality.interval_seconds), (60, 10, 60))
+
+    def test_an_hour_goes_by_the_configuration_that_was_in_force_then(self):
+        self.measure(self.sensor, *self.whole(HOUR), *self.whole(HOUR + 60 * MINUTE), *self.whole(HOUR + 120 * MINUTE))
+        self.configured(self.sensor, 10, HOUR + 100 * MINUTE)
+        self.assess(HOUR + 191 * MINUTE)
+        found = [self.quality(hour=HOUR + 60 * number * MINUTE).expected for number in range(3)]
+        self.assertEqual(found, [60, 60, 360], "in the hour of the change it is what asks for less")
+
+    def test_a_configuration_that_is_none_spoils_the_assessment_of_no_other_device(self):
+        broken = self.in_service("TS-604", config_json='{"interval_seconds": 60}')
+        self.measure(broken, HOUR)
+        self.measure(self.sensor, *self.whole(HOUR))
+        self.env.flush_all()
+        self.env.cr.execute(
+            "UPDATE iot_device_config_version SET config_json = '[' WHERE iot_device_id = %s", [broken.id]
+        )
+        self.assess()
+        self.assertEqual((self.quality(broken).interval_source, self.quality().expected), ("unknown", 60))
+
+    def test_of_a_device_that_came_back_into_service_it_is_expected_from_then_on(self):
+        self.measure(self.sensor, *self.whole(HOUR))
+        back = HOUR + 150 * MINUTE
+        self.interrupted(self.sensor, back)
+        self.measure(self.sensor, *(back + number * MINUTE for number in range(2, 30)))
+        self.assess(HOUR + 191 * MINUTE)
+        during, after = self.quality(hour=HOUR + 60 * MINUTE), self.quality(hour=HOUR + 120 * MINUTE)
+        self.assertEqual((during.interval_source, during.gaps), ("unknown", 0))
+        self.assertEqual((after.expected, after.missing, after.gaps), (30, 2, 0))
+        self.assertEqual(after.longest_gap_seconds, 120)
+
+    def test_a_device_that_was_never_interrupted_has_no_such_date(self):
+        self.assertFalse(self.sensor.in_service_since)
+
+    def test_a_line_leads_to_the_device_its_readings_and_what_was_refused(self):
+        self.measure(self.sensor, HOUR - MINUTE, HOUR, HOUR + 59 * MINUTE, HOUR + 60 * MINUTE)
+        self.refuse(self.sensor, HOUR + MINUTE)
+        self.refuse(self.sensor, HOUR + 61 * MINUTE)
+        self.refuse(self.sensor, HOUR + MINUTE, "wrong_farm")
+        self.assess()
+        line = self.quality().with_user(self.user)
+        self.assertEqual(line.action_view_device()["res_id"], self.sensor.id)
+        readings = line.action_view_readings()
+        found = self.env[readings["res_model"]].with_user(self.user).search(readings["domain"], order="timestamp")
+        self.assertEqual(found.mapped("timestamp"), [HOUR, HOUR + 59 * MINUTE])
+        letters = line.with_user(self.admin).action_view_dead_letters()
+        self.assertEqual(len(self.env[letters["res_model"]].search(letters["domain"])), 1)
 
     def test_the_hour_in_which_a_device_moved_is_of_no_farm(self):
         self.measure(self.sensor, HOUR)

@@ -101,6 +101,14 @@ class TestEnergy(IotCase):
         self.valley.sudo().company_id = company
         self.assertEqual(dict(self.consumption("farm_id", self.admin)), {self.hill.with_user(self.admin): 0.1})
 
+    def test_a_line_leads_to_its_readings(self):
+        self.use(self.tank, HOUR, 100, 200)
+        self.use(self.tank, HOUR + timedelta(hours=1), 300)
+        used = self.env["iot.energy.consumption"].search([("iot_device_id", "=", self.tank.id), ("hour", "=", HOUR)])
+        readings = used.with_user(self.user).action_view_readings()
+        found = self.env[readings["res_model"]].with_user(self.user).search(readings["domain"])
+        self.assertEqual(sorted(found.mapped("energy_wh")), [100, 200])
+
     def test_nobody_writes_it(self):
         self.use(self.tank, HOUR, 100)
         used = self.env["iot.energy.consumption"].search([("iot_device_id", "=", self.tank.id)])
