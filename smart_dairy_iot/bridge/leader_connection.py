@@ -159,8 +159,8 @@ class LeaderConnection:
 
     def close(self):
         """Let the lead go, if this process has it; may be called more than once."""
-        self.lease.end()
         self._closed.set()
+        self.lease.end()
         self.connection.close()
 
     def _name(self, name):
