@@ -37,6 +37,7 @@ _CONCURRENCY_ERRORS = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 class IotInbox(models.Model):
     _name = "iot.inbox"
     _inherit = ["iot.mailbox.mixin"]
+    _waiting_state = "new"
     _description = "IoT Inbox"
     _log_access = False
     _order = "id desc"

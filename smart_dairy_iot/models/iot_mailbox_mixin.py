@@ -12,13 +12,27 @@ _logger = logging.getLogger(__name__)
 
 
 class IotMailboxMixin(models.AbstractModel):
-    """The state of its models has the values `failed` and `discarded`.
+    """The state of its models has the values `failed`, `discarded` and `_waiting_state`.
 
     Everything here is written past the ORM, as the bridge does, which may be writing other rows of the table.
     """
 
     _name = "iot.mailbox.mixin"
     _description = "Mailbox"
+    # What is to be taken next.
+    _waiting_state = None
+
+    def init(self):
+        if self._abstract:
+            return
+        # What waits, in its order. By its primary key PostgreSQL would walk over everything done before it, millions of
+        # rows after a busy week, whenever it expects much to wait; by the state alone it would sort.
+        statement = sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (id) WHERE state = {}").format(
+            sql.Identifier(f"{self._table}_waiting_index"),
+            sql.Identifier(self._table),
+            sql.Literal(self._waiting_state),
+        )
+        self.env.cr.execute(statement)
 
     def action_discard(self):
         """Nothing more is to be done about these, which failed.

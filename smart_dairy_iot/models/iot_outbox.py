@@ -10,6 +10,7 @@ _KEEP_SENT = timedelta(days=7)
 class IotOutbox(models.Model):
     _name = "iot.outbox"
     _inherit = ["iot.mailbox.mixin"]
+    _waiting_state = "queued"
     _description = "IoT Outbox"
     _order = "id desc"
     _rec_name = "topic"

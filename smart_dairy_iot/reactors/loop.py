@@ -11,6 +11,8 @@ _logger = logging.getLogger(__name__)
 
 # A message that is to be tried again later has nobody to announce it.
 _LONGEST_WAIT = 1.0
+# Seconds before a batch that another transaction was in the way of: it may be there for long.
+_PAUSE = 0.1
 
 
 class ReactorLoop:
@@ -30,10 +32,10 @@ class ReactorLoop:
         while not stop.is_set():
             self._wakeup.wait(_LONGEST_WAIT)
             self._wakeup.clear()
-            while not stop.is_set() and self._process():
+            while not stop.is_set() and self._process(stop):
                 pass
 
-    def _process(self):
+    def _process(self, stop):
         """Process one batch in a transaction of its own; whether there may be more."""
         try:
             with platform_environment(self._db_name, "iot.inbox") as env:
@@ -41,6 +43,7 @@ class ReactorLoop:
         except (DeadlockDetected, LockNotAvailable, SerializationFailure) as error:
             # Another transaction was first; nothing of the batch is done, and it is still in the inbox.
             _logger.debug("A batch of the inbox is tried again: %s", error)
+            stop.wait(_PAUSE)
             return True
 
 

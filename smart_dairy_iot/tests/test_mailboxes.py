@@ -203,6 +203,28 @@ class TestMailboxes(TransactionCase):
         with self.assertRaises(UserError):
             system.action_retry()
 
+    def test_what_waits_is_found_without_a_look_at_all_that_was_done_before(self):
+        """By the plan for a backlog that is gone, of which the statistics still tell."""
+        fill = {
+            "iot_inbox": "INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, state, attempts)"
+            " SELECT 'device_alert', 0, timestamp '2026-01-01' + n * interval '1 s', 0, '', %s, 0"
+            " FROM generate_series(1, 5000) n",
+            "iot_outbox": "INSERT INTO iot_outbox (topic, payload, qos, retain, state)"
+            " SELECT 'dairy', '', 1, false, %s FROM generate_series(1, 5000)",
+        }
+        for (table, statement), (waiting, done) in zip(
+            fill.items(), (("new", "done"), ("queued", "sent")), strict=True
+        ):
+            self.env.cr.execute(statement, [done])
+            self.env.cr.execute(statement.replace("2026", "2025"), [waiting])
+            self.env.cr.execute(f"ANALYZE {table}")
+            self.env.cr.execute(f"UPDATE {table} SET state = %s", [done])
+            self.env.cr.execute(
+                f"EXPLAIN SELECT id FROM {table} WHERE state = '{waiting}' ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED"
+            )
+            plan = "\n".join(line for (line,) in self.env.cr.fetchall())
+            self.assertIn(f"{table}_waiting_index", plan)
+
     def test_what_is_published_is_queued_in_the_users_transaction(self):
         entry = self.env["iot.mqtt.service"].publish("dairy/HILL/collars/AC-901/config", {"interval": 60}, 1, True)
         self.assertEqual((entry.state, entry.payload, entry.retain), ("queued", '{"interval": 60}', True))
