@@ -20,10 +20,10 @@ test-faults: ## Break each part 20 times under load and count every message, see
 	@$(PYTHON) scripts/fault.py
 
 bench: ## Measure the platform, see docs/benchmarks.md; `make bench-ingest` and the like measure one thing
-	@$(PYTHON) scripts/bench.py
+	@$(PYTHON) scripts/bench.py $(SERIES:%=--series %)
 
 bench-%:
-	@$(PYTHON) scripts/bench.py $*
+	@$(PYTHON) scripts/bench.py $(SERIES:%=--series %) $*
 
 fuzz: ## Send 100,000 made-up, damaged and random messages through decoder, store and database
 	@FUZZ_MESSAGES=100000 $(PYTHON) scripts/test.py --series 17.0 --integration -- -k test_fuzz -s

@@ -2,15 +2,19 @@
 
 import argparse
 import importlib
+import itertools
 import sys
 
 from stack.environment import ensure_environment
 from stack.odoo_source import find_series
 from stack.shell import StackError, main_guard
 
-from .results import report
+from .farm import BenchFarm, open_farm
+from .machine import describe
+from .results import report, summary
 
-BENCHMARKS = ("ingest", "latency", "connections", "query", "growth", "storage", "ui", "soak", "provision")
+#: In the order in which they run: of those that share a farm, what changes it least for the next comes first.
+BENCHMARKS = ("ingest", "latency", "connections", "growth", "query", "storage", "ui", "soak", "provision")
 
 
 def main() -> None:
@@ -25,21 +29,39 @@ def main() -> None:
     odoo = find_series([arguments.series])[arguments.series]
     if isinstance(odoo, str):
         raise StackError(odoo)
-    failed = [name for name in arguments.names or BENCHMARKS if not succeeds(name, odoo, environment)]
+    names = [name for name in BENCHMARKS if name in (arguments.names or BENCHMARKS)]
+    machine, results, failed = {}, [], []
+    for wanted, sharing in itertools.groupby(names, key=lambda name: _module(name).FARM):
+        sharing = list(sharing)
+        try:
+            with open_farm(odoo, environment, wanted) as farm:
+                machine = machine or describe(farm)
+                for name in sharing:
+                    results += _measured(name, farm)
+        except StackError as error:
+            print(f"{', '.join(sharing)}: {error}", file=sys.stderr, flush=True)
+    if len(results) > 1:
+        print(summary(machine, results), flush=True)
+    failed = [name for name in names if name not in {result["bench"] for result in results}]
     if failed:
         raise StackError(f"Not measured: {', '.join(failed)}")
 
 
-def succeeds(name: str, odoo, environment) -> bool:
+def _module(name: str):
+    return importlib.import_module(f".{name}", __package__)
+
+
+def _measured(name: str, farm: BenchFarm) -> list[dict]:
     """Run a benchmark and report what it found. One that fails says why, and is no reason to leave out the others."""
     try:
-        measured = importlib.import_module(f".{name}", __package__).measure(odoo, environment)
+        measured = _module(name).measure(farm)
     except StackError as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)
-        return False
-    for result in measured if isinstance(measured, list) else [measured]:
+        return []
+    results = measured if isinstance(measured, list) else [measured]
+    for result in results:
         report(result)
-    return True
+    return results
 
 
 if __name__ == "__main__":

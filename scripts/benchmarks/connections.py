@@ -7,7 +7,6 @@ without.
 import asyncio
 import contextlib
 import multiprocessing
-import os
 import resource
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,18 +14,18 @@ from multiprocessing.connection import Connection
 
 from stack.shell import StackError, say
 
-from .farm import BenchFarm, open_farm
+from .farm import SMOKE, BenchFarm, plan
 from .load import resident_kb, start_bridge, utc_now, wait_accepted
 from .results import median_of
 from .steady import open_connections
 from .traffic import messages
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-CONNECTIONS = 100 if _SMOKE else 10_000
-PERIOD_SECONDS = 1 if _SMOKE else 10
+FARM = plan("connections", 10_000)
+CONNECTIONS = FARM.devices
+PERIOD_SECONDS = 1 if SMOKE else 10
 #: Messages of each device in a round.
-TURNS = 2 if _SMOKE else 6
-ROUNDS = 1 if _SMOKE else 3
+TURNS = 2 if SMOKE else 6
+ROUNDS = 1 if SMOKE else 3
 #: The bridge keeps up if it has committed everything so soon after the broker's last acknowledgement.
 MOST_LAG_SECONDS = 2
 # Of the broker's and the clients' process, besides one per connection.
@@ -35,20 +34,21 @@ _END_SECONDS = 30
 _FORK = multiprocessing.get_context("fork")
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`.
 
     :raises StackError: where the system lets a process have too few files, or the bridge does not keep up
     """
-    _allow_files(CONNECTIONS + _OTHER_FILES)
-    with open_farm(odoo, environment, CONNECTIONS) as farm:
-        start_bridge(farm)
-        before = resident_kb(farm.broker)
-        say(f"connecting {CONNECTIONS:,} clients")
-        with _clients(farm) as clients:
-            _answer(clients)
-            say(f"connected; {(resident_kb(farm.broker) - before) / CONNECTIONS:.1f} kB each before the first message")
-            rounds = [_round(farm, clients, before) for _number in range(ROUNDS)]
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if most != resource.RLIM_INFINITY and most < CONNECTIONS + _OTHER_FILES:
+        raise StackError(f"{CONNECTIONS + _OTHER_FILES:,} open files are needed, and the system allows {most:,}.")
+    start_bridge(farm)
+    before = resident_kb(farm.broker)
+    say(f"connecting {CONNECTIONS:,} clients")
+    with _clients(farm) as clients:
+        _answer(clients)
+        say(f"connected; {(resident_kb(farm.broker) - before) / CONNECTIONS:.1f} kB each before the first message")
+        rounds = [_round(farm, clients, before) for _number in range(ROUNDS)]
     return {"bench": "connections"} | median_of(rounds)
 
 
@@ -104,12 +104,3 @@ def _live(pipe: Connection, publisher, devices: list) -> None:
                 pipe.send((sent.began, sent.ended))
 
     asyncio.run(live())
-
-
-def _allow_files(count: int) -> None:
-    """Let this process and those that it starts have so many files open."""
-    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most != resource.RLIM_INFINITY and most < count:
-        raise StackError(f"{count:,} open files are needed, and the system allows {most:,} (ulimit -Hn).")
-    if allowed != resource.RLIM_INFINITY and allowed < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, most))

@@ -1,11 +1,13 @@
-"""A farm to measure: an Odoo's database with devices, a broker, and the bridge as a process of its own."""
+"""What is measured: an Odoo's database with devices, a broker, and the bridge as a process of its own."""
 
 import contextlib
 import json
 import os
+import resource
 import secrets
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -20,9 +22,10 @@ from stack.test_bed import STANDARD_DATABASE, TestBed, open_test_bed
 
 from .limits import copy_rate
 from .publisher import Publisher
-from .traffic import FARM_CODE, TABLES, make_devices
+from .traffic import TABLES, make_devices
 
 DATABASE = "bench"
+SMOKE = bool(os.environ.get("SMOKE"))
 ADDONS = ("smart_dairy_iot", "smart_dairy_iot_milk", "smart_dairy_iot_alerts")
 _CONTROL = "$CONTROL/dynamic-security/v1"
 _PUBLISHER = "sd_bench"
@@ -35,6 +38,23 @@ _KINDS = {
     "temperature": {"device_type": "temperature"},
     "milk_meter": {"manufacturer": "other", "communication_type": "mqtt"},
 }
+
+
+@dataclass(frozen=True)
+class FarmPlan:
+    """What a benchmark wants to have. Those that want the same, under one name, share it."""
+
+    name: str
+    devices: int
+    farms: int = 1
+
+
+_SMOKE_PLAN = FarmPlan("smoke", 200, 4)
+
+
+def plan(name: str, devices: int, farms: int = 1) -> FarmPlan:
+    """A plan of that size; in short runs the same small one for all."""
+    return _SMOKE_PLAN if SMOKE else FarmPlan(name, devices, farms)
 
 
 class BridgeProcess(Service):
@@ -58,17 +78,26 @@ class BridgeProcess(Service):
 
 
 class BenchFarm:
-    """The farm with its devices; the bridge is started by whoever measures."""
+    """The devices with their servers; the bridge is started by whoever measures.
+
+    ``history`` is what `history.fill` has filled the store with, None before.
+    """
 
     def __init__(self, bed, instance, broker, devices: list, password: str):
         self.bed = bed
         self.instance = instance
         self.broker = broker
         self.devices = devices
+        self.history = None
         self.bridge = BridgeProcess(instance)
         self.publisher = Publisher((broker.host, broker.port), str(broker.ca_file), _PUBLISHER, password)
-        self._connection = psycopg2.connect(**bed.postgres.dsn(DATABASE))
-        self._connection.autocommit = True
+        self._connection = self.connect()
+
+    def connect(self):
+        """A connection of the caller's own to the database, which commits each statement."""
+        connection = psycopg2.connect(**self.bed.postgres.dsn(DATABASE))
+        connection.autocommit = True
+        return connection
 
     def rows(self, statement, *values) -> list[tuple]:
         """The rows of a query on the farm's database."""
@@ -97,17 +126,20 @@ class BenchFarm:
 
 
 @contextlib.contextmanager
-def open_farm(odoo, environment, devices: int) -> Iterator[BenchFarm]:
-    """A farm with so many devices in service; its servers end with it."""
+def open_farm(odoo, environment, wanted: FarmPlan) -> Iterator[BenchFarm]:
+    """A farm with its devices in service; its servers end with it."""
+    # As many open files as the system lets it have: the broker inherits that, and needs one per connection.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _open_bed(odoo, environment) as bed:
         broker = bed.broker("bench_broker", save_seconds=_SAVE_SECONDS)
         with broker:
             password = _make_publisher(broker)
             # The web server's own bridge would take the lead.
             instance = bed.instance(DATABASE, broker, bridge_enabled="false")
-            made = make_devices(devices)
+            made = make_devices(wanted.devices, wanted.farms)
             with instance:
-                say(f"registering {devices:,} devices")
+                say(f"registering {wanted.devices:,} devices")
                 _register(OdooClient(instance.url, DATABASE, "admin", "admin", timeout=600), made)
             del instance.section["bridge_enabled"]
             instance.write_conf()
@@ -142,14 +174,22 @@ def _open_bed(odoo, environment) -> Iterator[TestBed]:
 
 
 def _register(odoo: OdooClient, devices: list) -> None:
-    (farm_id,) = odoo.call("farm.location", "create", [{"name": "Bench", "code": FARM_CODE, "tz": "UTC"}])
+    codes = sorted({device.farm_code for device in devices})
+    farms = [{"name": code, "code": code, "tz": "UTC"} for code in codes]
+    ids = dict(zip(codes, odoo.call("farm.location", "create", farms), strict=True)) if farms else {}
     for device_type in TABLES:
         rows = [
-            {"name": device.device_id, "device_id": device.device_id, "farm_id": farm_id, **_KINDS[device_type]}
+            {
+                "name": device.device_id,
+                "device_id": device.device_id,
+                "farm_id": ids[device.farm_code],
+                **_KINDS[device_type],
+            }
             for device in devices
             if device.device_type == device_type
         ]
-        odoo.call("iot.milk_meter" if device_type == "milk_meter" else "iot.device", "create", rows)
+        if rows:
+            odoo.call("iot.milk_meter" if device_type == "milk_meter" else "iot.device", "create", rows)
 
 
 def _make_publisher(broker) -> str:

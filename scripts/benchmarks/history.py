@@ -4,22 +4,38 @@ Every device has a reading every so many minutes, with values that go up and dow
 do, to the precision that sensors have. The rollups are what the bridge's statement would have made of them.
 """
 
+import contextlib
+import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from psycopg2 import sql
 
 from stack.shell import StackError, say
 
-from .farm import BenchFarm
+from .farm import SMOKE, BenchFarm, plan
+from .load import utc_now
 from .traffic import TABLES
 
+#: The farms and readings of the benchmarks that need tens of millions, which take longest to make.
+HISTORY_FARM = plan("history", 10_000, farms=50)
+ROWS = 10_000 if SMOKE else int(os.environ.get("ROWS", 50_000_000))
 SPAN = timedelta(days=35)
 #: Bytes of disk per reading, with indexes, rollups and the server's log; generous.
 _BYTES_PER_READING = 500
 #: Left free, whatever is asked for.
 _SPARE_BYTES = 5 * 2**30
 _DAY = timedelta(days=1)
+_WEEK = timedelta(days=7)
+#: TimescaleDB's weeks begin on a Thursday, as 1970 did.
+_FIRST_WEEK = datetime(1970, 1, 1)
+#: Between the end of the readings and that of their week, for what is published afterwards.
+_ROOM = timedelta(hours=2)
+#: What is published meanwhile is younger.
+_YOUNGEST = timedelta(days=2)
 _PERIODS = {"hourly": "hour", "daily": "day"}
 
 # Expressions of the day's course, from 0 to 1, and of the device's own number, from 0 to 99.
@@ -53,11 +69,33 @@ _VALUES = {
 }
 
 
-def rows_that_fit(farm: BenchFarm, rows: int) -> int:
-    """So many, or what there is room for on the disk.
+@dataclass(frozen=True)
+class History:
+    """How many readings there are, and until when, naive UTC."""
 
-    :raises StackError: where there is no room at all
+    readings: int
+    end: datetime
+
+
+def history_end() -> datetime:
+    """Shortly before the end of the last whole week, so that its part of the store is as full as one gets."""
+    youngest = utc_now() - _YOUNGEST
+    return youngest - (youngest - _FIRST_WEEK) % _WEEK - _ROOM
+
+
+def fill(farm: BenchFarm, rows: int) -> History:
+    """Store about so many readings of the farm's devices, of the `SPAN` before `history_end`.
+
+    Fewer where the disk has no room for them; those that are there already where it has been done before.
+
+    :raises StackError: where the disk has no room, or the server is without TimescaleDB
     """
+    if farm.history is None:
+        farm.history = _fill(farm, _rows_that_fit(farm, rows), history_end())
+    return farm.history
+
+
+def _rows_that_fit(farm: BenchFarm, rows: int) -> int:
     free = shutil.disk_usage(farm.bed.directory).free - _SPARE_BYTES
     most = free // _BYTES_PER_READING
     if most < len(farm.devices):
@@ -67,40 +105,43 @@ def rows_that_fit(farm: BenchFarm, rows: int) -> int:
     return min(rows, most)
 
 
-def fill(farm: BenchFarm, rows: int, end: datetime) -> int:
-    """Store about so many readings of the farm's devices, of the `SPAN` before ``end``; returns how many there are.
-
-    :param end: naive UTC, a whole second
-    """
+def _fill(farm: BenchFarm, rows: int, end: datetime) -> History:
+    if not farm.rows("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'"):
+        raise StackError("The readings of weeks need a server with TimescaleDB.")
     turns = max(1, rows // len(farm.devices))
     step = timedelta(seconds=max(1, SPAN // turns // timedelta(seconds=1)))
     say(f"making {turns * len(farm.devices):,} readings, one of each device every {step}")
-    begin = end - turns * step
-    day = begin.replace(hour=0, minute=0, second=0)
-    while day < end:
-        since, until = max(day, begin), min(day + _DAY, end)
-        first = begin + -((begin - since) // step) * step
-        for device_type, table in TABLES.items():
-            _fill_day(farm, device_type, table, first, until, step)
-            for period, unit in _PERIODS.items():
-                _fill_rollup(farm, table, f"{table}_{period}", unit, since, until)
-        day += _DAY
-    for table in TABLES.values():
-        for name in (table, *(f"{table}_{period}" for period in _PERIODS)):
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=len(TABLES)) as executor:
+        kinds = [executor.submit(_fill_kind, farm, kind, end - turns * step, end, step) for kind in TABLES]
+        made = sum(kind.result() for kind in kinds)
+    seconds = time.monotonic() - began
+    say(f"made in {seconds:,.0f} s, {1_000_000 * seconds / made:.1f} s per million")
+    return History(made, end)
+
+
+def _fill_kind(farm: BenchFarm, device_type: str, begin: datetime, end: datetime, step: timedelta) -> int:
+    """Fill the table of one type of device, day by day; returns how many readings were made."""
+    table, made = TABLES[device_type], 0
+    rollups = {f"{table}_{period}": unit for period, unit in _PERIODS.items()}
+    with contextlib.closing(farm.connect()) as connection, connection.cursor() as cursor:
+        day = begin.replace(hour=0, minute=0, second=0)
+        while day < end:
+            since, until = max(day, begin), min(day + _DAY, end)
+            first = begin + -((begin - since) // step) * step
+            made += _fill_day(cursor, device_type, table, first, until, step)
+            for rollup, unit in rollups.items():
+                _fill_rollup(cursor, table, rollup, unit, since, until)
+            day += _DAY
+        for name in (table, *rollups):
             # The visibility map too: a server does that by itself, some time later.
-            farm.rows(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(name)))
-    return readings(farm)
+            cursor.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(name)))
+    return made
 
 
-def readings(farm: BenchFarm) -> int:
-    """How many readings there are."""
-    count = sql.SQL("SELECT count(*) FROM {}")
-    return sum(farm.rows(count.format(sql.Identifier(table)))[0][0] for table in TABLES.values())
-
-
-def _fill_day(farm: BenchFarm, device_type: str, table: str, first: datetime, until: datetime, step: timedelta) -> None:
+def _fill_day(cursor, device_type: str, table: str, first: datetime, until: datetime, step: timedelta) -> int:
     values = _VALUES[device_type]
-    farm.rows(
+    cursor.execute(
         sql.SQL(
             "INSERT INTO {} (iot_device_id, timestamp, channel, farm_id, in_maintenance, received_at, {})"
             " SELECT id, moment + own * interval '0.01 second', 0, farm_id, false, moment + interval '1 second', {}"
@@ -113,18 +154,19 @@ def _fill_day(farm: BenchFarm, device_type: str, table: str, first: datetime, un
             sql.SQL(", ").join(map(sql.Identifier, values)),
             sql.SQL(", ").join(map(sql.SQL, values.values())),
         ),
-        *(first, until, step, device_type),
+        [first, until, step, device_type],
     )
+    return cursor.rowcount
 
 
-def _fill_rollup(farm: BenchFarm, table: str, rollup: str, unit: str, since: datetime, until: datetime) -> None:
-    names = farm.rows(
+def _fill_rollup(cursor, table: str, rollup: str, unit: str, since: datetime, until: datetime) -> None:
+    cursor.execute(
         "SELECT regexp_replace(attname, '_sum$', '') FROM pg_attribute"
         " WHERE attrelid = quote_ident(%s)::regclass AND attname LIKE %s AND NOT attisdropped",
-        *(rollup, r"%\_sum"),
+        [rollup, r"%\_sum"],
     )
-    parts = [(name, part) for (name,) in names for part in ("count", "sum", "min", "max")]
-    farm.rows(
+    parts = [(name, part) for (name,) in cursor.fetchall() for part in ("count", "sum", "min", "max")]
+    cursor.execute(
         sql.SQL(
             "INSERT INTO {} (iot_device_id, bucket, farm_id, readings, {}) SELECT iot_device_id,"
             " date_trunc(%s, timestamp), min(farm_id), count(*), {} FROM {}"
@@ -135,5 +177,5 @@ def _fill_rollup(farm: BenchFarm, table: str, rollup: str, unit: str, since: dat
             sql.SQL(", ").join(sql.SQL(f"{part}({{}})").format(sql.Identifier(name)) for name, part in parts),
             sql.Identifier(table),
         ),
-        *(unit, since, until),
+        [unit, since, until],
     )

@@ -6,38 +6,37 @@ messages, PostgreSQL copies the same readings in, and the bridge stores them; ea
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from stack.shell import StackError, run, say
 
-from .farm import DATABASE, open_farm
+from .farm import DATABASE, SMOKE, BenchFarm, plan
 from .limits import BARE_PREFIX
+from .load import start_bridge, utc_now
 from .results import median_of
 from .traffic import messages
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-DEVICES = 200 if _SMOKE else 10_000
-MESSAGES = 4_000 if _SMOKE else 200_000
-ROUNDS = 1 if _SMOKE else 3
-ORM_MESSAGES = 50 if _SMOKE else 1_000
+FARM = plan("ingest", 10_000)
+MESSAGES = 4_000 if SMOKE else 200_000
+ROUNDS = 1 if SMOKE else 3
+ORM_MESSAGES = 50 if SMOKE else 1_000
 RECEIVE_MAXIMUM = 10_000  # the bridge's default
 _STEP = timedelta(seconds=1)
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`."""
-    with open_farm(odoo, environment, DEVICES) as farm, ProcessPoolExecutor(max_workers=1) as publishing:
+    with ProcessPoolExecutor(max_workers=1) as publishing:
         bench = IngestBench(farm, publishing)
         orm_rate = bench.orm_rate()
         say(f"one transaction of the ORM for each message: {orm_rate:,.0f}/s")
-        bench.start_bridge()
+        start_bridge(farm)
         rounds = []
         for _number in range(ROUNDS):
             rounds.append(bench.round(orm_rate))
@@ -51,19 +50,8 @@ class IngestBench:
     def __init__(self, farm, publishing):
         self._farm = farm
         self._publishing = publishing
-        self._begin = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0) - timedelta(days=1)
+        self._begin = utc_now() - timedelta(days=1)
         self._rounds = itertools.count(1)
-
-    def start_bridge(self) -> None:
-        """Start it and wait until it receives."""
-        self._farm.bridge.start()
-        number = 0
-        while not self._farm.accepted():
-            if number == 100:
-                raise StackError(f"The bridge does not receive.\n{self._farm.bridge.log_tail()}")
-            self._publish(self._begin - timedelta(hours=1, seconds=number), 1)
-            time.sleep(0.3)
-            number += 1
 
     def round(self, orm_rate: float) -> dict:
         """Each rate measured once; no two rounds have the same times in their messages."""

@@ -8,7 +8,6 @@ the page of a real Chromium, beside which the same load goes on.
 import asyncio
 import bisect
 import json
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -18,21 +17,20 @@ from stack.chromium import Chromium
 from stack.shell import StackError, say
 from stack.system import ensure_programs
 
-from .farm import BenchFarm, open_farm
+from .farm import SMOKE, BenchFarm, plan
 from .load import Load, start_bridge, utc_now, wait_accepted, watch
 from .production import ReactorProcess, serving, wait_inbox_empty
 from .results import median_of, percentiles
 from .steady import Connections, open_connections
-from .traffic import FARM_CODE, BenchDevice
+from .traffic import BenchDevice, make_devices
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-DEVICES = 100 if _SMOKE else 1_000
-RATE = 100 if _SMOKE else 1_000
-SECONDS = 3 if _SMOKE else 30
-ROUNDS = 1 if _SMOKE else 3
-PROBES = 3 if _SMOKE else 30
+FARM = plan("latency", 1_000)
+RATE = 100 if SMOKE else 1_000
+SECONDS = 3 if SMOKE else 30
+ROUNDS = 1 if SMOKE else 3
+PROBES = 3 if SMOKE else 30
 _POLL_SECONDS = 0.002
-_PROBE = BenchDevice(0, "PROBE", "milk_meter")
+_PROBE = BenchDevice(0, "PROBE", "milk_meter", make_devices(1)[0].farm_code)
 _PATIENCE_SECONDS = 60
 
 # The yield of the probe's tile when it was painted first, in milliseconds since 1970. A milking's yield only grows.
@@ -50,12 +48,12 @@ _WATCH_TILE = """
 """
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`."""
     ensure_programs(["chromium"])
-    with open_farm(odoo, environment, DEVICES) as farm, ProcessPoolExecutor(max_workers=1) as publishing:
+    start_bridge(farm)
+    with ProcessPoolExecutor(max_workers=1) as publishing:
         bench = LatencyBench(farm, publishing)
-        start_bridge(farm)
         with ReactorProcess(farm.instance), serving(farm) as client:
             committed = []
             for _number in range(ROUNDS):
@@ -101,7 +99,7 @@ class LatencyBench:
 
     def register_probe(self, odoo: OdooClient) -> None:
         """Register the milk meter whose readings are looked for on the screen."""
-        (farm_id,) = odoo.call("farm.location", "search", [("code", "=", FARM_CODE)])
+        (farm_id,) = odoo.call("farm.location", "search", [("code", "=", _PROBE.farm_code)])
         values = {
             "name": _PROBE.device_id,
             "device_id": _PROBE.device_id,
@@ -121,7 +119,7 @@ class LatencyBench:
         (action,) = odoo.call(
             "ir.model.data", "search_read", [("name", "=", "action_milk_production_dashboard")], ["res_id"]
         )
-        (farm_id,) = odoo.call("farm.location", "search", [("code", "=", FARM_CODE)])
+        (farm_id,) = odoo.call("farm.location", "search", [("code", "=", _PROBE.farm_code)])
         browser.evaluate(f"localStorage.setItem('smart_dairy_iot_milk.dashboard_farm', {farm_id})")
         browser.open(f"{self._farm.instance.url}/web/static/img/favicon.ico")  # leaves the page, not only its hash
         browser.wait_for("!document.querySelector('.o_web_client')")

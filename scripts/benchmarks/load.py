@@ -33,7 +33,10 @@ def resident_kb(service: Service) -> int:
 
 
 def start_bridge(farm: BenchFarm) -> None:
-    """Start the farm's bridge and wait until it stores what the first device publishes, a day ago."""
+    """Start the farm's bridge, unless it runs, and wait until it stores what the first device publishes, a day ago."""
+    if farm.bridge.running():
+        wait_until_still(farm)
+        return
     farm.bridge.start()
     began, already = utc_now() - timedelta(days=1), farm.accepted()
     for number in range(_PROBES):

@@ -1,31 +1,31 @@
 """How long it takes to register and provision devices on EMQX's tables: 1,000 at a time, and 10,000.
 
-An Odoo, its database and EMQX's authentication database are made for it, and removed. As a user of Odoo would, it asks
-over JSON-RPC to create the devices, and then to provision them, which returns their passwords; the clock stops when the
-users and rights are in EMQX's tables.
+EMQX's authentication database is made for it, and removed; no broker runs, and new devices need none. As a user of Odoo
+would, it asks over JSON-RPC to create the devices, and then to provision them, which returns their passwords; the clock
+stops when the users and rights are in EMQX's tables.
 """
 
 import contextlib
-import os
 import statistics
 import time
 
 from simulation.rpc import OdooClient
 from stack.emqx_tables import EmqxTables
 from stack.shell import StackError, say
-from stack.test_bed import STANDARD_DATABASE, open_test_bed
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-FEW = 10 if _SMOKE else 1_000
-MANY = 50 if _SMOKE else 10_000
+from .farm import DATABASE, SMOKE, BenchFarm, plan
+
+FARM = plan("provision", 0)
+FEW = 10 if SMOKE else 1_000
+MANY = 50 if SMOKE else 10_000
 ROUNDS_OF_FEW = 2
 """So many before, and as many after, the round of many."""
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """Seconds for the most devices, and their cost per device in proportion to that of the fewest: the median of the
     rounds before and after."""
-    with open_test_bed(odoo, environment, ["smart_dairy_iot"]) as bed, running(bed) as bench:
+    with running(farm.bed) as bench:
         few = [bench.round(FEW) for _ in range(ROUNDS_OF_FEW)]
         many = bench.round(MANY)
         few += [bench.round(FEW) for _ in range(ROUNDS_OF_FEW)]
@@ -35,14 +35,9 @@ def measure(odoo, environment) -> dict:
 
 @contextlib.contextmanager
 def running(bed):
-    """A `Bench` on an Odoo that provisions on EMQX's tables; no broker runs, and new devices need none."""
-    bed.copy_database(STANDARD_DATABASE, "bench")
-    with EmqxTables(bed.postgres) as tables:
-        instance = bed.instance("bench", None, **tables.settings())
-        say("installing smart_dairy_iot")
-        instance.install("smart_dairy_iot")
-        with instance:
-            yield Bench(OdooClient(instance.url, "bench", "admin", "admin", timeout=600), tables)
+    """A `Bench` on an Odoo that provisions on EMQX's tables."""
+    with EmqxTables(bed.postgres) as tables, bed.instance(DATABASE, None, **tables.settings()) as instance:
+        yield Bench(OdooClient(instance.url, DATABASE, "admin", "admin", timeout=600), tables)
 
 
 class Bench:

@@ -5,7 +5,6 @@ the slowest of them. What the web client asks for goes through a running server,
 on the latest values go to PostgreSQL. No message flows meanwhile.
 """
 
-import os
 import random
 import time
 from datetime import datetime, timedelta
@@ -15,17 +14,13 @@ from psycopg2 import sql
 from simulation.rpc import OdooClient
 from stack.shell import say
 
-from .farm import BenchFarm, open_farm
-from .history import fill, rows_that_fit
-from .load import utc_now
+from .farm import SMOKE, BenchFarm
+from .history import HISTORY_FARM, ROWS, History, fill
 from .production import serving
 from .results import percentiles
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-DEVICES = 200 if _SMOKE else 10_000
-FARMS = 4 if _SMOKE else 50
-ROWS = 10_000 if _SMOKE else int(os.environ.get("ROWS", 50_000_000))
-TIMES = 5 if _SMOKE else 100
+FARM = HISTORY_FARM
+TIMES = 5 if SMOKE else 100
 LATEST_OF = 1_000
 _PAGE = 80
 _TABLE = "iot_temperature_reading"
@@ -48,31 +43,28 @@ _LATEST = sql.SQL(
 ).format(table=sql.Identifier(_TABLE))
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """One run, see `docs/benchmarks.md`."""
-    with open_farm(odoo, environment, DEVICES) as farm:
-        rows = rows_that_fit(farm, ROWS)
-        _spread_over_farms(farm)
-        found = fill(farm, rows, utc_now())
-        with serving(farm) as client:
-            queries = Queries(farm, client)
-            took = {query.__name__: queries.times(query) for query in queries.dashboard}
-            latest = queries.times(queries.latest)
+    history = fill(farm, ROWS)
+    with serving(farm) as client:
+        queries = Queries(farm, client, history)
+        took = {query.__name__: queries.times(query) for query in queries.dashboard}
+        latest = queries.times(queries.latest)
     figures = {name: _percentiles(milliseconds) for name, milliseconds in took.items()}
     for name, figure in figures.items():
         say(f"{name}: {figure}")
     slowest = max(figures.values(), key=lambda figure: figure["p95"])
-    return {"bench": "query", "rows": found, "dashboard_ms": slowest, "latest_ms": _percentiles(latest)}
+    return {"bench": "query", "rows": history.readings, "dashboard_ms": slowest, "latest_ms": _percentiles(latest)}
 
 
 class Queries:
     """The queries, each of which chooses what it asks for."""
 
-    def __init__(self, farm: BenchFarm, client: OdooClient):
+    def __init__(self, farm: BenchFarm, client: OdooClient, history: History):
         self._farm = farm
         self._client = client
         self._random = random.Random(_SEED)
-        self._now = utc_now()
+        self._now = history.end
         self._sensors = {}
         for farm_id, device_id in farm.rows("SELECT farm_id, id FROM iot_device WHERE device_type = 'temperature'"):
             self._sensors.setdefault(farm_id, []).append(device_id)
@@ -147,23 +139,6 @@ class Queries:
         began = time.monotonic()
         query()
         return 1000 * (time.monotonic() - began)
-
-
-def _spread_over_farms(farm: BenchFarm) -> None:
-    """Give the devices to so many farms, before they have readings."""
-    ((first,),) = farm.rows("SELECT min(farm_id) FROM iot_device WHERE device_id LIKE 'B%%'")
-    farm.rows(
-        "INSERT INTO farm_location (name, code, tz, active, company_id)"
-        " SELECT name || number, code || number, tz, active, company_id"
-        " FROM farm_location, generate_series(2, %s) number WHERE id = %s",
-        *(FARMS, first),
-    )
-    farm.rows(
-        "UPDATE iot_device SET farm_id = farms.ids[iot_device.id %% %s + 1]"
-        " FROM (SELECT array_agg(id) AS ids FROM farm_location WHERE code LIKE 'BENCH%%') farms"
-        " WHERE device_id LIKE 'B%%'",
-        FARMS,
-    )
 
 
 def _text(moment: datetime) -> str:

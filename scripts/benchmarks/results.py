@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections.abc import Iterable
 
 
 def median_of(runs: list[dict]) -> dict:
@@ -27,6 +28,21 @@ def report(result: dict) -> None:
     for name, value in rows:
         print(f"  {name:<{width}}  {value:>16}")
     print(json.dumps(result), flush=True)
+
+
+def summary(machine: dict[str, str], results: list[dict]) -> str:
+    """All of it once more, in Markdown: the machine, a table of the figures, and the lines of JSON."""
+    lines = ["", *_table("", "", machine.items()), "", *_table("Benchmark", "Figures", map(_cells, results)), ""]
+    return "\n".join([*lines, "```json", *map(json.dumps, results), "```"])
+
+
+def _table(left: str, right: str, rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"| {one} | {other} |" for one, other in [(left, right), ("---", "---"), *rows]]
+
+
+def _cells(result: dict) -> tuple[str, str]:
+    figures = [f"{name} {_shown(value)}" for name, value in result.items() if name != "bench"]
+    return result["bench"], "; ".join(figures)
 
 
 def _median(values: list) -> object:

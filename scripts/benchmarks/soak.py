@@ -6,22 +6,21 @@ from concurrent.futures import ProcessPoolExecutor
 
 from stack.shell import say
 
-from .farm import open_farm
+from .farm import SMOKE, BenchFarm, plan
 from .load import Load, resident_kb, start_bridge, utc_now, wait_accepted, watch
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-DEVICES = 200 if _SMOKE else 10_000
-RATE = 500 if _SMOKE else 5_000
-SECONDS = 6 if _SMOKE else int(os.environ.get("SOAK_MINUTES", "30")) * 60
+FARM = plan("soak", 10_000)
+RATE = 500 if SMOKE else 5_000
+SECONDS = 6 if SMOKE else int(os.environ.get("SOAK_MINUTES", "30")) * 60
 #: Memory is compared with what it was after so long, when caches are full.
-WARM_UP_SECONDS = 2 if _SMOKE else 60
-LOOK_SECONDS = 1 if _SMOKE else 10
+WARM_UP_SECONDS = 2 if SMOKE else 60
+LOOK_SECONDS = 1 if SMOKE else 10
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """One run, see `docs/benchmarks.md`."""
-    with open_farm(odoo, environment, DEVICES) as farm, ProcessPoolExecutor(max_workers=1) as publishing:
-        start_bridge(farm)
+    start_bridge(farm)
+    with ProcessPoolExecutor(max_workers=1) as publishing:
         kept, already, count = farm.kept(), farm.accepted(), RATE * SECONDS
         load = Load(farm, publishing).start(utc_now(), RATE, count)
         began, memory = time.monotonic(), []

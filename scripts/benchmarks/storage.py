@@ -1,48 +1,57 @@
 """How many bytes a reading takes on disk, with its indexes, on each level of the store.
 
-A week's partition of plain PostgreSQL is an ordinary table with the same columns and indexes, so that level can be
-measured on any server; the others are measured where the server is such a one, and printed as not available elsewhere.
+A week's partition of plain PostgreSQL is an ordinary table with the same columns and indexes, and so can be measured
+beside a hypertable. Where the server is not of TimescaleDB's community edition, a WASM build of that compresses some of
+the readings.
 """
 
 import os
 
 from psycopg2 import sql
 
-from stack.shell import say
+from stack.shell import StackError, say
 
-from .farm import BenchFarm, open_farm
-from .history import fill, rows_that_fit
-from .load import utc_now
+from .community import compress
+from .farm import DATABASE, SMOKE, BenchFarm, plan
+from .history import fill
 from .traffic import TABLES
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-DEVICES = 200 if _SMOKE else 1_000
-ROWS = 10_000 if _SMOKE else int(os.environ.get("ROWS", 5_000_000))
+FARM = plan("storage", 1_000)
+ROWS = 10_000 if SMOKE else int(os.environ.get("ROWS", 5_000_000))
+#: Of each type, for the WASM build, which has everything in memory.
+COMMUNITY_DEVICES = 2 if SMOKE else 20
 _PERIODS = ("hourly", "daily")
-_LEVELS = {None: "plain", "apache": "apache", "timescale": "community"}
 
 
-def measure(odoo, environment) -> list[dict]:
+def measure(farm: BenchFarm) -> list[dict]:
     """One result for each level; where it cannot be had here, its figures are None. See `docs/benchmarks.md`."""
-    with open_farm(odoo, environment, DEVICES) as farm:
-        readings = fill(farm, rows_that_fit(farm, ROWS), utc_now())
-        ((edition,),) = farm.rows("SELECT current_setting('timescaledb.license', true)")
-        level = _LEVELS[edition]
-        results = {name: _result(name, None, None) for name in _LEVELS.values()}
-        rollups = sum(_size(farm, f"{table}_{period}") for table in TABLES.values() for period in _PERIODS)
-        say(f"besides, the rollups take {rollups / readings:.1f} bytes per reading, on every level")
-        results["plain"] = _result("plain", _plain_size(farm) / readings, None)
-        if level != "plain":
-            raw = sum(_hypertable_size(farm, table) for table in TABLES.values())
-            # Without compression a hypertable is the same on both editions.
-            results["apache"] = _result("apache", raw / readings, None)
-        if level == "community":
-            before, after = _compress(farm)
-            results["community"] = _result("community", (raw - before + after) / readings, before / after)
-        for name, result in results.items():
-            if result["bytes_per_reading"] is None:
-                say(f"the level {name} is not available on this server")
-        return list(results.values())
+    readings = fill(farm, ROWS).readings
+    rollups = sum(_size(farm, f"{table}_{period}") for table in TABLES.values() for period in _PERIODS)
+    say(f"besides, the rollups take {rollups / readings:.1f} bytes per reading, on every level")
+    raw = sum(_hypertable_size(farm, table) for table in TABLES.values())
+    return [
+        _result("plain", _plain_size(farm) / readings, None),
+        # Without compression a hypertable is the same on both editions.
+        _result("apache", raw / readings, None),
+        _result("community", *_compressed(farm)),
+    ]
+
+
+def _compressed(farm: BenchFarm) -> tuple[float | None, float | None]:
+    """Bytes per reading, and how many times as many they were uncompressed, by TimescaleDB's own statistics."""
+    if farm.rows("SELECT current_setting('timescaledb.license')") == [("timescale",)]:
+        readings, before, after = _compress(farm)
+    else:
+        try:
+            found = compress(
+                farm.bed.environment, farm.bed.postgres.dsn(DATABASE), list(TABLES.values()), COMMUNITY_DEVICES
+            )
+        except StackError as error:
+            say(f"the community edition cannot be had: {error}")
+            return None, None
+        readings, before, after = found.readings, found.before, found.after
+    say(f"{readings:,} readings compressed from {before:,} bytes to {after:,}")
+    return after / readings, before / after
 
 
 def _result(level: str, bytes_per_reading: float | None, compression: float | None) -> dict:
@@ -73,15 +82,18 @@ def _plain_size(farm: BenchFarm) -> int:
     return size
 
 
-def _compress(farm: BenchFarm) -> tuple[int, int]:
-    """Compress every chunk now instead of after a week; bytes before and after, by TimescaleDB's own statistics."""
-    before = after = 0
+def _compress(farm: BenchFarm) -> tuple[int, int, int]:
+    """Compress every chunk now instead of after a week; how many readings there are, and their bytes."""
+    readings = before = after = 0
     for table in TABLES.values():
         farm.rows("SELECT compress_chunk(chunk, true) FROM show_chunks(quote_ident(%s)::regclass) chunk", table)
-        ((was, became),) = farm.rows(
-            "SELECT sum(before_compression_total_bytes), sum(after_compression_total_bytes)"
-            " FROM hypertable_compression_stats(quote_ident(%s)::regclass)",
+        ((count, was, became),) = farm.rows(
+            sql.SQL(
+                "SELECT (SELECT count(*) FROM {}), sum(before_compression_total_bytes)::bigint,"
+                " sum(after_compression_total_bytes)::bigint"
+                " FROM hypertable_compression_stats(quote_ident(%s)::regclass)"
+            ).format(sql.Identifier(table)),
             table,
         )
-        before, after = before + int(was), after + int(became)
-    return before, after
+        readings, before, after = readings + count, before + was, after + became
+    return readings, before, after

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-FARM_CODE = "BENCH"
 _SHARES = (("collar", 0.5), ("temperature", 0.45), ("milk_meter", 0.05))
 _STATUS_EVERY = 20
 _PATHS = {"collar": "collars", "temperature": "temperature", "milk_meter": "milk_meters"}
@@ -28,20 +27,22 @@ class BenchDevice:
     number: int
     device_id: str
     device_type: str
+    farm_code: str
 
     def topic(self, message_type: str) -> str:
-        return f"dairy/{FARM_CODE}/{_PATHS[self.device_type]}/{self.device_id}/{message_type}"
+        return f"dairy/{self.farm_code}/{_PATHS[self.device_type]}/{self.device_id}/{message_type}"
 
 
-def make_devices(count: int) -> list[BenchDevice]:
-    """The devices of the farm, of all types in turn rather than type by type."""
+def make_devices(count: int, farms: int = 1) -> list[BenchDevice]:
+    """Devices of all types in turn rather than type by type, the first on the first farm, the last on the last."""
     devices, quotas = [], {device_type: 0.0 for device_type, _share in _SHARES}
     for number in range(count):
         for device_type, share in _SHARES:
             quotas[device_type] += share
         device_type = max(quotas, key=quotas.get)
         quotas[device_type] -= 1
-        devices.append(BenchDevice(number, f"B{number:05}", device_type))
+        farm_code = f"BENCH{number * farms // count + 1}"
+        devices.append(BenchDevice(number, f"B{number:05}", device_type, farm_code))
     return devices
 
 

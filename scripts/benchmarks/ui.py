@@ -3,7 +3,6 @@
 The bridge is a process of its own, as in production. What is asked for is what the device's form shows.
 """
 
-import os
 import random
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -12,30 +11,28 @@ from xml.etree import ElementTree
 from simulation.rpc import OdooClient
 from stack.shell import say
 
-from .farm import BenchFarm, open_farm
+from .farm import SMOKE, BenchFarm, plan
 from .load import Load, start_bridge, utc_now, wait_accepted, watch
 from .production import serving
 from .results import median_of, percentiles
 
-_SMOKE = bool(os.environ.get("SMOKE"))
-DEVICES = 200 if _SMOKE else 10_000
-RATE = 500 if _SMOKE else 10_000
-SECONDS = 3 if _SMOKE else 30
-ROUNDS = 1 if _SMOKE else 3
+FARM = plan("ui", 10_000)
+RATE = 500 if SMOKE else 10_000
+SECONDS = 3 if SMOKE else 30
+ROUNDS = 1 if SMOKE else 3
 #: Between two reads, as of several users who click.
 PAUSE_SECONDS = 0.1
 _SEED = 5
 
 
-def measure(odoo, environment) -> dict:
+def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`."""
-    with open_farm(odoo, environment, DEVICES) as farm, ProcessPoolExecutor(max_workers=1) as publishing:
-        start_bridge(farm)
-        with serving(farm) as client:
-            form, load, rounds = DeviceForm(client), Load(farm, publishing), []
-            for _number in range(ROUNDS):
-                rounds.append(_round(farm, form, load))
-                say(str(rounds[-1]))
+    start_bridge(farm)
+    with ProcessPoolExecutor(max_workers=1) as publishing, serving(farm) as client:
+        form, load, rounds = DeviceForm(client), Load(farm, publishing), []
+        for _number in range(ROUNDS):
+            rounds.append(_round(farm, form, load))
+            say(str(rounds[-1]))
     return {"bench": "ui"} | median_of(rounds)
 
 
