@@ -1,1 +1,1 @@
-from . import iot_bridge
+from . import iot_bridge, iot_store

@@ -8,14 +8,11 @@ from odoo import _
 from odoo.http import Controller, Response, content_disposition, request, route
 
 from ..models.iot_telemetry_export import ExportSpan
-from ..telemetry.export import MIME_TYPES, csv_pieces, formats, parquet_pieces
+from ..telemetry.export import MIME_TYPES, PAGE, formats, pieces
 
 #: Most readings in a file: a minute's work, well below what a server lets a request take. What is cut off in the middle
 #: looks like a whole file.
 MOST_IN_FILE = 2_000_000
-PAGE = 20_000
-
-_WRITERS = {"csv": csv_pieces, "parquet": parquet_pieces}
 
 
 class TelemetryExportController(Controller):
@@ -32,12 +29,18 @@ class TelemetryExportController(Controller):
             raise Forbidden()
         readings, span = _asked(kind, since, until, farm, file_format)
         if readings._export_page(span, None, 1, offset=MOST_IN_FILE):
-            raise BadRequest(_("These are more than %s readings: export shorter spans.", f"{MOST_IN_FILE:,}"))
+            raise BadRequest(
+                _(
+                    "These are more than %s readings: export shorter spans, or have the server's administrator run"
+                    " odoo-bin iot_store export.",
+                    f"{MOST_IN_FILE:,}",
+                )
+            )
         # The first page is read now, so that what is wrong is an error and not a broken file.
         first = readings._export_page(span, None, PAGE)
         name = f"{readings._table}_{span.since:%Y%m%d}_{span.until:%Y%m%d}.{file_format}"
         return Response(
-            _WRITERS[file_format](readings._export_columns(), readings._export_pages(span, PAGE, first)),
+            pieces(file_format, readings._export_columns(), readings._export_pages(span, PAGE, first)),
             headers=[
                 ("Content-Type", MIME_TYPES[file_format]),
                 ("Content-Disposition", content_disposition(name)),

@@ -6,6 +6,7 @@ from datetime import datetime
 from odoo import models
 from odoo.tools import SQL
 
+from ..telemetry.export import PAGE, pieces
 from ..telemetry.spec import BASE_COLUMNS
 
 # What tells a reading from all others, and the order in which they are exported.
@@ -37,12 +38,37 @@ class IotTelemetryMixin(models.AbstractModel):
         values = {column.name: column.pg_type for column in self._telemetry_spec().columns}
         return {"timestamp": "timestamp", **names, **base, **values}
 
+    def _export_to(self, span, file_format, path):
+        """Write the readings of the span into a file, which has its name once it is whole; how many there are.
+
+        :param path: `Path` of a file that is not there yet
+        """
+        if path.exists():
+            raise FileExistsError(f"{path} is there already")
+        rows = 0
+
+        def counted(pages):
+            nonlocal rows
+            for page in pages:
+                rows += len(page)
+                yield page
+
+        pages = counted(self._export_pages(span, PAGE, self._export_page(span, None, PAGE)))
+        unfinished = path.with_name(f"{path.name}.part")
+        try:
+            with unfinished.open("wb") as file:
+                file.writelines(pieces(file_format, self._export_columns(), pages))
+            unfinished.rename(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return rows
+
     def _export_pages(self, span, size, page):
         """The readings, page by page, each read in a transaction of its own: none waits for a slow reader.
 
         :param span: `ExportSpan`
         :param size: most rows of a page
-        :param page: the first one, which the request itself has read
+        :param page: the first one, which the caller has read: what is wrong shows before anything is written
         :return: yields lists of rows in the order of `_export_columns`
         """
         while page:

@@ -9,8 +9,8 @@ from ..telemetry.tables import ensure_table
 #: device and farm, and a lost, repeated or late message, or a device whose counter starts anew, spoils no sum.
 ENERGY_COLUMN = "energy_wh"
 
-# How a field is kept in a telemetry table. Times are UTC without zone, as everywhere in Odoo. Seven digits are more than
-# sensors have, and take half the room, compressed even less.
+# How a field is kept in a telemetry table. Times are UTC without zone, as everywhere in Odoo. Seven digits are more
+# than sensors have, and take half the room, compressed even less.
 _PG_TYPES = {
     "float": "real",
     "integer": "integer",

@@ -3,6 +3,10 @@
 from odoo import _, api, fields, models
 
 from ..telemetry.levels import APACHE, COMMUNITY, ORDINARY, PLAIN
+from .res_config_settings import TELEMETRY_TABLES
+
+#: Most readings that are copied while a browser waits: a minute's work, half of what a server lets a request take.
+MOST_IN_REQUEST = 5_000_000
 
 _LEVELS = [
     (ORDINARY, "PostgreSQL, not partitioned"),
@@ -27,10 +31,30 @@ class ResConfigSettings(models.TransientModel):
             settings.telemetry_level = store._level()
             settings.telemetry_level_can_be_raised = store._can_be_raised()
 
+    @api.onchange("telemetry_retention_days", *(f"telemetry_retention_days_{table}" for table in TELEMETRY_TABLES))
+    def _onchange_telemetry_retention(self):
+        """What is dropped is gone: say so before a shorter span is saved."""
+        self._check_may_change_settings()
+        config = self.env["iot.settings"]._get_config()
+        shorter = {
+            days
+            for table in TELEMETRY_TABLES
+            if (days := self[f"telemetry_retention_days_{table}"] or self.telemetry_retention_days)
+            < config.retention_days_of(table)
+        }
+        if not shorter:
+            return None
+        message = _(
+            "Once this is saved, readings older than %s days are dropped within the hour and cannot be brought back."
+            " Export them first if they are still wanted.",
+            ", ".join(map(str, sorted(shorter))),
+        )
+        return {"warning": {"title": _("Shorter Retention"), "message": message}}
+
     def action_raise_telemetry_level(self):
         """Turn the tables, with the readings in them, into what the server offers by now."""
         self._check_may_change_settings()
-        done = self.env["iot.telemetry.store"]._raise_level()
+        done = self.env["iot.telemetry.store"]._raise_level(MOST_IN_REQUEST)
         readings = sum(conversion.rows for conversion in done)
         message = _(
             "%(tables)s tables with %(readings)s readings were converted; as many were counted afterwards.",

@@ -15,6 +15,9 @@ from .partitions import make_partitions
 from .spec import BASE_COLUMNS
 from .tables import as_type, column_types, create_table, drop_indexes, physical_table
 
+# First number of the advisory locks, the second one is the table's.
+_CONVERSION_LOCK = 0x5DA1_0006
+
 
 class ConversionError(RuntimeError):
     """The copy does not hold what the original does."""
@@ -30,6 +33,21 @@ class Conversion:
     rows: int
 
 
+def has_more_to_copy(cr, specs, level, rows):
+    """Whether to raise these tables to a level means to copy more than so many readings."""
+    for spec in specs:
+        before = level_of(cr, spec.table)
+        if before != APACHE and is_above(level, before):
+            cr.execute(
+                sql.SQL("SELECT count(*) FROM (SELECT FROM {} LIMIT %s) AS reading").format(sql.Identifier(spec.table)),
+                [rows + 1],
+            )
+            rows -= cr.fetchone()[0]
+            if rows < 0:
+                return True
+    return False
+
+
 def convert(cr, spec, level):
     """Raise a table to a level; the `Conversion`, or None where it is that high already.
 
@@ -38,6 +56,8 @@ def convert(cr, spec, level):
     :param level: one that the server offers, see `levels.detect`
     :raises ConversionError: where the rows are not all there afterwards; the caller rolls back
     """
+    # Two who convert the same table, say from the settings page and by command, do so one after the other.
+    cr.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_CONVERSION_LOCK, spec.table])
     before = level_of(cr, spec.table)
     if not is_above(level, before):
         return None
@@ -51,7 +71,8 @@ def _copy_into_new(cr, spec, before, level):
     """Make the table anew in the place of the old one, which is dropped; the number of its rows."""
     old = f"{spec.table}_before"
     source = physical_table(spec.table, before)
-    cr.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(source)))
+    # A view is locked with the table below it, and in the order in which readers take the two.
+    cr.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(spec.table)))
     if before == PLAIN:
         cr.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(spec.table)))
     drop_indexes(cr, spec.table)

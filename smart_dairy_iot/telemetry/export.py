@@ -10,6 +10,9 @@ import io
 #: File format -> its MIME type.
 MIME_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
+#: Readings that are read, and written, at once.
+PAGE = 20_000
+
 # PostgreSQL's types of telemetry columns -> those of Arrow.
 _ARROW_TYPES = {
     "smallint": "int16",
@@ -25,6 +28,16 @@ _ARROW_TYPES = {
 def formats():
     """The file formats that can be written here."""
     return ("csv", "parquet") if importlib.util.find_spec("pyarrow") else ("csv",)
+
+
+def pieces(file_format, columns, pages):
+    """A file in pieces of bytes; times are UTC.
+
+    :param file_format: one of `formats()`
+    :param columns: {name: PostgreSQL type}
+    :param pages: iterable of lists of rows
+    """
+    return _WRITERS[file_format](columns, pages)
 
 
 def csv_lines(rows):
@@ -44,19 +57,14 @@ def csv_cell(value):
     return f"{value.isoformat()}Z" if hasattr(value, "isoformat") else value
 
 
-def csv_pieces(columns, pages):
-    """A CSV file in pieces; times are UTC.
-
-    :param columns: {name: PostgreSQL type}
-    :param pages: iterable of lists of rows
-    """
+def _csv_pieces(columns, pages):
     yield csv_lines([columns])
     for page in pages:
         yield csv_lines(map(csv_cell, row) for row in page)
 
 
-def parquet_pieces(columns, pages):
-    """A Parquet file in pieces, one row group per page; parameters as of `csv_pieces`."""
+def _parquet_pieces(columns, pages):
+    """One row group per page."""
     # It is large, and only whoever archives in this format has to have it.
     import pyarrow
     import pyarrow.parquet
@@ -77,6 +85,9 @@ def _arrow_type(pyarrow, pg_type):
     if pg_type == "timestamp":
         return pyarrow.timestamp("us", tz="UTC")
     return getattr(pyarrow, _ARROW_TYPES[pg_type])()
+
+
+_WRITERS = {"csv": _csv_pieces, "parquet": _parquet_pieces}
 
 
 class _Pieces(io.RawIOBase):

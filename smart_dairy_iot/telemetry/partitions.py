@@ -116,16 +116,19 @@ def make_room(connection, error, timestamps):
     :param connection: a psycopg2 connection at READ COMMITTED, with no transaction open
     :param error: why PostgreSQL has refused the batch
     :param timestamps: naive UTC datetimes of the batch's readings
-    :return: whether there is room now that was not there before, so that it is worth trying again
+    :return: whether there is room for all of them now, so that it is worth trying again
     """
     parent = error.diag.table_name if isinstance(error, CheckViolation) else None
     # The violation of a constraint names it; that of a missing partition has nothing to name.
     if not parent or not parent.endswith(_SUFFIX) or error.diag.constraint_name:
         return False
+    table = parent.removesuffix(_SUFFIX)
     with connection.cursor() as cursor:
-        made = make_partitions(cursor, parent.removesuffix(_SUFFIX), {week_of(moment) for moment in timestamps})
+        make_partitions(cursor, table, {week_of(moment) for moment in timestamps})
+        # Not only what was made here: another writer may have missed the same week, and have made it first.
+        known = partitions(cursor, table)
     connection.commit()
-    return bool(made)
+    return all(any(begin <= moment < end for _name, begin, end in known) for moment in timestamps)
 
 
 def _partition_name(table, week):

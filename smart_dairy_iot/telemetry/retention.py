@@ -1,8 +1,8 @@
 """How long readings are kept. Rollups are kept for good: they are small, and what is compared over years.
 
-Weeks are dropped as a whole, once all of them is too old. A message is refused (dead letter `clock`) as soon as it is
-too old itself, so no reading comes back into a week that is gone: there it could not be known for a duplicate, and the
-rollups would count it twice.
+Weeks are dropped as a whole, once all of them is too old, and a day later. A message is refused (dead letter `clock`)
+where it is too old itself as it is received, and may then wait for hours for the database; so no reading comes back
+into a week that is gone: there it could not be known for a duplicate, and the rollups would count it twice.
 """
 
 from datetime import timedelta
@@ -10,6 +10,8 @@ from datetime import timedelta
 from .hypertables import drop_chunks, keep_for
 from .levels import APACHE, COMMUNITY, PLAIN, level_of
 from .partitions import drop_partitions, make_partitions_ahead
+
+_GRACE_DAYS = 1
 
 
 def retention_by_type(specs, config):
@@ -36,6 +38,7 @@ def maintain(cr, table, now, days):
     :return: names of the partitions or chunks that were dropped here
     """
     level = level_of(cr, table)
+    days += _GRACE_DAYS
     before = now - timedelta(days=days)
     if level == PLAIN:
         make_partitions_ahead(cr, table, now)

@@ -5,9 +5,12 @@ server without TimescaleDB does is tested in tests/integration/test_store_levels
 """
 
 from datetime import datetime, timedelta
+from unittest.mock import patch
 
+import psycopg2
 from psycopg2.errors import UniqueViolation
 
+from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, tagged
 from odoo.tools import mute_logger
 
@@ -15,8 +18,8 @@ from ..bridge.batches import BatchWriter
 from ..bridge.devices import DeviceCache
 from ..bridge.messages import Accepted, Message
 from ..bridge.store import Store
-from ..telemetry import partitions
-from ..telemetry.conversion import convert
+from ..telemetry import conversion, partitions
+from ..telemetry.conversion import ConversionError, convert, has_more_to_copy
 from ..telemetry.levels import APACHE, COMMUNITY, ORDINARY, PLAIN, detect, is_above, level_of
 from ..telemetry.retention import maintain
 from ..telemetry.spec import Column, TelemetrySpec
@@ -204,8 +207,8 @@ class TestConversion(StoreCase, TransactionCase):
                 everything = f"SELECT id, timestamp, channel, level, farm_id, received_at FROM {TABLE} ORDER BY id"
                 kept, rollups = self.rows(everything), self.rollups()
                 self.assertEqual(len(kept), 3)
-                conversion = convert(self.env.cr, SPEC, after)
-                self.assertEqual((conversion.before, conversion.after, conversion.rows), (before, after, 3))
+                done = convert(self.env.cr, SPEC, after)
+                self.assertEqual((done.before, done.after, done.rows), (before, after, 3))
                 self.assertEqual(level_of(self.env.cr, TABLE), after)
                 self.assertEqual((self.rows(everything), self.rollups()), (kept, rollups))
                 self.assertEqual(
@@ -226,6 +229,55 @@ class TestConversion(StoreCase, TransactionCase):
         self.make(APACHE)
         self.assertIsNone(convert(self.env.cr, SPEC, PLAIN))
         self.assertTrue(is_above(COMMUNITY, APACHE) and is_above(APACHE, PLAIN) and is_above(PLAIN, ORDINARY))
+
+    def test_how_many_readings_have_to_be_copied_is_known_before(self):
+        self.make(PLAIN, *(self.reading(moment, level=level) for moment, level in self.READINGS))
+        self.assertFalse(has_more_to_copy(self.env.cr, [SPEC], APACHE, 3))
+        self.assertTrue(has_more_to_copy(self.env.cr, [SPEC], APACHE, 2))
+        self.assertTrue(has_more_to_copy(self.env.cr, [SPEC, SPEC], APACHE, 5))
+        convert(self.env.cr, SPEC, APACHE)
+        self.assertFalse(has_more_to_copy(self.env.cr, [SPEC], COMMUNITY, 0), "compression is for the server's jobs")
+
+    def test_a_conversion_that_fails_leaves_the_table_as_it_was(self):
+        self.make(PLAIN, *(self.reading(moment, level=level) for moment, level in self.READINGS))
+        everything = f"SELECT id, timestamp, level FROM {TABLE} ORDER BY id"
+        kept = self.rows(everything)
+        for failing, error in (("_copy_rows", psycopg2.errors.DiskFull()), ("_count", ConversionError("2 of 3"))):
+            with (
+                self.subTest(failing=failing),
+                patch.object(conversion, failing, side_effect=error),
+                self.assertRaises(type(error)),
+                self.env.cr.savepoint(),
+            ):
+                convert(self.env.cr, SPEC, APACHE)
+            self.assertEqual((level_of(self.env.cr, TABLE), self.rows(everything)), (PLAIN, kept))
+        self.assertEqual(self.write(self.reading(T, level=4.2)), ["duplicate"])
+
+    def test_of_what_could_not_be_converted_a_person_is_told_the_reason_and_what_was_done_before(self):
+        store = self.env["iot.telemetry.store"]
+        before = [conversion.Conversion("iot_a", PLAIN, APACHE, 3)]
+        full = psycopg2.errors.DiskFull("could not extend file: No space left on device\nHINT: Check free disk space.")
+        self.assertEqual(
+            store._unconverted("iot_b", full, before),
+            "iot_b is as it was: could not extend file: No space left on device. Converted before it: iot_a.",
+        )
+        self.assertIn("is in use", store._unconverted("iot_b", psycopg2.errors.LockNotAvailable(), []))
+
+    def test_a_copy_that_lacks_a_reading_is_refused(self):
+        self.make(PLAIN, *(self.reading(moment, level=level) for moment, level in self.READINGS))
+
+        def copy_all_but_one(cr, source, columns, target):
+            cr.execute(f"DELETE FROM {source} WHERE level = 5.5")
+            copy_rows(cr, source, columns, target)
+
+        copy_rows = conversion._copy_rows
+        with (
+            patch.object(conversion, "_copy_rows", copy_all_but_one),
+            self.assertRaisesRegex(ConversionError, "2 of 3 readings were copied"),
+            self.env.cr.savepoint(),
+        ):
+            convert(self.env.cr, SPEC, APACHE)
+        self.assertEqual(len(self.rows(f"SELECT FROM {TABLE}")), 3)
 
     def test_columns_of_an_addon_that_is_gone_are_carried_over(self):
         self.make(PLAIN)
@@ -300,6 +352,18 @@ class TestRetention(StoreCase, TransactionCase):
         self.assertEqual(config.retention_days_of("some_addon_s_own"), 100)
         decoder = self.env["iot.topic.hierarchy"]._decoder([])
         self.assertEqual([decoder.retention(kind).days for kind in ("collar", "temperature", "gate")], [10, 100, 100])
+
+    def test_whoever_types_a_shorter_retention_is_told_what_is_dropped(self):
+        page = self.env["res.config.settings"].new({"telemetry_retention_days": 730})
+        self.assertFalse(page._onchange_telemetry_retention())
+        page.telemetry_retention_days_iot_activity_reading = 2000
+        self.assertFalse(page._onchange_telemetry_retention())
+        page.telemetry_retention_days = 90
+        self.assertIn("older than 90 days", page._onchange_telemetry_retention()["warning"]["message"])
+        self.env["ir.config_parameter"].set_param("iot.telemetry_retention_days", "90")
+        self.assertFalse(page._onchange_telemetry_retention())
+        with self.assertRaises(AccessError):
+            page.with_user(self.manager)._onchange_telemetry_retention()
 
     def test_rows_that_are_updated_all_the_time_have_room_on_their_page(self):
         for table in ("iot_temperature_reading_hourly", "iot_temperature_reading_daily", "iot_device_state"):

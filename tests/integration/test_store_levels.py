@@ -5,7 +5,10 @@ there, and `CREATE EXTENSION` would kill the connection. Later it is started wit
 """
 
 import contextlib
+import csv
+import itertools
 import os
+import subprocess
 import threading
 import time
 from datetime import timedelta
@@ -13,6 +16,7 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
+from smart_dairy_iot.telemetry.partitions import make_partitions, make_room, partitioned_table, week_of
 from stack.odoo_instance import complaints
 from stack.test_bed import STANDARD_DATABASE, open_test_bed
 from support import Database, Farm, connected, eventually, log_in, new_code, utc_now
@@ -200,9 +204,8 @@ def test_updates_of_rollups_and_device_states_touch_no_index(product, odoo, farm
 
 
 def test_two_writers_who_miss_the_same_partition_both_get_it(plain_bed, plain_instance):
-    from smart_dairy_iot.telemetry.partitions import make_partitions, week_of
-
-    week = week_of((utc_now() - timedelta(days=500)).replace(tzinfo=None))
+    moment = (utc_now() - timedelta(days=500)).replace(tzinfo=None)
+    week = week_of(moment)
     made = []
 
     def make():
@@ -215,5 +218,121 @@ def test_two_writers_who_miss_the_same_partition_both_get_it(plain_bed, plain_in
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=60)
     assert made == [f"{TABLE}_{week:%Y%m%d}"]
+
+
+def test_a_writer_whose_partition_another_has_made_meanwhile_tries_again(plain_bed, plain_instance):
+    dsn = plain_instance.postgres.dsn(plain_instance.database)
+    moment = (utc_now() - timedelta(days=450)).replace(tzinfo=None)
+    insert = f"""
+        INSERT INTO {TABLE} (iot_device_id, timestamp, channel, farm_id, in_maintenance, received_at)
+        VALUES (1, %s, 0, 1, false, now())
+    """
+    with (
+        contextlib.closing(psycopg2.connect(**dsn)) as writer,
+        contextlib.closing(psycopg2.connect(**dsn)) as other,
+        writer.cursor() as cursor,
+    ):
+        with pytest.raises(psycopg2.errors.CheckViolation) as refusal:
+            cursor.execute(insert, [moment])
+        writer.rollback()
+        with other.cursor() as their_cursor:
+            make_partitions(their_cursor, TABLE, [week_of(moment)])
+        other.commit()
+        assert make_room(writer, refusal.value, [moment])
+        cursor.execute(insert, [moment])
+        # Where somebody has made a partition of his own, shorter than a week, there is no room to be made.
+        parent, late = partitioned_table(TABLE), week_of(moment) - timedelta(days=70)
+        cursor.execute(
+            f"CREATE TABLE odd PARTITION OF {parent} FOR VALUES FROM (%s) TO (%s)", [late, late + timedelta(days=1)]
+        )
+        writer.commit()
+        with pytest.raises(psycopg2.errors.CheckViolation) as refusal:
+            cursor.execute(insert, [late + timedelta(days=2)])
+        writer.rollback()
+        assert not make_room(writer, refusal.value, [late + timedelta(days=2)])
+
+
+def iot_store(instance, *options):
+    """Run the command to its end: (exit code, what it printed)."""
+    instance.write_conf()
+    command = instance.command("iot_store", "-d", instance.database, *options)
+    done = subprocess.run(
+        list(map(str, command)),
+        env=instance.environ(),
+        cwd=instance.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_command_exports_and_converts_what_takes_longer_than_a_request(plain_bed, plain_instance, tmp_path):
+    stored = stored_in(plain_instance)
+    farm = Farm(log_in(plain_instance), new_code())
+    device = farm.provision(new_code("TS"))
+    day = (utc_now() - timedelta(days=20)).replace(hour=0, minute=0, second=0, microsecond=0)
+    publish(
+        plain_instance, stored, device, *(day + timedelta(hours=6 * number) for number in range(6)), temperature=4.2
+    )
+    span = ["--since", f"{day:%Y-%m-%d}", "--until", f"{day + timedelta(days=1):%Y-%m-%d}"]
+    asked = ["export", "--kind", "iot.temperature.reading", *span]
+    archive = tmp_path / "day.csv"
+    code, said = iot_store(plain_instance, *asked, "--farm", farm.code, "--file", archive)
+    assert code == 0, said
+    rows = list(csv.DictReader(archive.open()))
+    assert [row["device_id"] for row in rows] == [device.device_id] * 4
+    assert rows[0]["timestamp"] == f"{day:%Y-%m-%dT%H:%M:%S}Z"
+    assert [path.name for path in tmp_path.iterdir()] == ["day.csv"]
+    for options, complaint in (
+        ([*asked, "--file", archive], "is there already"),
+        (["export", "--kind", "res.users", *span, "--file", tmp_path / "a.csv"], "kinds"),
+    ):
+        code, said = iot_store(plain_instance, *options)
+        assert code == 1 and complaint in said, said
+    assert [path.name for path in tmp_path.iterdir()] == ["day.csv"]
+
+    plain_bed.postgres.stop()
+    plain_bed.postgres.timescaledb = True
+    plain_bed.postgres.start()
+    code, said = iot_store(plain_instance, "show")
+    assert code == 0 and "the tables: plain; the server offers: apache" in said
+    code, said = iot_store(plain_instance, "convert")
+    assert code == 0 and f"{TABLE}: 6 readings, plain -> apache" in said, said
+    assert stored.value(HYPERTABLES, TABLE) == 1
+    assert stored.value(f"SELECT count(*) FROM {TABLE}") == 6
+    publish(plain_instance, stored, device, utc_now(), temperature=4.2)
+
+
+def test_a_retention_that_is_changed_holds_for_the_running_bridge(product, odoo, farm, stored):
+    """Within seconds and without a restart: what is older than it is refused."""
+    device = farm.provision(new_code("TS"))
+    letters = f"SELECT count(*) FROM iot_dead_letter WHERE topic = '{device.topic()}' AND reason = 'clock'"
+    kept = f"SELECT count(*) FROM {TABLE} WHERE iot_device_id = {device.record_id}"
+    parameter = "iot.telemetry_retention_days_iot_temperature_reading"
+    moments = (utc_now() - timedelta(days=50, seconds=number) for number in itertools.count())
+
+    def answer(wanted):
+        """Send an old reading now and then until what becomes of it is what is wanted."""
+        before = stored.value(wanted)
+        with connected(product.broker, device.credentials) as connection:
+
+            def publish_one():
+                connection.publish(device.topic(), device.payload(at=next(moments), temperature=4.2))
+                return stored.value(wanted) > before
+
+            eventually(publish_one, "the new retention holds", seconds=60, every=0.5)
+
+    answer(kept)
+    odoo.call("ir.config_parameter", "set_param", parameter, "30")
+    try:
+        answer(letters)
+        refused = odoo.call("iot.dead.letter", "search_read", [("topic", "=", device.topic())], ["detail"], limit=1)
+        assert "older than telemetry is kept (30 days)" in refused[0]["detail"]
+    finally:
+        odoo.call("ir.config_parameter", "set_param", parameter, "0")
+    answer(kept)

@@ -249,7 +249,7 @@ def test_retention_is_a_policy_which_follows_the_settings_and_drops_weeks_but_no
     years = (datetime.now() - BEGIN).days + 3000
     for days in (years, years, years + 100):
         assert maintain(database.cursor, TABLE, datetime.now(), days) == []
-        assert database.rows(policy) == [(f"{days} days",)]
+        assert database.rows(policy) == [(f"{days + 1} days",)], "and a day"
     database.run_job("policy_retention")
     assert database.value(f"SELECT count(*) FROM {TABLE}") == len(compressed)
     rollup = database.rows(ROLLUP)
