@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 from .devices import Credentials
+from .farm import INTERVALS
 from .layout import DEVICES, FARM_CODE, FARM_NAME, FARM_TZ, PENS
 from .rpc import RpcError
 
@@ -192,13 +193,18 @@ class Registration:
         }
 
     def _device_values(self, device):
-        return {
+        values = {
             "name": device.name,
             "device_id": device.device_id,
             "device_type": device.device_type,
             "farm_id": self._farm_id,
             "location_id": self._pen_ids.get(device.pen, False),
         }
+        if device.device_type in INTERVALS:
+            # The longer one, of the past that is caught up with: of that nothing is to be missed either.
+            longest = max(INTERVALS[device.device_type])
+            values["config_json"] = json.dumps({"interval_seconds": longest.total_seconds()})
+        return values
 
     def _meter_values(self, device):
         points = [
