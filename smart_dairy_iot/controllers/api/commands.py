@@ -7,7 +7,7 @@ from odoo.http import Controller
 
 from ...models.iot_device_commands import COMMAND_NAME, LONGEST_LIFE, LONGEST_TIMEOUT, MOST_ATTEMPTS
 from .base import ApiError, Operation, endpoint
-from .operations import NULLABLE_TEXT, TIMESTAMP
+from .operations import COUNT, NULLABLE_TEXT, PAGE, TIMESTAMP, page
 
 STATES = ["queued", "sent", "accepted", "done", "failed", "expired", "cancelled"]
 SORTS = {"issued_at": "id", "-issued_at": "id desc", "priority": "priority, id", "-priority": "priority desc, id"}
@@ -129,13 +129,17 @@ class CommandApi(Controller):
             description="`count` is the number of commands in this answer, `total` that of all that match.",
             query={
                 "state": {"type": "string", "enum": STATES, "description": "Only those in this state."},
-                "limit": {"type": "integer", "minimum": 1, "maximum": 500, "description": "At most so many; 100."},
-                "offset": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1, "description": "Leave out so many."},
-                "sort": {"type": "string", "enum": list(SORTS), "description": "By default the latest first."},
+                "sort": {
+                    "type": "string",
+                    "enum": list(SORTS),
+                    "default": "-issued_at",
+                    "description": "By what to sort; with a - before it downwards.",
+                },
+                **PAGE,
             },
             answer={
-                "count": {"type": "integer", "minimum": 0},
-                "total": {"type": "integer", "minimum": 0},
+                "count": COUNT,
+                "total": COUNT,
                 "commands": {"type": "array", "items": COMMAND},
             },
         ),
@@ -146,12 +150,7 @@ class CommandApi(Controller):
         domain = [("iot_device_id", "=", call.device.id)]
         if "state" in call.query:
             domain.append(("state", "=", call.query["state"]))
-        found = commands.search(
-            domain,
-            limit=call.query.get("limit", 100),
-            offset=call.query.get("offset", 0),
-            order=SORTS[call.query.get("sort", "-issued_at")],
-        )
+        found = commands.search(domain, order=SORTS[call.query.get("sort", "-issued_at")], **page(call.query))
         return {
             "count": len(found),
             "total": commands.search_count(domain),

@@ -2,13 +2,12 @@
 
 from ...models.iot_device import TOPIC_FIELDS
 from ...models.iot_topic_hierarchy import DEVICE_TYPES
-from .operations import DATABASE_ID, DATE, LARGEST_ID, NULLABLE_TEXT, TIMESTAMP
+from .operations import COUNT, DATABASE_ID, DATE, LARGEST_ID, NULLABLE_TEXT, TIMESTAMP
 
 STATES = ("provisioning", "active", "inactive", "maintenance", "decommissioned")
 TYPE = {"type": "string", "enum": [code for code, _label in DEVICE_TYPES]}
 STATE = {"type": "string", "enum": list(STATES)}
 NULLABLE_ID = {"type": ["integer", "null"], "minimum": 1, "maximum": LARGEST_ID}
-COUNT = {"type": "integer", "minimum": 0}
 TOPICS = {
     "type": "object",
     "description": "Where the device publishes and what it subscribes to, by message type; null while it has no farm.",

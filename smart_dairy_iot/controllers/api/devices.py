@@ -7,7 +7,6 @@ from odoo.http import Controller
 from .base import PREFIX, Answer, Operation, endpoint
 from .device_rows import check_references, checked_values
 from .device_schemas import (
-    COUNT,
     DETAILED_DEVICE,
     DEVICE,
     NEW_DEVICE,
@@ -18,9 +17,8 @@ from .device_schemas import (
     summary,
     topics,
 )
-from .operations import DATABASE_ID, LARGEST_ID, NULLABLE_TEXT
+from .operations import COUNT, DATABASE_ID, NULLABLE_TEXT, PAGE, page
 
-MOST_LISTED = 500
 MOST_AT_ONCE = 500
 SORTABLE = ("name", "device_id", "device_type", "state", "last_seen", "id")
 
@@ -80,20 +78,7 @@ class DeviceApi(Controller):
                     "default": "name",
                     "description": "By what to sort; with a - before it downwards.",
                 },
-                "limit": {
-                    "type": "integer",
-                    "minimum": 1,
-                    "maximum": MOST_LISTED,
-                    "default": 100,
-                    "description": "At most so many.",
-                },
-                "offset": {
-                    "type": "integer",
-                    "minimum": 0,
-                    "maximum": LARGEST_ID,
-                    "default": 0,
-                    "description": "Leave out so many before them.",
-                },
+                **PAGE,
             },
             answer={
                 "count": {**COUNT, "description": "Of the devices in this answer."},
@@ -106,11 +91,11 @@ class DeviceApi(Controller):
         """A page of the devices that the caller sees."""
         devices = call.env["iot.device"]
         domain = _domain(call.query)
-        page = _page(devices, domain, call.query)
+        found = _page(devices, domain, call.query)
         return {
-            "count": len(page),
+            "count": len(found),
             "total": devices.search_count(domain),
-            "devices": [summary(device) for device in page],
+            "devices": [summary(device) for device in found],
         }
 
     @endpoint(
@@ -249,12 +234,12 @@ def _domain(query):
 
 def _page(devices, domain, query):
     """The devices of a page, sorted."""
-    sort, limit, offset = query.get("sort", "name"), query.get("limit", 100), query.get("offset", 0)
+    sort = query.get("sort", "name")
     if sort not in LAST_SEEN_ORDERS:
         order = f"{sort.lstrip('-')} {'desc' if sort.startswith('-') else 'asc'}, id"
-        return devices.search(domain, order=order, limit=limit, offset=offset)
-    found = devices.search(domain)
-    devices.env.cr.execute(LAST_SEEN_ORDERS[sort], [found.ids, limit, offset])
+        return devices.search(domain, order=order, **page(query))
+    found, part = devices.search(domain), page(query)
+    devices.env.cr.execute(LAST_SEEN_ORDERS[sort], [found.ids, part["limit"], part["offset"]])
     return devices.browse(number for (number,) in devices.env.cr.fetchall())
 
 

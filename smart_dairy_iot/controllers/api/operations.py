@@ -24,6 +24,19 @@ NULLABLE_TEXT = {"type": ["string", "null"]}
 TIMESTAMP = {"type": ["string", "null"], "format": "date-time", "description": "UTC, e.g. 2026-01-31T05:30:00Z."}
 DATE = {"type": ["string", "null"], "format": "date"}
 DATABASE_ID = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+COUNT = {"type": "integer", "minimum": 0}
+
+PAGE = {
+    "limit": {"type": "integer", "minimum": 1, "maximum": 500, "default": 100, "description": "At most so many."},
+    "offset": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": LARGEST_ID,
+        "default": 0,
+        "description": "Leave out so many before them.",
+    },
+}
+"""Of the query of a list; `page` reads them."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +149,11 @@ ENDPOINTS = []
 def is_device_id(text):
     """Whether this could be the ID of a device at all."""
     return bool(IDENTIFIER.fullmatch(text))
+
+
+def page(query):
+    """{"limit", "offset"} of a list's query, as `search` takes them."""
+    return {name: query.get(name, schema["default"]) for name, schema in PAGE.items()}
 
 
 def _compiled(schema):

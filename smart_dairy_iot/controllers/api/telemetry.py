@@ -15,11 +15,10 @@ from ...bridge.topics import DEVICE_PUBLISHES
 from ...models.iot_device import TOPIC_FIELDS
 from .base import Answer, ApiError, Operation, endpoint
 from .heartbeat import unavailable
-from .operations import NULLABLE_TEXT
+from .operations import COUNT, NULLABLE_TEXT
 
 MOST_MESSAGES = 500
 
-COUNT = {"type": "integer", "minimum": 0}
 RESULT = {
     "type": "object",
     "required": ["outcome", "reason", "detail"],
