@@ -12,10 +12,10 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from .certificates import CRL_ADDRESS, CertificateCase, own_authority
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 
 @tagged("post_install", "-at_install")
@@ -216,7 +216,7 @@ class TestCertificateAuthority(CertificateCase):
 
 
 @tagged("post_install", "-at_install")
-class TestPublishedLists(CertificateCase, HttpCase):
+class TestPublishedLists(CertificateCase, ScreenCase):
     def test_brokers_fetch_the_list_as_pem_and_as_der_without_a_session(self):
         certificate = self.issue(self.new_device())
         certificate._revoke("key_compromise")
@@ -275,12 +275,9 @@ class TestPublishedLists(CertificateCase, HttpCase):
             await until(() => !document.querySelector(".modal"), "the window closed");
             await shown(".o_form_view button[name=action_renew_crl]");
         """
-        self.browser_js(
+        self.run_in_browser(
             "/web#action=smart_dairy_iot.iot_certificate_authority_action",
-            f"(async () => {{ {HELPERS} const files = {json.dumps(files)}; {script}"
-            'console.log("test successful"); })();',
-            login="admin",
-            timeout=120,
+            f"const files = {json.dumps(files)}; {script}",
         )
         issuing = self.env["iot.certificate.authority"]._issuing()
         self.assertEqual(base64.b64encode(issuing.certificate_pem.encode()).decode(), files["certificate_file"])

@@ -11,11 +11,11 @@ from freezegun import freeze_time
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import Form, HttpCase, tagged
+from odoo.tests import Form, tagged
 
 from ..provisioning import broker_for
 from .certificates import CertificateCase, request
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 
 @tagged("post_install", "-at_install")
@@ -419,7 +419,7 @@ class TestCertificates(CertificateCase):
 
 
 @tagged("post_install", "-at_install")
-class TestCertificatesInTheBrowser(CertificateCase, HttpCase):
+class TestCertificatesInTheBrowser(CertificateCase, ScreenCase):
     def test_a_key_made_here_is_saved_by_the_browser_which_keeps_neither_it_nor_the_passphrase(self):
         device = self.new_device("SCREEN-2")
         script = """
@@ -448,10 +448,5 @@ class TestCertificatesInTheBrowser(CertificateCase, HttpCase):
             (await shown(".modal footer button", "Done")).click();
             await shown("button[name=action_issue_certificate]", "Renew Certificate");
         """
-        self.browser_js(
-            f"/web#action=smart_dairy_iot.iot_device_action&view_type=form&id={device.id}",
-            f'(async () => {{ {HELPERS} {script} console.log("test successful"); }})();',
-            login="admin",
-            timeout=120,
-        )
+        self.run_in_browser(f"/web#action=smart_dairy_iot.iot_device_action&view_type=form&id={device.id}", script)
         self.assertEqual(device.certificate_ids.mapped("state"), ["valid"])

@@ -7,7 +7,7 @@ from odoo.tests import Form, HttpCase, TransactionCase, new_test_user, tagged
 
 from ..models.iot_device_claim import ALPHABET, new_claim_code, normalised_claim_code
 from .common import IotCase
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 
 class ClaimCase(IotCase):
@@ -243,7 +243,7 @@ class TestLabelAddress(HttpCase):
 
 
 @tagged("post_install", "-at_install")
-class TestClaimOnAPhone(HttpCase):
+class TestClaimOnAPhone(ScreenCase):
     browser_size = "390,844"
 
     def test_a_device_is_claimed_by_its_label_s_address(self):
@@ -259,12 +259,7 @@ class TestClaimOnAPhone(HttpCase):
             (await shown("button[name=action_open_device]")).click();
             await shown(".o_form_view [name=state]", "Provisioning");
         """
-        self.browser_js(
-            f"/iot/claim/{device.claim_code}",
-            f'(async () => {{ {HELPERS} {script} console.log("test successful"); }})();',
-            login="claim_phone",
-            timeout=120,
-        )
+        self.run_in_browser(f"/iot/claim/{device.claim_code}", script, login="claim_phone")
         self.assertEqual((device.farm_id, device.claimed_by_id.login), (farm, "claim_phone"))
 
 

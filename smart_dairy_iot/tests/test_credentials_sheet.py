@@ -8,11 +8,11 @@ from unittest.mock import patch
 
 from lxml import html
 
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from ..provisioning import Change, broker_for
 from .common import IotCase
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)"]
 
@@ -40,7 +40,7 @@ def credentials_of(devices):
 
 
 @tagged("post_install", "-at_install")
-class TestCredentialsSheet(HttpCase):
+class TestCredentialsSheet(ScreenCase):
     new_device = IotCase.new_device
     tables_with = IotCase.tables_with
 
@@ -51,7 +51,7 @@ class TestCredentialsSheet(HttpCase):
 
     def in_browser(self, action, script):
         """Open the sheet on the devices' screen, run the script, and see that the browser has kept nothing."""
-        self.run_in_browser(
+        self.run_on_the_list(
             f"""
             await odoo.__WOWL_DEBUG__.root.env.services.action.doAction({json.dumps(action)});
             await shown(".o_credentials_sheet");
@@ -61,11 +61,11 @@ class TestCredentialsSheet(HttpCase):
             """
         )
 
-    def run_in_browser(self, script):
-        self.browser_js(
+    def run_on_the_list(self, script):
+        self.run_in_browser(
             "/web#action=smart_dairy_iot.iot_device_action&view_type=list",
-            f"""(async () => {{
-                {HELPERS} {CATCH_DOWNLOADS}
+            f"""
+                {CATCH_DOWNLOADS}
                 await shown(".o_list_view");
                 const expectNothingKept = () => {{
                     const kept = [...Object.entries(sessionStorage), ...Object.entries(localStorage), location.href];
@@ -75,10 +75,7 @@ class TestCredentialsSheet(HttpCase):
                     }}
                 }};
                 {script}
-                console.log("test successful");
-            }})();""",
-            login="admin",
-            timeout=120,
+            """,
         )
 
     def test_the_file_has_all_devices_and_nothing_of_it_is_kept(self):
@@ -133,7 +130,7 @@ class TestCredentialsSheet(HttpCase):
             await shown(".o_data_row", "Active"); // the list behind it is fresh
         """
         with patch.object(secrets, "token_urlsafe", lambda _size: next(passwords)):
-            self.run_in_browser(script)
+            self.run_on_the_list(script)
         self.assertEqual(set(devices.mapped("state")), {"active"})
         self.assertEqual(self.tables_with("secret-of_"), [])
 

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 from odoo import SUPERUSER_ID, api, fields
 from odoo.exceptions import AccessError, UserError
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from ..provisioning import BrokerUser, Change, DeviceAccess, FoundUser, MosquittoBroker
 from .common import IotCase
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 FARM_CODE = "DRIFT"
 USERNAME = "TE_DRIFT-1"
@@ -298,19 +298,14 @@ class TestDriftRows(IotCase):
 
 
 @tagged("post_install", "-at_install")
-class TestDriftScreen(HttpCase):
+class TestDriftScreen(ScreenCase):
     def test_the_list_tells_of_the_last_check_and_checks_now(self):
         self.env["iot.broker.check"].create({"checked_at": "2026-03-01 06:30:00", "problem": "It was away."})
-        self.browser_js(
+        self.run_in_browser(
             "/web#action=smart_dairy_iot.iot_broker_drift_action",
-            "(async () => {"
-            + HELPERS
-            + """
-                await shown(".o_broker_last_check.alert-danger", "failed: It was away.");
-                (await shown("button[name=action_check_now]")).click();
-                await shown(".o_broker_last_check:not(.alert-danger)", "Checked");
-                console.log("test successful");
-            })();""",
-            login="admin",
-            timeout=120,
+            """
+            await shown(".o_broker_last_check.alert-danger", "failed: It was away.");
+            (await shown("button[name=action_check_now]")).click();
+            await shown(".o_broker_last_check:not(.alert-danger)", "Checked");
+            """,
         )

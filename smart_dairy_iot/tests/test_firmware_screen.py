@@ -1,13 +1,13 @@
 """The form of a roll-out shows how far each wave and each device is, and stops it by a button."""
 
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
 from .firmware import FirmwareCase
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 
 @tagged("post_install", "-at_install")
-class TestFirmwareScreen(HttpCase, FirmwareCase):
+class TestFirmwareScreen(ScreenCase, FirmwareCase):
     def test_the_form_shows_each_wave_and_each_device_and_pauses_by_its_button(self):
         devices = self.in_service("T-1", "T-2", "T-3")
         rollout = self.new_rollout(devices, waves=[(2, "devices")], user=self.env.ref("base.user_admin"))
@@ -16,11 +16,9 @@ class TestFirmwareScreen(HttpCase, FirmwareCase):
         self.acknowledge(self.lines(rollout)["T-1"], "done")
         self.acknowledge(self.lines(rollout)["T-2"], "progress", progress=40)
         self.env.flush_all()
-        self.browser_js(
+        self.run_in_browser(
             f"/web#action=smart_dairy_iot.iot_firmware_rollout_action&view_type=form&id={rollout.id}",
-            "(async () => {"
-            + HELPERS
-            + """
+            """
             await shown(".o_field_widget[name=wave_ids] .o_data_row .o_progressbar", "50%");
             (await shown(".o_notebook .nav-link", "Devices")).click();
             await shown(".o_field_widget[name=line_ids] .o_data_row", "Installed");
@@ -31,9 +29,7 @@ class TestFirmwareScreen(HttpCase, FirmwareCase):
             (await shown("button[name=action_pause]")).click();
             await shown(".o_form_view .alert", "Paused by");
             await shown(".o_statusbar_status .o_arrow_button_current", "Paused");
-            console.log("test successful"); })();""",
-            login="admin",
-            timeout=120,
+            """,
         )
         rollout.invalidate_recordset()
         self.assertEqual(rollout.state, "paused")
@@ -45,11 +41,9 @@ class TestFirmwareScreen(HttpCase, FirmwareCase):
         self.acknowledge(self.lines(rollout)["T-1"], "failed", message="no power")
         self.step(rollout)
         self.env.flush_all()
-        self.browser_js(
+        self.run_in_browser(
             f"/web#action=smart_dairy_iot.iot_firmware_rollout_action&view_type=form&id={rollout.id}",
-            "(async () => {"
-            + HELPERS
-            + """
+            """
             await shown(".o_statusbar_status .o_arrow_button_current", "Done");
             (await shown("button[name=action_retry_failed]")).click();
             (await shown(".modal-footer .btn-primary")).click();
@@ -57,9 +51,7 @@ class TestFirmwareScreen(HttpCase, FirmwareCase):
             if (document.querySelector("button[name=action_retry_failed]")) {
                 throw new Error("nothing has failed any more");
             }
-            console.log("test successful"); })();""",
-            login="admin",
-            timeout=120,
+            """,
         )
         rollout.invalidate_recordset()
         self.assertEqual((rollout.state, self.states(rollout)), ("running", ["waiting"]))

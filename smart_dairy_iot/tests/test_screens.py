@@ -2,31 +2,10 @@
 
 import json
 
-from odoo.tests import HttpCase, TransactionCase, new_test_user, tagged
+from odoo.tests import TransactionCase, new_test_user, tagged
 
 from ..provisioning import Change, MosquittoBroker
-
-HELPERS = """
-    const until = async (probe, what) => {
-        for (let tries = 0; tries < 300; tries++) {
-            const dialog = document.querySelector(".o_error_dialog");
-            if (dialog) {
-                throw new Error(`${what}: ${dialog.textContent}`);
-            }
-            const found = probe();
-            if (found) {
-                return found;
-            }
-            await new Promise((resolve) => setTimeout(resolve, 100));
-        }
-        throw new Error(`not shown: ${what}`);
-    };
-    const shown = (selector, text = "") =>
-        until(
-            () => [...document.querySelectorAll(selector)].find((element) => element.textContent.includes(text)),
-            `${selector} ${text}`
-        );
-"""
+from .screens import ScreenCase
 
 
 def menus_of(env, user):
@@ -59,21 +38,10 @@ class TestScreens(TransactionCase):
 
 
 @tagged("post_install", "-at_install")
-class TestScreensInTheBrowser(HttpCase):
+class TestScreensInTheBrowser(ScreenCase):
     def setUp(self):
         super().setUp()
-        farm = self.env["farm.location"].create({"name": "Screen Farm", "code": "SCREEN", "tz": "UTC"})
-        self.device = self.env["iot.device"].create(
-            {"name": "Screen sensor", "device_id": "SCREEN-1", "device_type": "temperature", "farm_id": farm.id}
-        )
-
-    def run_in_browser(self, address, script):
-        self.browser_js(
-            address,
-            f'(async () => {{ {HELPERS} {script} console.log("test successful"); }})();',
-            login="admin",
-            timeout=120,
-        )
+        self.device = self.new_sensor()
 
     def test_every_menu_s_screen_opens_in_each_of_its_views(self):
         actions = menus_of(self.env, self.env.ref("base.user_admin")).mapped("action")

@@ -7,13 +7,13 @@ from unittest.mock import patch
 from requests import certs
 
 from odoo.exceptions import ValidationError
-from odoo.tests import Form, HttpCase, TransactionCase, tagged
+from odoo.tests import Form, TransactionCase, tagged
 from odoo.tools.misc import file_open
 
 from ..bridge.config import Config
 from ..models.res_config_settings import PASSWORDS
 from .common import IotCase
-from .test_screens import HELPERS
+from .screens import ScreenCase
 
 
 @tagged("post_install", "-at_install")
@@ -232,25 +232,21 @@ class TestConnectionTest(IotCase):
 
 
 @tagged("post_install", "-at_install")
-class TestSettingsInTheBrowser(HttpCase):
+class TestSettingsInTheBrowser(ScreenCase):
     def test_the_page_tells_what_is_in_force_and_tests_it(self):
         password = self.env["iot.settings"]._get_config().mqtt_admin_password
         self.assertTrue(password)
         with patch.dict(os.environ, {"SMART_DAIRY_OFFLINE_MINUTES": "77"}):
-            self.browser_js(
+            self.run_in_browser(
                 "/web#action=smart_dairy_iot.iot_settings_action",
-                f"(async () => {{ const password = {json.dumps(password)};"
-                + HELPERS
-                + """
-                    await shown(".o_setting_source", "From the server's environment: 77");
-                    await shown("[name=mqtt_admin_password] + .o_widget .o_setting_source", "set");
-                    if (document.documentElement.innerHTML.includes(password)) {
-                        throw new Error("a password is shown");
-                    }
-                    (await shown("button[name=action_test_iot_connections]")).click();
-                    await shown(".o_notification", "In order: broker.");
-                    console.log("test successful");
-                })();""",
-                login="admin",
-                timeout=120,
+                f"const password = {json.dumps(password)};"
+                """
+                await shown(".o_setting_source", "From the server's environment: 77");
+                await shown("[name=mqtt_admin_password] + .o_widget .o_setting_source", "set");
+                if (document.documentElement.innerHTML.includes(password)) {
+                    throw new Error("a password is shown");
+                }
+                (await shown("button[name=action_test_iot_connections]")).click();
+                await shown(".o_notification", "In order: broker.");
+                """,
             )

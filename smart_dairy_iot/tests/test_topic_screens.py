@@ -3,35 +3,16 @@
 import json
 
 from odoo import fields
-from odoo.tests import HttpCase, tagged
+from odoo.tests import tagged
 
-from .test_screens import HELPERS
-
-TYPE = """
-    const type = (field, text) => {
-        field.value = text;
-        field.dispatchEvent(new Event("input", { bubbles: true }));
-        field.dispatchEvent(new Event("change", { bubbles: true }));
-    };
-"""
+from .screens import ScreenCase
 
 
 @tagged("post_install", "-at_install")
-class TestPayloadScreens(HttpCase):
+class TestPayloadScreens(ScreenCase):
     def setUp(self):
         super().setUp()
-        farm = self.env["farm.location"].create({"name": "Screen Farm", "code": "SCREEN", "tz": "UTC"})
-        self.device = self.env["iot.device"].create(
-            {"name": "Screen sensor", "device_id": "SCREEN-1", "device_type": "temperature", "farm_id": farm.id}
-        )
-
-    def run_in_browser(self, address, script):
-        self.browser_js(
-            address,
-            f'(async () => {{ {HELPERS} {TYPE} {script} console.log("test successful"); }})();',
-            login="admin",
-            timeout=120,
-        )
+        self.device = self.new_sensor()
 
     def payload(self, **values):
         return json.dumps({"device_id": "SCREEN-1", "timestamp": f"{fields.Datetime.now().isoformat()}Z", **values})
