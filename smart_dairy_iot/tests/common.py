@@ -11,9 +11,10 @@ from unittest.mock import patch
 
 import paho.mqtt.client as mqtt
 
+from odoo import SUPERUSER_ID, api
 from odoo.tests import TransactionCase, new_test_user
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 class IotCase(TransactionCase):
@@ -82,6 +83,46 @@ class IotCase(TransactionCase):
         """Within it, the settings lead to a port on which nobody listens."""
         with patch.dict(os.environ, {"SMART_DAIRY_MQTT_BROKER_PORT": "1"}):
             yield
+
+
+class CommittedCase(TransactionCase):
+    """For what several transactions at once do: what is made here is committed, and the test takes it away again.
+
+    The transaction of the test case itself does nothing.
+    """
+
+    def environment(self):
+        """A transaction of its own, a context manager that gives the superuser's environment."""
+        return Transaction(self.registry)
+
+    def new_devices(self, env, farm_code, device_type="temperature"):
+        """Two devices in service on a farm of their own; `remove_devices` takes away both."""
+        farm = env["farm.location"].create({"name": "Loop Farm", "code": farm_code, "tz": "UTC"})
+        codes = [f"{farm_code}-{number}" for number in (1, 2)]
+        devices = env["iot.device"].create(
+            [{"name": code, "device_id": code, "device_type": device_type, "farm_id": farm.id} for code in codes]
+        )
+        devices._in_action().write({"state": "active"})
+        self.farm_id, self.device_ids = farm.id, devices.ids
+        return devices
+
+    def remove_devices(self, env):
+        env["iot.device"].browse(self.device_ids).unlink()
+        env.cr.execute("DELETE FROM iot_device_state WHERE iot_device_id IN %s", [tuple(self.device_ids)])
+        env["farm.location"].browse(self.farm_id).unlink()
+
+
+class Transaction:
+    """An environment of the superuser in a transaction that is committed at the end, unless it fails."""
+
+    def __init__(self, registry):
+        self._cursor = registry.cursor()
+
+    def __enter__(self):
+        return api.Environment(self._cursor.__enter__(), SUPERUSER_ID, {})
+
+    def __exit__(self, *raised):
+        return self._cursor.__exit__(*raised)
 
 
 class Connection:

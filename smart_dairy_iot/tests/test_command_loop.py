@@ -6,52 +6,37 @@ from unittest.mock import patch
 
 from psycopg2.errors import SerializationFailure
 
-from odoo import SUPERUSER_ID, api, fields
-from odoo.tests import TransactionCase, tagged
+from odoo import fields
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..models.iot_device_command import IotDeviceCommand
 from ..reactors.commands import CommandLoop
+from .common import CommittedCase
 
 
 @tagged("post_install", "-at_install")
-class TestCommandLoop(TransactionCase):
-    """Two devices that are there and have answered nothing; what is made here is committed, and taken away again.
-
-    The transaction of the test case itself does nothing.
-    """
+class TestCommandLoop(CommittedCase):
+    """Two devices that are there and have answered nothing."""
 
     def setUp(self):
         super().setUp()
         with self.environment() as env:
-            farm = env["farm.location"].create({"name": "Loop Farm", "code": "LOOP", "tz": "UTC"})
-            devices = env["iot.device"].create(
-                [
-                    {"name": code, "device_id": code, "device_type": "temperature", "farm_id": farm.id}
-                    for code in ("LOOP-1", "LOOP-2")
-                ]
-            )
-            devices._in_action().write({"state": "active"})
+            devices = self.new_devices(env, "LOOP")
             commands = devices._send_command("restart")
             env.cr.execute("UPDATE iot_outbox SET state = 'sent' WHERE iot_device_id IN %s", [tuple(devices.ids)])
             env.cr.execute(
                 "INSERT INTO iot_device_state (iot_device_id, last_seen, silent) SELECT unnest(%s), %s, false",
                 [devices.ids, fields.Datetime.now()],
             )
-            self.farm_id, self.device_ids, self.command_ids = farm.id, devices.ids, commands.ids
+            self.command_ids = commands.ids
             self.later = commands[0].issued_at + timedelta(seconds=61)
         self.addCleanup(self.remove)
         self.loop = CommandLoop(self.registry.db_name, now=lambda: self.later)
 
-    def environment(self):
-        """A transaction of its own."""
-        return Transaction(self.registry)
-
     def remove(self):
         with self.environment() as env:
-            env["iot.device"].browse(self.device_ids).unlink()
-            env.cr.execute("DELETE FROM iot_device_state WHERE iot_device_id IN %s", [tuple(self.device_ids)])
-            env["farm.location"].browse(self.farm_id).unlink()
+            self.remove_devices(env)
 
     def stored(self):
         """[(state, attempts, entries in the outbox)] of the commands."""
@@ -117,16 +102,3 @@ class TestCommandLoop(TransactionCase):
         with patch.object(IotDeviceCommand, "_look_after", fail), self.assertRaises(ZeroDivisionError):
             self.loop.make_round(threading.Event())
         self.assertEqual(self.stored(), [("sent", 1, 1), ("sent", 2, 2)])
-
-
-class Transaction:
-    """An environment of the superuser in a transaction that is committed at the end, unless it fails."""
-
-    def __init__(self, registry):
-        self._cursor = registry.cursor()
-
-    def __enter__(self):
-        return api.Environment(self._cursor.__enter__(), SUPERUSER_ID, {})
-
-    def __exit__(self, *raised):
-        return self._cursor.__exit__(*raised)

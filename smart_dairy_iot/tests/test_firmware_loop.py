@@ -6,20 +6,16 @@ import threading
 from psycopg2.errors import SerializationFailure
 
 from odoo import fields
-from odoo.tests import TransactionCase, tagged
+from odoo.tests import tagged
 from odoo.tools import mute_logger
 
-from ..models.iot_device_provisioning import IN_ACTION
 from ..reactors.rollouts import RolloutLoop
-from .test_command_loop import Transaction
+from .common import CommittedCase
 
 
 @tagged("post_install", "-at_install")
-class TestRolloutLoop(TransactionCase):
-    """A roll-out to two devices, started; what is made here is committed, and taken away again.
-
-    The transaction of the test case itself does nothing.
-    """
+class TestRolloutLoop(CommittedCase):
+    """A roll-out to two devices, started."""
 
     def setUp(self):
         super().setUp()
@@ -27,14 +23,7 @@ class TestRolloutLoop(TransactionCase):
             parameters = env["ir.config_parameter"]
             self.address = parameters.get_param("web.base.url")
             parameters.set_param("web.base.url", "https://dairy.example")
-            farm = env["farm.location"].create({"name": "Loop Farm", "code": "ROLL", "tz": "UTC"})
-            devices = env["iot.device"].create(
-                [
-                    {"name": code, "device_id": code, "device_type": "gate", "farm_id": farm.id}
-                    for code in ("ROLL-1", "ROLL-2")
-                ]
-            )
-            devices.with_context(iot_device_action=IN_ACTION).write({"state": "active"})
+            devices = self.new_devices(env, "ROLL", "gate")
             firmware = env["iot.firmware"].create(
                 {
                     "name": "Gates",
@@ -45,29 +34,23 @@ class TestRolloutLoop(TransactionCase):
             )
             firmware.action_release()
             rollout = env["iot.firmware.rollout"].create(
-                {"firmware_id": firmware.id, "farm_id": farm.id, "device_ids": [(6, 0, devices.ids)]}
+                {"firmware_id": firmware.id, "farm_id": self.farm_id, "device_ids": [(6, 0, devices.ids)]}
             )
             rollout.action_start()
-            self.made = [rollout, firmware, devices, farm]
-            self.rollout_id = rollout.id
+            self.firmware_id, self.rollout_id = firmware.id, rollout.id
         self.addCleanup(self.remove)
         self.loop = RolloutLoop(self.registry.db_name)
 
-    def environment(self):
-        """A transaction of its own."""
-        return Transaction(self.registry)
-
     def remove(self):
         with self.environment() as env:
-            rollout, firmware, devices, farm = (records.with_env(env) for records in self.made)
+            rollout, firmware = self.rollout(env), env["iot.firmware"].browse(self.firmware_id)
             if rollout.state in ("running", "paused"):
                 rollout.action_cancel()
-            devices.unlink()
             rollout.unlink()
             env.cr.execute("UPDATE iot_firmware SET state = 'draft' WHERE id = %s", [firmware.id])
             firmware.invalidate_recordset()
             firmware.unlink()
-            farm.unlink()
+            self.remove_devices(env)
             env["ir.config_parameter"].set_param("web.base.url", self.address)
 
     def rollout(self, env):
