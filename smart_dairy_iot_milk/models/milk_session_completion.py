@@ -5,6 +5,8 @@ import logging
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError
 
+from odoo.addons.smart_dairy_iot.bridge.timestamps import format_timestamp
+
 from ..modbus.registry import POLLER_LOCK
 from ..quality import SCC_LIMIT
 from ..reactors.meter_data import SILENCE
@@ -201,7 +203,7 @@ class MilkSession(models.Model):
                     "yield_liters": self.total_yield,
                     "duration_seconds": self.duration_seconds,
                     "quality_grade": self.quality_grade or None,
-                    "timestamp": f"{self.end_time.isoformat()}Z",
+                    "timestamp": format_timestamp(self.end_time),
                 },
                 qos=int(topic.qos_level),
                 retain=topic.retain,
