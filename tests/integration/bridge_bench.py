@@ -13,8 +13,9 @@ import psycopg2
 
 from smart_dairy_iot.bridge.config import load_config
 from smart_dairy_iot.bridge.runner import Bridge
-from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, broker_for
+from smart_dairy_iot.provisioning import DeviceAccess
 from smart_dairy_iot.telemetry.spec import Column, TelemetrySpec
+from support import credentials_for
 
 SPECS = (
     TelemetrySpec(
@@ -44,6 +45,7 @@ class Bench:
 
     def __init__(self, dsn, broker):
         self.dsn = dsn
+        self._broker = broker
         self.config = load_config(broker.settings(), {}, environ={})
         self.farm_id, self.farm_code = self.query("SELECT id, code FROM farm_location ORDER BY id LIMIT 1")[0]
 
@@ -86,11 +88,7 @@ class Bench:
 
     def publisher(self, access, device_id, topic):
         """A connected `Publisher` with rights of its own, which speaks for a device on some topic."""
-        username, client_id = access.username, access.client_id
-        with broker_for(self.config) as administration:
-            user = BrokerUser(access, enabled=True)
-            list(administration.apply([Change(username, client_id, user, password="test-password")]))
-        return Publisher(self.config, username, client_id, "test-password", device_id, topic)
+        return Publisher(self.config, credentials_for(self._broker, access), device_id, topic)
 
     def wait_for(self, condition, what):
         """Wait until the condition is true, for at most a minute."""
@@ -114,12 +112,12 @@ class Bench:
 class Publisher:
     """A device's own connection: MQTT over TLS, QoS 1, resending what the broker did not acknowledge."""
 
-    def __init__(self, config, username, client_id, password, device_id, topic):
+    def __init__(self, config, credentials, device_id, topic):
         self.device_id, self.topic = device_id, topic
         self.received = []
         self._start = datetime.now(timezone.utc) - timedelta(hours=1)
-        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False)
-        self._client.username_pw_set(username, password)
+        self._client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, credentials.client_id, clean_session=False)
+        self._client.username_pw_set(credentials.username, credentials.password)
         self._client.tls_set_context(ssl.create_default_context(cafile=config.mqtt_ca_file))
         self._client.on_message = lambda _client, _data, message: self.received.append(json.loads(message.payload))
         self._client.on_connect = lambda client, *_rest: client.subscribe(f"{self.topic}/config", qos=1)

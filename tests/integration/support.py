@@ -17,6 +17,8 @@ from simulation.devices import Credentials
 from simulation.layout import TOPIC_SEGMENTS
 from simulation.messages import timestamp
 from simulation.rpc import OdooClient
+from smart_dairy_iot.bridge.config import load_config
+from smart_dairy_iot.provisioning import BrokerUser, Change, broker_for
 from stack.service import Service
 
 PATIENCE_SECONDS = 60
@@ -131,6 +133,18 @@ class Device:
     def read(self, *fields):
         """Fields of its record in the register."""
         return self._farm.odoo.call("iot.device", "read", [self.record_id], list(fields))[0]
+
+
+def credentials_for(broker, access):
+    """Make a user at a broker with rights of its own, such as no device has; returns its `Credentials`.
+
+    :param access: a `DeviceAccess`
+    """
+    password = uuid4().hex
+    with broker_for(load_config(broker.settings(), {}, environ={})) as administration:
+        change = Change(access.username, access.client_id, BrokerUser(access, enabled=True), password=password)
+        assert list(administration.apply([change])) == [change]
+    return Credentials(access.username, access.client_id, password)
 
 
 class Connection:

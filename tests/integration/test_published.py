@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from smart_dairy_iot.bridge.config import Config
-from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, MosquittoBroker
-from support import Connection, connected, eventually, new_code, utc_now
+from smart_dairy_iot.provisioning import DeviceAccess
+from support import connected, credentials_for, eventually, new_code, utc_now
 
 READINGS = "SELECT count(*) FROM iot_temperature_reading WHERE iot_device_id = %s"
 ALERTS = "dairy/system/alerts"
@@ -18,21 +17,9 @@ def listener(shared_broker, farm):
     """A client, of whoever watches the farm by MQTT, with rights to read what the platform publishes."""
     topics = (f"dairy/{farm.code}/aggregated/hourly", f"dairy/{farm.code}/aggregated/daily", ALERTS)
     name = new_code("listener")
-    access = DeviceAccess(name, name, subscribe=topics)
-    config = Config(
-        mqtt_broker_host=shared_broker.host,
-        mqtt_broker_port=shared_broker.port,
-        mqtt_ca_file=str(shared_broker.ca_file),
-        mqtt_admin_password=shared_broker.admin_password,
-    )
-    with MosquittoBroker(config) as administrator:
-        user = BrokerUser(access, enabled=True)
-        list(administrator.apply([Change(name, name, user, password="only for this test")]))
-    connection = Connection(shared_broker, name, name, "only for this test")
-    assert connection.open()
-    assert all(connection.subscribe(topic) for topic in topics)
-    yield connection
-    connection.close()
+    with connected(shared_broker, credentials_for(shared_broker, DeviceAccess(name, name, subscribe=topics))) as client:
+        assert all(client.subscribe(topic) for topic in topics)
+        yield client
 
 
 def heard(listener, topic):
