@@ -6,6 +6,7 @@ import pytest
 from emqx_semantics import Emqx
 from emqx_stand_in import EmqxApiStandIn
 from smart_dairy_iot.bridge.config import load_config
+from stack.chromium import Chromium
 from stack.emqx_tables import EmqxTables
 from support import Database, Farm, log_in, new_code, running_product
 
@@ -33,6 +34,14 @@ def odoo(product):
 def stored(product):
     """The database of `product`."""
     return Database(product.postgres.dsn(product.database))
+
+
+@pytest.fixture(scope="session")
+def browser(product):
+    """A Chromium with a desktop's window, logged in."""
+    with Chromium() as chromium:
+        chromium.log_in(product.url, "admin", "admin")
+        yield chromium
 
 
 @pytest.fixture

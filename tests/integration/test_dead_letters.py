@@ -5,9 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from smart_dairy_iot.bridge.config import Config
-from smart_dairy_iot.provisioning import BrokerUser, Change, DeviceAccess, MosquittoBroker
-from support import PATIENCE_SECONDS, Connection, Farm, eventually, new_code, utc_now
+from smart_dairy_iot.provisioning import DeviceAccess
+from support import PATIENCE_SECONDS, Farm, connected, credentials_for, eventually, new_code, utc_now
 
 DEAD_LETTERS = """
     SELECT reason, detail, payload, iot_device_id, state FROM iot_dead_letter WHERE topic = %s ORDER BY id
@@ -27,19 +26,8 @@ def publisher(shared_broker, odoo):
         other_farm.topic("temperature", device.device_id),
     ]
     access = DeviceAccess("test_publisher", "test_publisher", publish=tuple(topics))
-    config = Config(
-        mqtt_broker_host=shared_broker.host,
-        mqtt_broker_port=shared_broker.port,
-        mqtt_ca_file=str(shared_broker.ca_file),
-        mqtt_admin_password=shared_broker.admin_password,
-    )
-    with MosquittoBroker(config) as administrator:
-        user = BrokerUser(access, enabled=True)
-        list(administrator.apply([Change(access.username, access.client_id, user, password="only for this test")]))
-    connection = Connection(shared_broker, access.username, access.client_id, "only for this test")
-    assert connection.open()
-    yield connection, device, topics
-    connection.close()
+    with connected(shared_broker, credentials_for(shared_broker, access)) as connection:
+        yield connection, device, topics
 
 
 def test_each_wrong_message_is_a_dead_letter_with_its_reason_and_the_rest_of_the_batch_is_stored(publisher, stored):
@@ -80,6 +68,21 @@ def test_each_wrong_message_is_a_dead_letter_with_its_reason_and_the_rest_of_the
         )
         assert [(letter["reason"], bytes(letter["payload"])) for letter in letters] == expected
         assert all(letter["detail"] and letter["state"] == "new" for letter in letters)
+
+
+def test_the_form_of_a_dead_letter_that_is_replayed_shows_that_it_was_without_being_loaded_again(
+    browser, publisher, product, odoo
+):
+    connection, device, (own, *_others) = publisher
+    connection.publish(own, device.payload(temperature="warm"))
+    newest = {"order": "id desc", "limit": 1}
+    warm = [("topic", "=", own), ("detail", "ilike", "warm"), ("state", "=", "new")]
+    (letter,) = eventually(lambda: odoo.call("iot.dead.letter", "search", warm, **newest), "the dead letter")
+    browser.open(f"{product.url}/web#id={letter}&model=iot.dead.letter&view_type=form")
+    browser.wait_for("document.querySelector('.o_form_view button[name=action_correct]')")
+    # The bridge refuses it again, for the same reason: then it may be replayed once more.
+    browser.evaluate("document.querySelector('button[name=action_replay]').click()")
+    browser.wait_for("document.querySelector('.o_form_view .alert-warning')?.textContent.includes('refused again')")
 
 
 def test_a_dead_letter_is_replayed_once_its_cause_is_mended(publisher, odoo, stored):

@@ -3,7 +3,6 @@
 import pytest
 
 from cable import Cable
-from stack.chromium import Chromium
 from support import connected, eventually, new_code
 
 TILE = ".o_running_session"
@@ -20,14 +19,6 @@ COUNT_REQUESTS = """
         };
     }
 """
-
-
-@pytest.fixture(scope="module")
-def browser(product):
-    """A Chromium with a desktop's window, logged in."""
-    with Chromium() as chromium:
-        chromium.log_in(product.url, "admin", "admin")
-        yield chromium
 
 
 @pytest.fixture
