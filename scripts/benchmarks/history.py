@@ -165,12 +165,14 @@ def _fill_rollup(cursor, table: str, rollup: str, unit: str, since: datetime, un
         " WHERE attrelid = quote_ident(%s)::regclass AND attname LIKE %s AND NOT attisdropped",
         [rollup, r"%\_sum"],
     )
+    # By time, and within an hour mixed: so they come in, and a device's are not side by side on the disk.
     parts = [(name, part) for (name,) in cursor.fetchall() for part in ("count", "sum", "min", "max")]
     cursor.execute(
         sql.SQL(
             "INSERT INTO {} (iot_device_id, bucket, farm_id, readings, {}) SELECT iot_device_id,"
             " date_trunc(%s, timestamp), min(farm_id), count(*), {} FROM {}"
-            " WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2 ORDER BY 1, 2 ON CONFLICT DO NOTHING"
+            " WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2 ORDER BY 2, hashint4(iot_device_id)"
+            " ON CONFLICT DO NOTHING"
         ).format(
             sql.Identifier(rollup),
             sql.SQL(", ").join(sql.Identifier(f"{name}_{part}") for name, part in parts),

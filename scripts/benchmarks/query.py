@@ -26,12 +26,14 @@ _PAGE = 80
 _TABLE = "iot_temperature_reading"
 _MODEL = "iot.temperature.reading"
 _SEED = 5
-_MONTH = timedelta(days=30)
+_WEEK, _MONTH = timedelta(days=7), timedelta(days=30)
 
-_FARM_HOURS = sql.SQL(
+_FARM = sql.SQL(
     "SELECT bucket, sum(temperature_sum) / sum(temperature_count), min(temperature_min), max(temperature_max)"
     " FROM {} WHERE iot_device_id = ANY(%s) AND bucket >= %s AND farm_id = %s GROUP BY bucket ORDER BY bucket"
-).format(sql.Identifier(f"{_TABLE}_hourly"))
+)
+_FARM_HOURS = _FARM.format(sql.Identifier(f"{_TABLE}_hourly"))
+_FARM_DAYS = _FARM.format(sql.Identifier(f"{_TABLE}_daily"))
 _DEVICE_HOURS = sql.SQL(
     "SELECT bucket, temperature_sum / nullif(temperature_count, 0), temperature_min, temperature_max"
     " FROM {} WHERE iot_device_id = %s AND bucket >= %s ORDER BY bucket"
@@ -78,6 +80,7 @@ class Queries:
             self.readings_of_a_device,
             self.hours_of_a_device,
             self.hours_of_a_farm,
+            self.days_of_a_farm,
         ]
 
     def times(self, query) -> list[float]:
@@ -106,15 +109,22 @@ class Queries:
         self._farm.rows(_DEVICE_HOURS, self._device_id(), self._now - _MONTH)
 
     def hours_of_a_farm(self):
-        """A farm's graph of a month, by the hour: of all its temperature sensors together."""
-        farm_id = self._farm_id()
-        self._farm.rows(_FARM_HOURS, self._sensors[farm_id], self._now - _MONTH, farm_id)
+        """A farm's graph of a week, by the hour: of all its temperature sensors together."""
+        self._graph_of_a_farm(_FARM_HOURS, _WEEK)
+
+    def days_of_a_farm(self):
+        """The same of a month, by the day."""
+        self._graph_of_a_farm(_FARM_DAYS, _MONTH)
 
     def latest(self):
         """The latest values of a thousand devices."""
         devices = [device_id for device_ids in self._sensors.values() for device_id in device_ids]
         chosen = self._random.sample(devices, min(LATEST_OF, len(devices)))
         assert len(self._farm.rows(_LATEST, chosen)) == len(chosen)
+
+    def _graph_of_a_farm(self, statement: sql.Composed, span: timedelta):
+        farm_id = self._farm_id()
+        self._farm.rows(statement, self._sensors[farm_id], self._now - span, farm_id)
 
     def _list(self, domain: list):
         fields = ("timestamp", "temperature", "humidity", "location", "location_type")
