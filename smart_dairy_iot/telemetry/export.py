@@ -7,6 +7,8 @@ import csv
 import importlib.util
 import io
 
+from ..bridge.timestamps import format_timestamp
+
 #: File format -> its MIME type.
 MIME_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
@@ -54,7 +56,7 @@ def csv_cell(value):
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         # Devices send texts, and a spreadsheet would run them.
         return f"'{value}"
-    return f"{value.isoformat()}Z" if hasattr(value, "isoformat") else value
+    return format_timestamp(value) if hasattr(value, "isoformat") else value
 
 
 def _csv_pieces(columns, pages):
