@@ -4,10 +4,12 @@ import argparse
 import importlib
 import itertools
 import sys
+import time
+import traceback
 
 from stack.environment import ensure_environment
 from stack.odoo_source import find_series
-from stack.shell import StackError, main_guard
+from stack.shell import StackError, main_guard, say
 
 from .farm import BenchFarm, open_farm
 from .machine import describe
@@ -53,11 +55,16 @@ def _module(name: str):
 
 def _measured(name: str, farm: BenchFarm) -> list[dict]:
     """Run a benchmark and report what it found. One that fails says why, and is no reason to leave out the others."""
+    began = time.monotonic()
     try:
         measured = _module(name).measure(farm)
     except StackError as error:
         print(f"{name}: {error}", file=sys.stderr, flush=True)
         return []
+    except Exception:  # noqa: BLE001 - whatever it is, it is shown, and the others are measured
+        print(f"{name}: {traceback.format_exc()}", file=sys.stderr, flush=True)
+        return []
+    say(f"{name} took {time.monotonic() - began:,.0f} s")
     results = measured if isinstance(measured, list) else [measured]
     for result in results:
         report(result)

@@ -3,6 +3,7 @@
 Publishing happens in a process of its own, so that measuring does not slow it down, nor it the measuring.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -17,7 +18,7 @@ from .steady import Sent, publish_steadily
 from .traffic import messages
 
 _PATIENCE_SECONDS = 300
-_PROBES = 100
+_START_SECONDS = 180
 _CONNECTIONS = 4
 
 
@@ -39,13 +40,14 @@ def start_bridge(farm: BenchFarm) -> None:
         return
     farm.bridge.start()
     began, already = utc_now() - timedelta(days=1), farm.accepted()
-    for number in range(_PROBES):
+    end = time.monotonic() + _START_SECONDS
+    for number in itertools.count():
         farm.publisher.publish(messages(farm.devices, 1, began + timedelta(seconds=number), timedelta()))
         time.sleep(0.3)
         if farm.accepted() > already:
             break
-    else:
-        raise StackError(f"The bridge does not receive.\n{farm.bridge.log_tail()}")
+        if time.monotonic() > end or not farm.bridge.running():
+            raise StackError(f"The bridge does not receive.\n{farm.bridge.log_tail()}")
     # What was published meanwhile must not count as the benchmark's.
     wait_until_still(farm)
 
