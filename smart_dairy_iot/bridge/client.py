@@ -17,7 +17,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from .bulk_client import BulkClient
 from .messages import Message
 from .timestamps import utc_now
-from .topics import HEALTH_TOPIC
+from .topics import HEALTH_TOPIC, check_publishable
 from .window import Window
 
 _logger = logging.getLogger(__name__)
@@ -99,6 +99,7 @@ class BrokerClient:
 
         :raises ValueError: where the broker takes no such message; it would close the connection over it, every time
         """
+        check_publishable(topic)
         largest = self._largest_packet
         if largest and len(topic.encode()) + len(payload) + _PACKET_OVERHEAD > largest:
             raise ValueError(f"the broker takes no message of more than {largest} bytes")

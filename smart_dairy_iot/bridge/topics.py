@@ -30,8 +30,29 @@ HEALTH_TOPIC = "dairy/system/health"
 #: Farm codes and device ids: no wildcard, separator or `$` can get into a topic or an ACL.
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
+# Wildcards, and what a text of MQTT cannot or should not have (MQTT 5.0, 1.5.4): Mosquitto ends the connection over it.
+_NON_CHARACTERS = "".join(f"{chr(plane << 16 | 0xFFFE)}{chr(plane << 16 | 0xFFFF)}" for plane in range(17))
+_NOT_IN_A_TOPIC = re.compile(f"[+#\0-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NON_CHARACTERS}]")
+# Mosquitto's limit, and that of the protocol.
+_MOST_LEVELS, _MOST_TOPIC_BYTES = 200, 65535
+
 # A farm group has some ten thousand devices with a few topics each; the cache is emptied rather than left to grow.
 _ROUTE_CACHE_SIZE = 200_000
+
+
+def check_publishable(topic):
+    """See that a topic can be published to.
+
+    A broker answers what it cannot read by ending the connection; sent again, it would do so for ever.
+
+    :raises ValueError: saying what is wrong with it
+    """
+    if not topic:
+        raise ValueError("the topic is empty")
+    if _NOT_IN_A_TOPIC.search(topic):
+        raise ValueError("the topic has a wildcard or a character that no topic has")
+    if topic.count("/") >= _MOST_LEVELS or len(topic.encode()) > _MOST_TOPIC_BYTES:
+        raise ValueError("the topic is too long")
 
 
 @dataclass(frozen=True)

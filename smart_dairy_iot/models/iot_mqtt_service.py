@@ -5,6 +5,8 @@ import json
 from odoo import _, api, models
 from odoo.exceptions import AccessError, ValidationError
 
+from ..bridge.topics import check_publishable
+
 
 class IotMqttService(models.AbstractModel):
     _name = "iot.mqtt.service"
@@ -20,12 +22,16 @@ class IotMqttService(models.AbstractModel):
         :return: the `iot.outbox` entry
         :raises AccessError: where the caller acts for a user; who may publish what is decided by the code that calls
             this with `sudo()`, since the broker takes whatever the platform sends, to every device of every farm
-        :raises ValidationError: for a topic with wildcards, or a QoS that does not exist
+        :raises ValidationError: for a topic that cannot be published to, or a QoS that does not exist
         """
         if not self.env.su:
             raise AccessError(_("Only the platform's own code publishes over MQTT."))
-        if not topic or any(character in topic for character in "+#\0"):
-            raise ValidationError(_("%s is no topic that can be published to.", topic))
+        try:
+            check_publishable(topic)
+        except ValueError as error:
+            raise ValidationError(
+                _("%(topic)r is no topic to publish to: %(error)s.", topic=topic, error=error)
+            ) from error
         if qos not in (0, 1, 2):
             raise ValidationError(_("The QoS must be 0, 1 or 2, not %s.", qos))
         return self.env["iot.outbox"].create(

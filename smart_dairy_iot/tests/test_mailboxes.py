@@ -229,9 +229,10 @@ class TestMailboxes(TransactionCase):
         entry = self.env["iot.mqtt.service"].publish("dairy/HILL/collars/AC-901/config", {"interval": 60}, 1, True)
         self.assertEqual((entry.state, entry.payload, entry.retain), ("queued", '{"interval": 60}', True))
 
-    def test_nothing_is_published_to_a_wildcard(self):
-        with self.assertRaises(ValidationError):
-            self.env["iot.mqtt.service"].publish("dairy/#", {})
+    def test_nothing_is_published_to_a_wildcard_nor_to_what_is_no_topic(self):
+        for topic in ("dairy/#", "dairy/a\tb", "", False):
+            with self.assertRaises(ValidationError):
+                self.env["iot.mqtt.service"].publish(topic, {})
 
     def test_what_the_broker_would_not_take_is_sent_again_by_an_administrator_of_the_system(self):
         entry = self.env["iot.mqtt.service"].publish("dairy/HILL/collars/AC-901/config", {"interval": 60})

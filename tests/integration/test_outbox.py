@@ -68,3 +68,28 @@ def test_what_the_broker_refuses_is_failed_with_its_reason_and_holds_up_nothing(
     ((error,),) = bench.query("SELECT error FROM iot_outbox WHERE state = 'failed'")
     assert error == "the broker refuses it: Not authorized"
     assert bench.query("SELECT messages_sent FROM iot_device_state") == []
+
+
+POISON = {
+    "a tab": "dairy/a\tb",
+    "a character that is none": "dairy/\ufffe",
+    "hundreds of levels": "dairy" + "/x" * 300,
+    "the broker's own": "$SYS/broker/version",
+    "too long": "dairy/" + "x" * 70_000,
+    "a wildcard": "dairy/+/config",
+    "empty": "",
+    "a shared subscription": "$share/group/dairy",
+}
+
+
+def test_no_entry_whatever_its_topic_costs_the_bridge_its_connection(bench, sensor):
+    for topic in POISON.values():
+        bench.query(ENTRY, topic, payload(1))
+    bench.query(ENTRY, f"{sensor.topic}/config", payload(2))
+    with bench.running(bench.make_bridge()) as _stop:
+        bench.wait_for(lambda: ("queued",) not in bench.query(STATES), "all are settled")
+        bench.wait_for(lambda: sensor.received, "what comes after them reaches the device")
+        sensor.publish(0, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", 1)
+    assert bench.query(STATES) == [("failed",)] * len(POISON) + [("sent",)]
+    assert sensor.received == [{"interval": 2}]

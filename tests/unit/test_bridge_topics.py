@@ -2,7 +2,7 @@
 
 import pytest
 
-from smart_dairy_iot.bridge.topics import Route, TopicPattern, TopicTable
+from smart_dairy_iot.bridge.topics import Route, TopicPattern, TopicTable, check_publishable
 
 DATA = TopicPattern("dairy/{farm_id}/milk_meters/{device_id}/data", "milk_meter", "data")
 GENERIC = TopicPattern("dairy/{farm_id}/{device_type}/{device_id}/{message_type}", "collar", "status")
@@ -70,3 +70,27 @@ def test_a_segment_may_have_any_name():
 def test_two_patterns_overlap_where_one_topic_matches_both(one, other, overlap):
     one, other = TopicPattern(one, "gate", "data"), TopicPattern(other, "gate", "data")
     assert one.overlaps(other) is other.overlaps(one) is overlap
+
+
+NO_TOPICS = [
+    "",
+    "dairy/+/config",
+    "dairy/#",
+    "dairy/a\tb",
+    "dairy/\0",
+    "dairy/\x85",
+    "dairy/\ufffe",
+    "dairy/\U0001ffff",
+]
+NO_TOPICS += ["dairy/\ud800", "dairy" + "/x" * 200, "x" * 65536]
+
+
+@pytest.mark.parametrize("topic", NO_TOPICS, ids=lambda topic: ascii(topic[:12]))
+def test_a_topic_over_which_a_broker_would_end_the_connection_is_not_published_to(topic):
+    with pytest.raises(ValueError, match="the topic"):
+        check_publishable(topic)
+
+
+@pytest.mark.parametrize("topic", ["dairy/A-1/config", "dairy/Käserei", "a" + "/x" * 199, "x" * 65535])
+def test_other_topics_are_published_to(topic):
+    check_publishable(topic)
