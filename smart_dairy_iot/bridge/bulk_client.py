@@ -3,8 +3,8 @@
 As it comes, paho looks at the socket before each packet, reads each in four pieces, makes some forty calls for each
 message, and sends each acknowledgement as a TLS record of its own. Here it reads what has come in one go, messages that
 are there whole are taken out of that directly, and a batch is acknowledged in one record. Every other packet is paho's.
-What this needs of paho beyond its documented interface is `_packet_queue`, `_in_packet` and `_thread`;
-`tests/unit/test_bridge_bulk_client.py` holds it against the version in use.
+What this needs of paho beyond its documented interface is `_packet_queue`, `_in_packet`, `_thread` and a message's
+`_topic`; `tests/unit/test_bridge_bulk_client.py` holds it against the version in use.
 """
 
 import ssl
@@ -66,14 +66,15 @@ class BulkClient(mqtt.Client):
         return code
 
     def _on_paho_message(self, _client, _userdata, received):
-        self._deliver(_topic(received), received.payload, received.mid, received.qos, received.retain)
+        self._deliver(topic_of(received), received.payload, received.mid, received.qos, received.retain)
 
 
-def _topic(received):
+def topic_of(received):
+    """The topic of paho's `MQTTMessage`; of one that is no UTF-8, which good brokers refuse, how Python writes it."""
     try:
         return received.topic
     except UnicodeDecodeError:
-        return repr(received)
+        return repr(received._topic)
 
 
 class _ReadAheadSocket(ssl.SSLSocket):
