@@ -119,10 +119,16 @@ def read_file_section(path):
     """The section `[smart_dairy_iot]` of a configuration file, {} where there is none.
 
     Odoo 19.0 itself reads `[options]` alone, so the addon reads its section by itself on every series.
+
+    :raises ConfigError: where the file cannot be read as one
     """
     parser = configparser.RawConfigParser()
     if path and os.path.isfile(path):
-        parser.read(path, encoding="utf-8")
+        try:
+            parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            # The parser's own complaint quotes the line, which may be a password's.
+            raise ConfigError(f"{path} cannot be read as a configuration file") from None
     return dict(parser.items(SECTION)) if parser.has_section(SECTION) else {}
 
 

@@ -29,9 +29,9 @@ class IotSettings(models.AbstractModel):
         """
         # System parameters are readable for administrators only, settings hold for everybody.
         parameters = self.env["ir.config_parameter"].sudo().search_read([("key", "=like", "iot.%")], ["key", "value"])
-        file_section, environ = self._server_settings()
         values = {parameter["key"][len("iot.") :]: parameter["value"] for parameter in parameters}
         try:
+            file_section, environ = self._server_settings()
             return load_config(file_section, values, environ)
         except ConfigError as error:
             raise UserError(_("A setting of the server is wrong: %s.", error)) from error

@@ -1,5 +1,6 @@
 """Settings: environment over file over settings page over default."""
 
+import traceback
 from dataclasses import fields
 
 import pytest
@@ -112,6 +113,15 @@ def test_only_the_section_of_ours_is_read_from_the_file(tmp_path):
     path = tmp_path / "odoo.conf"
     path.write_text("[options]\nmqtt_broker_host = no\n[smart_dairy_iot]\nmqtt_broker_host = 100%.example\n")
     assert read_file_section(path) == {"mqtt_broker_host": "100%.example"}
+
+
+@pytest.mark.parametrize("line", [b"mqtt_bridge_password secret", b"mqtt_bridge_password = secret \xff"])
+def test_of_a_file_that_cannot_be_read_no_line_is_quoted(tmp_path, line):
+    path = tmp_path / "odoo.conf"
+    path.write_bytes(b"[smart_dairy_iot]\n" + line + b"\n")
+    with pytest.raises(ConfigError, match="cannot be read") as raised:
+        read_file_section(path)
+    assert "secret" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_file_without_the_section_or_no_file_gives_nothing(tmp_path):
