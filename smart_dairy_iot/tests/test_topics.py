@@ -4,6 +4,7 @@ import json
 import re
 
 import psycopg2
+from psycopg2.errors import SerializationFailure
 
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import TransactionCase, new_test_user, tagged
@@ -12,6 +13,7 @@ from odoo.tools import mute_logger
 from ..bridge.topics import DEVICE_PUBLISHES, DEVICE_TYPE_PATHS
 from ..bridge.validation import PayloadValidator
 from ..models.iot_topic_schema import DRAFTS
+from .common import CommittedCase
 
 
 @tagged("post_install", "-at_install")
@@ -124,6 +126,33 @@ class TestTopics(TransactionCase):
     def test_a_device_has_one_topic_per_type_of_message(self):
         with self.assertRaises(psycopg2.IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
             self.new_topic("dairy/{farm_id}/other/{device_id}/data", "gate", "data")
+
+
+@tagged("post_install", "-at_install")
+class TestTopicsAtOnce(CommittedCase):
+    def add(self, env, name):
+        values = {"name": name, "code": f"at_once_{name}", "device_type": "system", "message_type": "events"}
+        return env["iot.topic.hierarchy"].create({**values, "topic_pattern": "dairy/system/at-once"})
+
+    def test_of_two_that_add_topics_which_overlap_in_one_instant_the_second_is_refused(self):
+        self.addCleanup(self.remove)
+        with self.environment() as env, self.environment() as other_env:
+            for each in (env, other_env):
+                self.assertTrue(each["iot.topic.hierarchy"].search_count([]))  # from here on it sees no other's work
+            self.add(env, "first")
+            env.cr.commit()
+            with self.assertRaises(SerializationFailure), mute_logger("odoo.sql_db"):
+                self.add(other_env, "second")
+            # Odoo tries it again, in a transaction that sees the first one's.
+            other_env.cr.rollback()
+            other_env.invalidate_all()
+            with self.assertRaisesRegex(ValidationError, "“first”"):
+                self.add(other_env, "second")
+            other_env.cr.rollback()
+
+    def remove(self):
+        with self.environment() as env:
+            env["iot.topic.hierarchy"].search([("code", "=like", "at_once_%")]).unlink()
 
 
 @tagged("post_install", "-at_install")
