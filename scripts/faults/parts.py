@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 from stack.mosquitto import BRIDGE, Mosquitto
+from stack.mosquitto_conf import CONFIG, settings_of
 from stack.postgres import Postgres
 from stack.service import Service
 from stack.shell import free_port, wait_until
@@ -14,8 +15,12 @@ from stack.test_bed import TestBed
 from .wire import Network, Tap, Wire
 
 _PUBLISHER = "sd_load"
+_SHIPPED = dict(settings_of(CONFIG / "mosquitto.conf"))
 #: Mosquitto's ways of saving what is queued: after so many changes, or every so many seconds.
-SHIPPED_SAVING = ("seconds", 5)
+SHIPPED_SAVING = (
+    "changes" if _SHIPPED["autosave_on_changes"] == "true" else "seconds",
+    int(_SHIPPED["autosave_interval"]),
+)
 
 
 class FaultBroker(Mosquitto):

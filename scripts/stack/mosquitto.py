@@ -85,7 +85,7 @@ class Mosquitto(Service):
         write_private(configuration, self._configuration(security_file))
         self.spawn(unprivileged([str(self.prefix / "usr/sbin/mosquitto"), "-c", str(configuration)]))
         try:
-            wait_until(lambda: all(map(port_taken, self._ports())), "Mosquitto", 30, self.running)
+            wait_until(lambda: all(map(port_taken, self._ports())), "Mosquitto", 60, self.running)
         except StackError as error:
             self.stop()
             raise self.failure(error) from None
