@@ -29,8 +29,12 @@ _INDEXES = {
     "id": "CREATE INDEX {} ON {} (id)",
 }
 
-# A `double precision` as `real`: what that cannot hold, which no sensor measures, would be an error.
-_TO_REAL = "CASE WHEN abs({0}) < 1e-37 THEN 0 WHEN abs({0}) > 3.4e38 THEN sign({0}) * 3.4e38 ELSE {0} END::real"
+# A `double precision` as `real`: what that cannot hold, which no sensor measures, would be an error. Infinity and NaN,
+# which PostgreSQL takes for more than that, it can.
+_TO_REAL = (
+    "CASE WHEN abs({0}) < 1e-37 THEN 0 WHEN abs({0}) > 3.4e38 AND abs({0}) < 'Infinity' THEN sign({0}) * 3.4e38"
+    " ELSE {0} END::real"
+)
 
 
 def ensure_table(cr, spec):

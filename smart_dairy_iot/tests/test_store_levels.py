@@ -4,6 +4,7 @@ The server of the tests has TimescaleDB's Apache edition; the level `plain` is m
 server without TimescaleDB does is tested in tests/integration/test_store_levels.py.
 """
 
+import math
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -309,12 +310,16 @@ class TestColumnTypes(StoreCase, TransactionCase):
                 ensure_table(self.env.cr, wide)
                 values = (4.2, 1e300, -1e300, 1e-300, 0, None)
                 self.write(*(self.reading(T, number, level=value) for number, value in enumerate(values)), spec=wide)
+                self.env.cr.execute(
+                    f"INSERT INTO {TABLE} SELECT id + 100, iot_device_id, timestamp, 6, farm_id, in_maintenance,"
+                    f" received_at, '-Infinity' FROM {TABLE} WHERE channel = 0"
+                )
                 ensure_table(self.env.cr, SPEC)
                 types = column_types(self.env.cr, physical_table(TABLE, level))
                 self.assertEqual((types["level"], types["far"]), ("real", "double precision"))
                 self.assertEqual(
                     self.rows(f"SELECT level FROM {TABLE} ORDER BY channel"),
-                    [(4.2,), (3.4e38,), (-3.4e38,), (0,), (0,), (None,)],
+                    [(4.2,), (3.4e38,), (-3.4e38,), (0,), (0,), (None,), (-math.inf,)],
                 )
                 rollup = column_types(self.env.cr, f"{TABLE}_hourly")
                 self.assertEqual((rollup["level_sum"], rollup["level_min"]), ("double precision", "real"))
