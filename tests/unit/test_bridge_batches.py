@@ -1,0 +1,100 @@
+"""What the database refuses is kept in the form that it takes, and never keeps the writer from the next message."""
+
+from datetime import datetime
+
+import psycopg2
+import pytest
+from psycopg2.errors import CheckViolation, ForeignKeyViolation
+
+from smart_dairy_iot.bridge.batches import BatchWriter
+from smart_dairy_iot.bridge.messages import Message, Refused
+
+NOW = datetime(2026, 3, 1, 6)
+
+
+class Connection:
+    """Takes everything."""
+
+    def cursor(self):
+        return self
+
+    __enter__ = cursor
+
+    def __exit__(self, *exc_info):
+        return False
+
+    def commit(self):
+        return None
+
+    rollback = commit
+
+
+class Decoder:
+    """Finds something wrong with each message."""
+
+    def doubtful(self, _messages):
+        return set()
+
+    def decode(self, message):
+        return Refused(message, "schema", "„temperature“ is no number", device="TS-1")
+
+
+class Store:
+    """Takes what it has no objection to.
+
+    :param objection: callable(`Refused`) that gives the error, or None
+    """
+
+    def __init__(self, objection):
+        self._objection = objection
+        self.written = []
+
+    def write_batch(self, _cursor, results):
+        for result in results:
+            error = self._objection(result)
+            if error:
+                raise error
+        self.written += results
+        return ["dead_letter"] * len(results)
+
+
+def of_a_device(refused):
+    return ForeignKeyViolation("the device is not there\nDETAIL: any more") if refused.device else None
+
+
+def not_in_ascii(refused):
+    return ValueError("no such letters") if not (refused.detail + refused.message.topic).isascii() else None
+
+
+def with_a_payload(refused):
+    return CheckViolation("too much") if refused.message.payload else None
+
+
+def write(objection):
+    """(results, outcomes) that are told, and what was stored, of one message."""
+    store = Store(objection)
+    message = Message("dairy/F1/temperature/ü/data", b"{}", NOW, epoch=1, mid=7, qos=1)
+    told = list(BatchWriter(Decoder(), store).write(Connection(), [[message]]))
+    ((results, outcomes),) = told
+    assert [result.message for result in results] == [message], "the message that was given is acknowledged"
+    assert outcomes == ["dead_letter"]
+    return store.written
+
+
+@pytest.mark.parametrize(
+    ("objection", "device", "payload", "detail"),
+    [
+        pytest.param(of_a_device, None, b"{}", "the device is not there", id="without its device"),
+        pytest.param(not_in_ascii, None, b"{}", "no such letters", id="in ASCII"),
+        pytest.param(with_a_payload, None, b"", "too much; the payload of 2 bytes is not kept", id="and payload"),
+        pytest.param(lambda refused: None, "TS-1", b"{}", "„temperature“ is no number", id="as it is"),
+    ],
+)
+def test_a_dead_letter_is_kept_as_far_as_the_database_takes_it(objection, device, payload, detail):
+    (stored,) = write(objection)
+    assert (stored.device, bytes(stored.message.payload), stored.detail) == (device, payload, detail)
+
+
+def test_a_database_that_takes_no_dead_letter_at_all_is_an_outage():
+    with pytest.raises(psycopg2.Error):
+        write(lambda refused: CheckViolation("nothing at all"))
