@@ -44,6 +44,7 @@ JAVASCRIPT_IMPORTS: dict[str, set[str]] = {
     "@web/session": {"session"},
     "@web/views/fields/formatters": {"formatBoolean", "formatChar", "formatFloat", "formatFloatTime"}
     | {"formatInteger", "formatMany2one", "formatPercentage", "formatSelection", "formatText"},
+    "@web/views/fields/selection/selection_field": {"SelectionField", "selectionField"},
     "@web/views/fields/standard_field_props": {"standardFieldProps"},
     "@web/views/form/form_view": {"formView"},
     "@web/views/kanban/kanban_view": {"kanbanView"},

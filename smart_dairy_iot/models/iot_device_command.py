@@ -70,7 +70,7 @@ class IotDeviceCommand(models.Model):
     )
     priority = fields.Selection(PRIORITIES, required=True, readonly=True, default="1")
     source = fields.Selection(
-        [("form", "Device Form"), ("group", "Group"), ("api", "API"), ("rollout", "Roll-out")],
+        [("form", "Devices"), ("group", "Group"), ("api", "API"), ("rollout", "Roll-out")],
         string="Sent From",
         required=True,
         readonly=True,

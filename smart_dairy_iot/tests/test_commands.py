@@ -446,6 +446,16 @@ class TestCommandWizard(CommandCase):
         )
         self.assertEqual(device.open_command_count, 1)
 
+    def test_only_what_one_of_the_devices_may_know_is_offered(self):
+        feeder, gate = self.in_service("F-1", device_type="feeder"), self.in_service("G-1", device_type="gate")
+        for devices, expected in (
+            (feeder, {"calibrate", "dispense"}),
+            (gate, {"open", "close"}),
+            (feeder | gate, {"calibrate", "dispense", "open", "close"}),
+        ):
+            offered = self.wizard(devices).save().offered_commands
+            self.assertEqual(set(offered), {"identify", "report_status", "restart", "other"} | expected)
+
     def test_a_group_is_commanded_as_a_whole_but_for_those_that_cannot_do_it(self):
         gates = self.in_service("G-1", device_type="gate") | self.in_service("G-2", device_type="gate")
         others = self.in_service("T-2") | self.new_device("G-3", "gate")

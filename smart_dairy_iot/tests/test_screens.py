@@ -90,6 +90,28 @@ class TestScreensInTheBrowser(ScreenCase):
         self.device.invalidate_recordset()
         self.assertEqual(self.device.state, "active")
 
+    def test_the_window_for_a_command_offers_what_a_device_may_know_and_nothing_else(self):
+        self.run_in_browser(
+            "/web",
+            f"const active_ids = {self.device.ids};"
+            """
+            await shown(".o_main_navbar");
+            const { action } = odoo.__WOWL_DEBUG__.root.env.services;
+            await action.doAction("smart_dairy_iot.iot_device_command_wizard_action", {
+                additionalContext: { active_model: "iot.device", active_ids },
+            });
+            (await shown(".modal [name=known_command] :is(select, input)")).click();
+            const offered = () =>
+                [...document.querySelectorAll(".modal [name=known_command], .o_select_menu_menu")]
+                    .map((element) => element.textContent)
+                    .join();
+            await until(() => offered().includes("Calibrate"), "what a temperature sensor may know");
+            if (offered().includes("Dispense feed") || offered().includes("Open")) {
+                throw new Error(`no sensor knows all of ${offered()}`);
+            }
+            """,
+        )
+
     def forget_at_broker(self):
         with MosquittoBroker(self.env["iot.settings"]._get_config()) as broker:
             list(broker.apply([Change(self.device.mqtt_username, self.device.mqtt_client_id, after=None)]))

@@ -27,6 +27,7 @@ class IotDeviceCommandWizard(models.TransientModel):
         required=True,
         default="identify",
     )
+    offered_commands = fields.Json(compute="_compute_offered_commands")
     command = fields.Char(help="As the device knows it, e.g. start_cleaning.")
     parameters_json = fields.Text(
         string="Parameters (JSON)",
@@ -59,6 +60,14 @@ class IotDeviceCommandWizard(models.TransientModel):
         if model == "iot.device.group":
             return self.env[model].browse(ids).device_ids
         return self.env["iot.device"].browse(ids if model == "iot.device" else [])
+
+    @api.depends("device_ids")
+    def _compute_offered_commands(self):
+        """What at least one of the devices is expected to know; and any other, by its name."""
+        for wizard in self:
+            types = set(wizard.device_ids.mapped("device_type"))
+            known = [name for name, known in KNOWN_COMMANDS.items() if any(map(known.is_for, types))]
+            wizard.offered_commands = [*known, OTHER]
 
     @api.depends("known_command")
     def _compute_parameters_json(self):
