@@ -9,6 +9,7 @@ from time import monotonic
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, ValidationError
+from odoo.tools import format_datetime
 
 from ..bridge.database import DATA_QUALITY_LOCK
 from ..telemetry.quality import FORGOTTEN, REFUSALS, assess, changed, due
@@ -72,7 +73,11 @@ class IotDataQuality(models.Model):
     expected = fields.Float(digits=(16, 1), readonly=True)
     missing = fields.Float(digits=(16, 1), readonly=True)
     completeness = fields.Float(
-        string="Received (%)", digits=(16, 1), readonly=True, group_operator="avg", help="Of the messages expected"
+        string="Complete (%)",
+        digits=(16, 1),
+        readonly=True,
+        group_operator="avg",
+        help="Received, of the messages expected",
     )
     gaps = fields.Integer(
         required=True, readonly=True, help="Times of silence of more than two intervals, or longer than is usual"
@@ -109,6 +114,12 @@ class IotDataQuality(models.Model):
     _sql_constraints = [
         ("hour_unique", "UNIQUE(iot_device_id, hour)", "This hour of the device is assessed already."),
     ]
+
+    @api.depends("hour")
+    @api.depends_context("tz", "lang")
+    def _compute_display_name(self):
+        for quality in self:
+            quality.display_name = format_datetime(self.env, quality.hour)
 
     def action_view_device(self):
         """Open the device."""

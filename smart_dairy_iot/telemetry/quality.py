@@ -18,7 +18,8 @@ and when, `models/iot_data_quality.py` decides; here is what the figures mean.
   or more, the last of them this one. Counted up to a day.
 - **out of range**: messages that the schema or the clock's limits refused, by the hour in which they came.
 - **clock skew**: the median of the time from the device's time stamp to the message's arrival. Where these differ (by
-  more than `STEADY_DELAY` between their quartiles) the messages were delivered late, which tells nothing of a clock.
+  more than `STEADY_DELAY` between their quartiles) the messages were delivered late, which tells nothing of a clock; so
+  were a few messages in a row that took long, unless the one before them took as long.
 """
 
 from datetime import timedelta
@@ -37,14 +38,13 @@ STUCK_HOURS = 6
 # A device that reports once an hour shows the same value in six readings by chance.
 STUCK_READINGS = 10
 STEADY_DELAY = timedelta(seconds=60)
+#: A clock that goes wrong by more is shown as such.
+CLOCK_SKEW = timedelta(seconds=60)
 
 #: Dead letters that say that the values are out of range.
 REFUSALS = ("schema", "clock")
 
 _HOUR = timedelta(hours=1)
-
-#: A clock that goes wrong by more is shown as such.
-CLOCK_SKEW = timedelta(seconds=60)
 
 
 def due(cr, spec, hour):
@@ -97,6 +97,9 @@ def assess(cr, spec, hour, devices):
         "stuck_hours": STUCK_HOURS,
         "stuck_readings": STUCK_READINGS,
         "steady_delay": STEADY_DELAY.total_seconds(),
+        "skew": CLOCK_SKEW.total_seconds(),
+        # As long as it takes for delivery at once to differ from a wrong clock by `steady_delay` between quartiles.
+        "few": 2 * STEADY_DELAY,
     }
     cr.execute(_assess_statement(spec), parameters)
 

@@ -91,9 +91,9 @@ ASSESS = """
  LEFT JOIN iot_data_quality known ON known.iot_device_id = given.iot_device_id AND known.hour = %(hour)s
        AND known.interval_source <> 'unknown'),
            before AS (
-    SELECT target.iot_device_id, last.timestamp AS last
+    SELECT target.iot_device_id, last.timestamp AS last, date_part('epoch', received_at - last.timestamp) AS delay
       FROM target CROSS JOIN LATERAL (
-           SELECT timestamp FROM {table} earlier
+           SELECT timestamp, received_at FROM {table} earlier
             WHERE earlier.iot_device_id = target.iot_device_id
               AND timestamp >= %(hour)s - %(forgotten)s AND timestamp < %(hour)s
             ORDER BY timestamp DESC LIMIT 1) AS last),
@@ -159,7 +159,11 @@ ASSESS = """
     SELECT target.iot_device_id, target.device_type,
            CASE WHEN rollup.iot_device_id IS NULL THEN target.farm_id ELSE rollup.farm_id END AS farm_id,
            coalesce(rollup.readings, 0) AS readings, coalesce(heard.received, 0) AS received,
-           heard.longest, coalesce(heard.gaps, 0) AS gaps, heard.delays, promise.gap,
+           heard.longest, coalesce(heard.gaps, 0) AS gaps, heard.delays[2] AS delay, promise.gap,
+           coalesce(heard.delays[3] - heard.delays[1] > %(steady_delay)s, false)
+               -- Of a few messages in a row the one before them tells: a clock is as wrong as it was then.
+               OR coalesce(heard.delays[2] > %(skew)s AND heard.last - heard.first <= %(few)s, false)
+               AND coalesce(abs(heard.delays[2] - before.delay) > %(steady_delay)s, true) AS is_late,
            promise.interval, promise.source,
            -- The silence that goes on at the hour's end.
            CASE WHEN coalesce(heard.last, before.last) IS NOT NULL THEN date_part(
@@ -179,8 +183,7 @@ ASSESS = """
            expected, expected - least(received, expected), 100 * least(received, expected) / nullif(expected, 0),
            gaps + coalesce(tail > gap, false)::integer, least(greatest(longest, tail), 2147483647)::integer,
            coalesce(stuck.hours, 0), stuck.names, coalesce(refused.messages, 0),
-           CASE WHEN delays[3] - delays[1] <= %(steady_delay)s THEN delays[2] END,
-           coalesce(delays[3] - delays[1] > %(steady_delay)s, false)
+           CASE WHEN NOT is_late THEN delay END, is_late
       FROM found LEFT JOIN stuck USING (iot_device_id) LEFT JOIN refused USING (iot_device_id)
      ORDER BY 1
         ON CONFLICT (iot_device_id, hour) DO UPDATE SET {updates}

@@ -250,6 +250,19 @@ class TestDataQuality(IotCase):
         self.assertEqual((self.quality().clock_skew_seconds, self.quality().delivered_late), (-120, False))
         self.assertEqual((self.quality(late).clock_skew_seconds, self.quality(late).delivered_late), (0, True))
 
+    def test_a_single_message_that_came_late_tells_nothing_of_the_clock(self):
+        gate, wrong = self.in_service("GT-602", "gate"), self.in_service("GT-603", "gate")
+        for hour, arrival in ((HOUR, 5), (HOUR + 60 * MINUTE, 4)):
+            self.measure(gate, hour, delay=timedelta(hours=arrival))
+            self.measure(wrong, hour, delay=timedelta(hours=5))
+        self.assess(HOUR + 131 * MINUTE)
+        for hour in (HOUR, HOUR + 60 * MINUTE):
+            found = self.quality(gate, hour)
+            self.assertEqual((found.clock_skew_seconds, found.delivered_late), (0, True))
+        self.assertEqual(self.quality(wrong).delivered_late, True, "one alone may be either")
+        found = self.quality(wrong, HOUR + 60 * MINUTE)
+        self.assertEqual((found.clock_skew_seconds, found.delivered_late), (5 * 3600, False))
+
     def test_late_readings_have_their_hour_assessed_anew(self):
         self.measure(self.sensor, *self.minutes(HOUR, *range(30)))
         self.assess()
