@@ -15,6 +15,7 @@ class Account:
     :param published: how many
     :param acknowledged: by the broker, to the publisher
     :param delivered: by the broker, to a bridge
+    :param forgotten: of those, what the broker had forgotten by the time when the bridge was killed: nobody has it
     :param settled: acknowledged by a bridge, to the broker
     :param stored: as readings or, of statuses, in the inbox
     :param dead_letters: set aside
@@ -27,6 +28,7 @@ class Account:
     published: int
     acknowledged: set[int]
     delivered: set[int]
+    forgotten: set[int]
     settled: set[int]
     stored: set[int]
     dead_letters: set[int]
@@ -42,12 +44,12 @@ class Account:
     @property
     def lost_by_bridge(self) -> set[int]:
         """Delivered, and neither stored nor set aside."""
-        return self.delivered - self.kept
+        return self.delivered - self.kept - self.forgotten
 
     @property
     def lost_by_broker(self) -> set[int]:
-        """Acknowledged to the publisher, and delivered to nobody."""
-        return self.acknowledged - self.delivered
+        """Acknowledged to the publisher, and delivered to nobody, or to one who was killed with it, and forgotten."""
+        return self.acknowledged - self.delivered | self.acknowledged & self.forgotten - self.kept
 
     def complaints(self, broker_may_lose: bool = False) -> list[str]:
         """What is wrong, in sentences; a broker that was killed may have lost what it had acknowledged."""
@@ -78,18 +80,19 @@ def read_account(scene) -> Account:
     traffic, published = scene.load.traffic, scene.load.published
     by_payload = {traffic.message(number)[1]: number for number in range(published)}
     deliveries = [
-        (by_payload[delivery.payload], delivery.acknowledged)
+        (by_payload[delivery.payload], delivery)
         for bridge in scene.bridges
         for delivery in bridge.tap.deliveries()
         if delivery.payload in by_payload
     ]
-    delivered = {number for number, _acknowledged in deliveries}
+    delivered = {number for number, _delivery in deliveries}
     rows = _read_rows(scene, traffic)
     return Account(
         published=published,
         acknowledged=scene.load.acknowledged(),
         delivered=delivered,
-        settled={number for number, acknowledged in deliveries if acknowledged},
+        forgotten=delivered - {number for number, delivery in deliveries if not delivery.forgotten},
+        settled={number for number, delivery in deliveries if delivery.acknowledged},
         stored=set(rows.numbers),
         dead_letters=_read_dead_letters(scene, by_payload),
         redelivered=len(deliveries) - len(delivered),

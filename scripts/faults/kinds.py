@@ -4,6 +4,7 @@ That is from the moment when all is whole again, or from when the leader is gone
 something is stored that was published after it.
 """
 
+import contextlib
 import random
 import signal
 from collections.abc import Callable
@@ -159,11 +160,35 @@ def _poisoned(scene, _rng):
     return scene.recovery()
 
 
+def _broker_set_back(scene, rng):
+    """The broker forgets what the bridge holds and has not acknowledged: nobody but the bridge has it then."""
+    with _holding_what_is_forgotten(scene, rng):
+        pass
+    return scene.recovery()
+
+
 def _stale_acknowledgement(scene, rng):
-    """The bridge holds what it has not acknowledged while the broker forgets it, and gives the packet ids out again.
+    """The broker forgets what the bridge holds, and gives the packet ids out again.
 
     The first acknowledgement over the new connection is the bridge's last deed: if it stands for a message of the old
-    connection, the broker takes it for a new one, which nobody has stored and nobody will deliver again.
+    connection, the broker takes it for a new one, which nobody has stored and nobody will deliver again. What it holds
+    of the old connection goes with it: nobody could keep that.
+    """
+    bridge = scene.bridge
+    with _holding_what_is_forgotten(scene, rng) as held:
+        scene.wait(lambda: bridge.tap.unacknowledged > held, "the bridge holds messages of both connections")
+        bridge.tap.note_amnesia()
+        bridge.tap.on_acknowledgement = lambda: bridge.signal(signal.SIGKILL)
+    scene.wait(lambda: bridge.process.poll() is not None, "the bridge acknowledges something")
+    bridge.start()
+    return scene.recovery()
+
+
+@contextlib.contextmanager
+def _holding_what_is_forgotten(scene, rng):
+    """Nothing can be stored in the block, and the bridge holds what it was given before the broker was killed.
+
+    :return: at least how many messages
     """
     bridge = scene.bridge
     earlier = scene.broker.saved_state()
@@ -175,11 +200,7 @@ def _stale_acknowledgement(scene, rng):
         scene.broker.go_back_to(rng.choice((None, earlier)))
         scene.broker.start()
         scene.wait(lambda: bridge.tap.receiving, "the bridge has a new connection")
-        scene.wait(lambda: bridge.tap.unacknowledged > held, "the bridge holds messages of both connections")
-        bridge.tap.on_acknowledgement = lambda: bridge.signal(signal.SIGKILL)
-    scene.wait(lambda: bridge.process.poll() is not None, "the bridge acknowledges something")
-    bridge.start()
-    return scene.recovery()
+        yield held
 
 
 def _own_server(scene):
@@ -202,6 +223,7 @@ FAULTS = {
         Fault("database_stalled", _broken("database_wire", "stall", 0.5, 6)),
         Fault("database_slow", _database_slow),
         Fault("poison", _poisoned, poisoned=True),
+        Fault("broker_set_back", _broker_set_back, broker_may_lose=True),
         Fault("stale_acknowledgement", _stale_acknowledgement, broker_may_lose=True),
         Fault("disk_full", _disk_full, around=SmallDisk.around),
         Fault("clock_jump", _clock_jump, around=FakeClock.around),

@@ -150,10 +150,14 @@ class Wire(_Relay):
 
 @dataclass(eq=False)
 class Delivery:
-    """A message as the broker gave it to the bridge."""
+    """A message as the broker gave it to the bridge.
+
+    :param forgotten: whether the broker may know nothing of it any more, though it was not acknowledged
+    """
 
     payload: bytes
     acknowledged: bool = False
+    forgotten: bool = False
 
 
 @dataclass(eq=False)
@@ -200,6 +204,12 @@ class Tap(_Relay):
     def deliveries(self) -> list[Delivery]:
         """All that the broker has delivered, in order; what it delivered again is there again."""
         return [delivery for session in self.sessions for delivery in session.deliveries]
+
+    def note_amnesia(self) -> None:
+        """What came over earlier connections and was not acknowledged the broker may have forgotten, being killed."""
+        for session in self.sessions[:-1]:
+            for delivery in session.under_way.values():
+                delivery.forgotten = True
 
     def forget(self) -> None:
         """Start with an empty page, while nothing is under way."""

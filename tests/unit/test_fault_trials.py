@@ -43,6 +43,7 @@ def make_account(**changes):
         "published": 3,
         "acknowledged": numbers,
         "delivered": numbers,
+        "forgotten": set(),
         "settled": numbers,
         "stored": {0, 1},
         "dead_letters": {2},
@@ -79,6 +80,14 @@ def test_a_killed_broker_may_lose_what_it_had_not_delivered_and_the_bridge_nothi
     assert account.lost_by_broker == {2}
     assert account.complaints(broker_may_lose=True) == []
     assert make_account(stored={0}, dead_letters={2}).complaints(broker_may_lose=True)
+
+
+def test_what_only_a_killed_bridge_had_is_the_brokers_loss_unless_it_was_acknowledged():
+    account = make_account(forgotten={1, 2}, settled={0, 1}, stored={0, 1}, dead_letters=set())
+    assert account.lost_by_broker == {2}
+    assert account.complaints(broker_may_lose=True) == []
+    assert account.complaints()
+    assert make_account(forgotten={2}, dead_letters=set()).complaints(broker_may_lose=True)
 
 
 def test_every_message_of_a_trial_is_known_by_its_payload_and_its_time():
