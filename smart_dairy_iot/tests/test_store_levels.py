@@ -332,6 +332,16 @@ class TestColumnTypes(StoreCase, TransactionCase):
         self.assertAlmostEqual(total, 4.5, places=12)
         self.assertEqual((least, most), (0.1, 4.2))
 
+    def test_a_table_of_before_gets_the_index_by_which_a_farms_readings_are_found(self):
+        for level in (PLAIN, APACHE):
+            with self.subTest(level):
+                self.make(level, self.reading(T, level=1))
+                self.env.cr.execute(f"DROP INDEX {TABLE}_farm_idx")
+                ensure_table(self.env.cr, SPEC)
+                ((definition,),) = self.rows("SELECT pg_get_indexdef(%s::regclass)", f"{TABLE}_farm_idx")
+                self.assertIn('(farm_id, "timestamp" DESC)', definition)
+                drop_tables(self.env.cr, SPEC)
+
     def test_places_on_the_map_keep_all_their_digits(self):
         spec = self.env["iot.activity.reading"]._telemetry_spec()
         types = {column.name: column.pg_type for column in spec.columns}
