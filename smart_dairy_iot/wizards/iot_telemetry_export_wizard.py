@@ -16,7 +16,7 @@ class IotTelemetryExportWizard(models.TransientModel):
     kind = fields.Selection("_kinds", string="Readings", required=True)
     since = fields.Datetime(string="From", required=True, default=lambda self: self._month()[0])
     until = fields.Datetime(string="To", required=True, default=lambda self: self._month()[1])
-    farm_id = fields.Many2one("farm.location", help="Empty: all that you may see.", ondelete="cascade")
+    farm_id = fields.Many2one("farm.location", ondelete="cascade")
     file_format = fields.Selection("_formats", string="File", required=True, default="csv")
 
     @api.model
