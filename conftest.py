@@ -16,3 +16,13 @@ def manifests_read_at_once():
         module = sys.modules["odoo.modules.module"]
         for name in module.get_modules():
             module.get_manifest(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def pages_wait_for_each_other():
+    """Have a page's requests, which Odoo 19.0 answers one after the other in a test, wait for more than 20 seconds.
+
+    While the first puts the scripts together on a busy machine, the others would be answered by an error.
+    """
+    if "odoo.tests.common" in sys.modules:
+        sys.modules["odoo.tests.common"].BaseCase.test_cursor_lock_timeout = 120
