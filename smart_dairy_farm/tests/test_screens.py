@@ -57,7 +57,7 @@ class TestScreensInTheBrowser(HttpCase):
             """
             (async () => {
                 const shown = async (selector, text) => {
-                    for (let tries = 0; tries < 300; tries++) {
+                    for (let tries = 0; tries < 600; tries++) {
                         const all = [...document.querySelectorAll(selector)];
                         const found = all.find((element) => element.textContent.includes(text));
                         if (found) {
@@ -75,5 +75,5 @@ class TestScreensInTheBrowser(HttpCase):
             })();
             """,
             login="admin",
-            timeout=60,
+            timeout=300,
         )

@@ -12,7 +12,7 @@ from ..controllers.api.dispatcher import JSON_TYPE, PREFIX
 from ..controllers.api.limits import RateLimiter
 from .common import IotCase
 
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 120
 
 
 class ApiCase(HttpCase, IotCase):

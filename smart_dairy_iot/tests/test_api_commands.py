@@ -88,7 +88,7 @@ class TestApiCommands(CommandApiCase):
                 f"{self.base_url()}{PREFIX}{self.path}",
                 data=body,
                 headers={**self.bearer("manager"), "Content-Type": "application/json"},
-                timeout=30,
+                timeout=120,
             )
             self.assertError(response, status, code)
 

@@ -46,7 +46,7 @@ class TestEmqxWebhook(HttpCase):
 
     def post(self, body):
         headers = {"Content-Type": "application/json"}
-        answer = self.opener.post(self.base_url() + ADDRESS, data=body, headers=headers, timeout=12)
+        answer = self.opener.post(self.base_url() + ADDRESS, data=body, headers=headers, timeout=120)
         self.env.invalidate_all()
         return answer
 

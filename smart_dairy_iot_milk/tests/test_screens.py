@@ -13,7 +13,7 @@ SCRIPT = """
     for (const [screen, texts] of %s) {
         await action.doAction({ type: "ir.actions.act_window", name: "Test", ...screen }, { clearBreadcrumbs: true });
         for (const text of texts) {
-            const end = Date.now() + 15000;
+            const end = Date.now() + 60000;
             while (!document.querySelector(".o_action_manager")?.textContent.includes(text)) {
                 if (Date.now() > end) {
                     throw new Error(`${JSON.stringify(screen)} does not show ${text}`);
@@ -53,7 +53,7 @@ class TestScreens(HttpCase):
         ]
         home = self.env.ref("smart_dairy_iot_milk.iot_modbus_profile_action")
         ready = "!!document.querySelector('.o_list_view')"
-        self.browser_js(f"/web#action={home.id}", SCRIPT % json.dumps(screens), ready, login="admin", timeout=120)
+        self.browser_js(f"/web#action={home.id}", SCRIPT % json.dumps(screens), ready, login="admin", timeout=300)
 
     def listed(self, record):
         return {"res_model": record._name, "views": [[False, "list"]], "domain": [["id", "=", record.id]]}
