@@ -46,11 +46,15 @@ class TestMailboxes(TransactionCase):
         self.assertEqual(len(self.events()), 1)
 
     def test_a_message_that_is_handled_twice_makes_one_event(self):
-        self.put(message="x", severity="low")
+        self.put("device_alert", message="x", severity="low")
+        self.put("device_status", status="error")
+        self.put("device_silent")
+        self.put("device_back", T + timedelta(minutes=1))
         self.inbox.process()
         self.env.cr.execute("UPDATE iot_inbox SET state = 'new'")
         self.inbox.process()
-        self.assertEqual(len(self.events()), 1)
+        kinds = ["device_alert", "device_back", "device_error", "device_silent"]
+        self.assertEqual(sorted(self.events().mapped("kind")), kinds)
 
     def test_only_an_error_among_the_statuses_is_an_event(self):
         self.put("device_status", T, status="online")
