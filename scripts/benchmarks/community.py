@@ -77,10 +77,12 @@ def _copy(read, write, table: str, devices: int) -> None:
 
 def _compress(write, table: str) -> tuple[int, int, int]:
     write.execute("SELECT compress_chunk(chunk) FROM show_chunks(quote_ident(%s)::regclass) AS chunk", [table])
+    # Of a table without readings the sums are NULL.
     write.execute(
         sql.SQL(
-            "SELECT (SELECT count(*) FROM {}), sum(before_compression_total_bytes)::bigint,"
-            " sum(after_compression_total_bytes)::bigint FROM hypertable_compression_stats(quote_ident(%s)::regclass)"
+            "SELECT (SELECT count(*) FROM {}), coalesce(sum(before_compression_total_bytes)::bigint, 0),"
+            " coalesce(sum(after_compression_total_bytes)::bigint, 0)"
+            " FROM hypertable_compression_stats(quote_ident(%s)::regclass)"
         ).format(sql.Identifier(table)),
         [table],
     )
