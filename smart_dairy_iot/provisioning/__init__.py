@@ -27,10 +27,5 @@ def broker_for(config):
     """The broker of the configuration, not yet connected: use it as a context manager.
 
     :param config: an object with the attributes of `bridge.config.Config`
-    :raises BrokerError: when the configuration names a kind of broker that is not known
     """
-    if config.mqtt_broker_type not in BROKERS:
-        raise BrokerError(
-            f"The broker type “{config.mqtt_broker_type}” is not known; known are: {', '.join(sorted(BROKERS))}."
-        )
     return BROKERS[config.mqtt_broker_type](config)
