@@ -14,8 +14,9 @@ from multiprocessing.connection import Connection
 
 from stack.shell import StackError, say
 
+from .account import Account
 from .farm import SMOKE, BenchFarm, plan
-from .load import resident_kb, start_bridge, utc_now, wait_accepted
+from .load import memory_mb, start_bridge, utc_now, wait_accepted
 from .results import median_of
 from .steady import open_connections
 from .traffic import messages
@@ -37,26 +38,28 @@ _FORK = multiprocessing.get_context("fork")
 def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`.
 
-    :raises StackError: where the system lets a process have too few files, or the bridge does not keep up
+    :raises StackError: where the system lets a process have too few files, the bridge does not keep up, or some
+        messages are not stored once
     """
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if most != resource.RLIM_INFINITY and most < CONNECTIONS + _OTHER_FILES:
         raise StackError(f"{CONNECTIONS + _OTHER_FILES:,} open files are needed, and the system allows {most:,}.")
     start_bridge(farm)
-    before = resident_kb(farm.broker)
+    before = memory_mb(farm.broker)
     say(f"connecting {CONNECTIONS:,} clients")
     with _clients(farm) as clients:
         _answer(clients)
-        say(f"connected; {(resident_kb(farm.broker) - before) / CONNECTIONS:.1f} kB each before the first message")
+        say(f"connected; {_kb_each(farm, before):.1f} kB each before the first message")
         rounds = [_round(farm, clients, before) for _number in range(ROUNDS)]
     return {"bench": "connections"} | median_of(rounds)
 
 
-def _round(farm: BenchFarm, clients: Connection, before_kb: int) -> dict:
-    count, already = CONNECTIONS * TURNS, farm.accepted()
+def _round(farm: BenchFarm, clients: Connection, before: float) -> dict:
+    count, already, account = CONNECTIONS * TURNS, farm.accepted(), Account(farm)
     clients.send(utc_now())
     began, acknowledged = _answer(clients)
     committed = wait_accepted(farm, already + count)
+    account.check(count)
     lag = committed - acknowledged
     say(f"{count:,} messages, the last committed {lag:.2f} s after the broker's last acknowledgement")
     if lag > MOST_LAG_SECONDS:
@@ -64,8 +67,12 @@ def _round(farm: BenchFarm, clients: Connection, before_kb: int) -> dict:
     return {
         "connections": CONNECTIONS,
         "rate": round(count / (committed - began)),
-        "kb_per_connection": round((resident_kb(farm.broker) - before_kb) / CONNECTIONS, 1),
+        "kb_per_connection": round(_kb_each(farm, before), 1),
     }
+
+
+def _kb_each(farm: BenchFarm, before: float) -> float:
+    return 1000 * (memory_mb(farm.broker) - before) / CONNECTIONS
 
 
 @contextlib.contextmanager

@@ -3,9 +3,11 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import secrets
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +19,7 @@ from psycopg2 import sql
 
 from simulation.rpc import OdooClient
 from stack.service import Service
-from stack.shell import StackError, say
+from stack.shell import StackError, free_port, say
 from stack.test_bed import STANDARD_DATABASE, TestBed, open_test_bed
 
 from .limits import copy_rate
@@ -30,8 +32,6 @@ ADDONS = ("smart_dairy_iot", "smart_dairy_iot_milk", "smart_dairy_iot_alerts")
 _CONTROL = "$CONTROL/dynamic-security/v1"
 _PUBLISHER = "sd_bench"
 _COPY_BATCH = 1_000
-# Saving after every so many changes, as the demo's broker does, is no setting for thousands of messages a second.
-_SAVE_SECONDS = 30
 # What a device of each type needs beside what all have.
 _KINDS = {
     "collar": {"device_type": "collar"},
@@ -65,16 +65,22 @@ class BridgeProcess(Service):
     def __init__(self, instance):
         super().__init__(instance.directory / "bridge")
         self._instance = instance
+        self._metrics_port = free_port()
 
     def start(self) -> "BridgeProcess":
         command = self._instance.command("iot_bridge", "-d", self._instance.database, "--reactors", "off")
-        self.spawn(command, env=self._instance.environ(), cwd=self.directory)
+        # Not in the configuration: the web server, which has the same, would serve figures of its own there.
+        environ = self._instance.environ() | {"SMART_DAIRY_METRICS_PORT": str(self._metrics_port)}
+        self.spawn(command, env=environ, cwd=self.directory)
         return self
 
-    def memory_mb(self) -> float:
-        """What it has in memory now, in MB."""
-        status = Path(f"/proc/{self.pid()}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1000
+    def outcomes(self) -> dict[str, int]:
+        """How many messages it has been given since it took the lead, by what became of them: see the metric
+        `smart_dairy_messages_total` in `docs/monitoring.md`."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics", timeout=30) as response:
+            text = response.read().decode()
+        samples = re.findall(r'^smart_dairy_messages_total\{.*outcome="(\w+)"\} (\S+)$', text, re.MULTILINE)
+        return {outcome: int(float(count)) for outcome, count in samples}
 
 
 class BenchFarm:
@@ -109,15 +115,16 @@ class BenchFarm:
         """Messages that the bridge has taken from the devices and committed, cheap to ask."""
         return int(self.rows("SELECT coalesce(sum(messages_received), 0) FROM iot_device_state")[0][0])
 
-    def kept(self) -> dict[str, int]:
-        """What is in the store: {"stored", "dead_letters"}."""
+    def stored(self) -> int:
+        """Messages that are in the store: rows of readings and, of statuses, of the inbox."""
         count = sql.SQL("SELECT count(*) FROM {}")
         stored = sum(self.rows(count.format(sql.Identifier(table)))[0][0] for table in TABLES.values())
-        stored += self.rows("SELECT count(*) FROM iot_inbox WHERE kind = 'device_status'")[0][0]
-        return {"stored": stored, "dead_letters": self.dead_letters()}
+        return stored + self.rows("SELECT count(*) FROM iot_inbox WHERE kind = 'device_status'")[0][0]
 
-    def dead_letters(self) -> int:
-        return self.rows("SELECT count(*) FROM iot_dead_letter")[0][0]
+    def require_timescaledb(self) -> None:
+        """:raises StackError: where the server has none: there a table of readings is a view, not a hypertable"""
+        if not self.rows("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'"):
+            raise StackError("This is measured on a server with TimescaleDB.")
 
     def copy_rate(self, begin: datetime, end: datetime) -> float:
         """Rows a second that PostgreSQL copies of what was measured in a time, see `limits.copy_rate`."""
@@ -132,7 +139,7 @@ def open_farm(odoo, environment, wanted: FarmPlan) -> Iterator[BenchFarm]:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with _open_bed(odoo, environment) as bed:
-        broker = bed.broker("bench_broker", save_seconds=_SAVE_SECONDS)
+        broker = bed.broker("bench_broker")
         with broker:
             password = _make_publisher(broker)
             # The web server's own bridge would take the lead.

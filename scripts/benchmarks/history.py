@@ -106,8 +106,7 @@ def _rows_that_fit(farm: BenchFarm, rows: int) -> int:
 
 
 def _fill(farm: BenchFarm, rows: int, end: datetime) -> History:
-    if not farm.rows("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'"):
-        raise StackError("The readings of weeks need a server with TimescaleDB.")
+    farm.require_timescaledb()
     turns = max(1, rows // len(farm.devices))
     step = timedelta(seconds=max(1, SPAN // turns // timedelta(seconds=1)))
     say(f"making {turns * len(farm.devices):,} readings, one of each device every {step}")

@@ -9,16 +9,16 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from stack.shell import StackError, run, say
 
+from .account import Account
 from .farm import DATABASE, SMOKE, BenchFarm, plan
 from .limits import BARE_PREFIX
-from .load import start_bridge, utc_now
+from .load import memory_mb, start_bridge, utc_now, wait_accepted
 from .results import median_of
 from .traffic import messages
 
@@ -54,23 +54,18 @@ class IngestBench:
         self._rounds = itertools.count(1)
 
     def round(self, orm_rate: float) -> dict:
-        """Each rate measured once; no two rounds have the same times in their messages."""
+        """Each rate measured once; no two rounds have the same times in their messages.
+
+        :raises StackError: where some were not stored, or not once
+        """
         begin = self._begin + next(self._rounds) * timedelta(hours=1)
         paho_rate = self._paho_rate(begin)
-        kept, accepted = self._farm.kept(), self._farm.accepted()
+        account, stored, accepted = Account(self._farm), self._farm.stored(), self._farm.accepted()
         began, _acknowledged = self._publish(begin, MESSAGES)
-        while self._farm.accepted() + self._farm.dead_letters() < accepted + kept["dead_letters"] + MESSAGES:
-            if time.monotonic() > began + 300:
-                raise StackError(f"Messages are missing after five minutes.\n{self._farm.bridge.log_tail()}")
-            time.sleep(0.02)
-        rate = MESSAGES / (time.monotonic() - began)
-        memory = self._farm.bridge.memory_mb()
-        found = {name: value - kept[name] for name, value in self._farm.kept().items()}
+        rate = MESSAGES / (wait_accepted(self._farm, accepted + MESSAGES) - began)
+        memory = memory_mb(self._farm.bridge)
         return {
-            "published": MESSAGES,
-            "stored": found["stored"],
-            "duplicates": self._farm.accepted() - accepted - found["stored"],
-            "dead_letters": found["dead_letters"],
+            **account.check(MESSAGES, self._farm.stored() - stored),
             "rate": round(rate),
             "paho_rate": round(paho_rate),
             "copy_rate": round(self._farm.copy_rate(begin, begin + timedelta(hours=1))),

@@ -17,6 +17,7 @@ from stack.chromium import Chromium
 from stack.shell import StackError, say
 from stack.system import ensure_programs
 
+from .account import Account
 from .farm import SMOKE, BenchFarm, plan
 from .load import Load, start_bridge, utc_now, wait_accepted, watch
 from .production import ReactorProcess, serving, wait_inbox_empty
@@ -49,7 +50,10 @@ _WATCH_TILE = """
 
 
 def measure(farm: BenchFarm) -> dict:
-    """The medians of the rounds, see `docs/benchmarks.md`."""
+    """The medians of the rounds, see `docs/benchmarks.md`.
+
+    :raises StackError: where some messages were not stored, or not once
+    """
     ensure_programs(["chromium"])
     start_bridge(farm)
     with ProcessPoolExecutor(max_workers=1) as publishing:
@@ -80,7 +84,7 @@ class LatencyBench:
     def commit_round(self) -> dict:
         """Messages a second, and milliseconds from a message's sending to its commit."""
         wait_inbox_empty(self._farm)
-        already = self._farm.accepted()
+        already, account = self._farm.accepted(), Account(self._farm)
         count = RATE * SECONDS
         # Over one connection they are committed in the order in which they were sent.
         load = self._load.start(utc_now(), RATE, count, connections=1, moments=True)
@@ -91,6 +95,7 @@ class LatencyBench:
         sent = load.result()
         moments.append(wait_accepted(self._farm, already + count))
         counts.append(count)
+        account.check(count)
         taken = [
             1000 * (moments[bisect.bisect_right(counts, number)] - sent_at)
             for number, sent_at in enumerate(sent.moments)
@@ -130,9 +135,12 @@ class LatencyBench:
     def browser_round(self, browser: Chromium) -> dict:
         """Milliseconds from the sending of the probe's readings to their being painted, while the load goes on."""
         wait_inbox_empty(self._farm)
-        load = self._load.start(utc_now(), RATE, RATE * (PROBES + 2))
+        count, already, account = RATE * (PROBES + 2), self._farm.accepted(), Account(self._farm)
+        load = self._load.start(utc_now(), RATE, count)
         sent_at = asyncio.run(self._send_probes(PROBES))
         load.result()
+        wait_accepted(self._farm, already + count + PROBES)
+        account.check(count + PROBES)
         painted = self._painted(browser, max(sent_at))
         taken = [
             1000 * (min(moment for liters, moment in painted.items() if liters >= probe) - moment_sent)

@@ -13,6 +13,7 @@ from pathlib import Path
 from stack.service import Service
 from stack.shell import StackError
 
+from .account import Account
 from .farm import BenchFarm
 from .steady import Sent, publish_steadily
 from .traffic import messages
@@ -27,10 +28,10 @@ def utc_now() -> datetime:
     return datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
 
 
-def resident_kb(service: Service) -> int:
-    """What a server has in memory now, in units of 1,024 bytes."""
+def memory_mb(service: Service) -> float:
+    """What a server has in memory now, in units of 1,000,000 bytes."""
     status = Path(f"/proc/{service.pid()}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024 / 1_000_000
 
 
 def start_bridge(farm: BenchFarm) -> None:
@@ -96,10 +97,14 @@ class Load:
         """Publish as fast as the broker takes it; returns messages a second from the first sent to the last committed.
 
         :param begin: the timestamp of the first, naive UTC
+        :raises StackError: where some were not stored, or not once
         """
         already = self._farm.accepted()
+        account = Account(self._farm)
         began, _ended = self._executor.submit(_burst, self._farm.publisher, self._farm.devices, begin, count).result()
-        return count / (wait_accepted(self._farm, already + count) - began)
+        ended = wait_accepted(self._farm, already + count)
+        account.check(count)
+        return count / (ended - began)
 
 
 def watch(future: Future, look: Callable[[], object], every: float) -> Iterator[object]:

@@ -13,12 +13,13 @@ def median_of(runs: list[dict]) -> dict:
 def percentiles(values: list[float], *wanted: int) -> dict[str, float]:
     """{"p50": ..., "p95": ...} of some measurements, by the nearest rank.
 
+    :param wanted: of 1 to 100
     :raises ValueError: where there are none
     """
     if not values:
         raise ValueError("nothing was measured")
     ordered = sorted(values)
-    return {f"p{part}": ordered[min(len(ordered) - 1, part * len(ordered) // 100)] for part in wanted}
+    return {f"p{part}": ordered[-(-part * len(ordered) // 100) - 1] for part in wanted}
 
 
 def report(result: dict) -> None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from simulation.rpc import OdooClient
 from stack.shell import say
 
+from .account import Account
 from .farm import SMOKE, BenchFarm, plan
 from .load import Load, start_bridge, utc_now, wait_accepted, watch
 from .production import serving
@@ -38,10 +39,11 @@ def measure(farm: BenchFarm) -> dict:
 
 def _round(farm: BenchFarm, form: "DeviceForm", load: Load) -> dict:
     idle = [form.read() for _number in _ticks(SECONDS)]
-    count, already = RATE * SECONDS, farm.accepted()
+    count, already, account = RATE * SECONDS, farm.accepted(), Account(farm)
     flow = load.start(utc_now(), RATE, count)
     busy = list(watch(flow, form.read, PAUSE_SECONDS))
     committed = wait_accepted(farm, already + count)
+    account.check(count)
     result = {"idle_ms": _percentiles(idle), "busy_ms": _percentiles(busy)}
     ratio = result["busy_ms"]["p95"] / result["idle_ms"]["p95"]
     rate = count / (committed - flow.result().began)
