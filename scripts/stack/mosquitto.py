@@ -26,8 +26,7 @@ class CertificateListener:
 class Mosquitto(Service):
     """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users.
 
-    ``websocket_port`` is where devices connect over WebSocket, None for nowhere; ``save_seconds`` how often it saves
-    what is queued, None for as often as shipped.
+    ``websocket_port`` is where devices connect over WebSocket, None for nowhere.
     """
 
     name = "mosquitto"
@@ -38,11 +37,9 @@ class Mosquitto(Service):
         prefix: Path,
         port: int,
         certificates: CertificateListener | None = None,
-        save_seconds: int | None = None,
         websocket_port: int | None = None,
     ):
         super().__init__(directory)
-        self.save_seconds = save_seconds
         self.websocket_port = websocket_port
         self.prefix = prefix
         self.host = "127.0.0.1"
@@ -125,11 +122,7 @@ class Mosquitto(Service):
             listeners["certificates.conf.example"] = self.certificates.port
             places["/mosquitto/device-ca/devices-ca.pem"] = str(self.certificates.ca_file)
             places["/mosquitto/device-ca/devices-crl.pem"] = str(self.certificates.crl_file)
-        return configuration(places, listeners, self._saving())
-
-    def _saving(self) -> dict[str, str]:
-        """What of the way of saving is other than shipped."""
-        return {"autosave_interval": str(self.save_seconds)} if self.save_seconds else {}
+        return configuration(places, listeners, {})
 
     def _initial_security(self) -> dict:
         return initial_security(self.admin_password, self.bridge_password)

@@ -80,12 +80,11 @@ class TestBed:
         self,
         name: str = "mosquitto",
         device_ca: tuple[Path, Path] | None = None,
-        save_seconds: int | None = None,
     ) -> Mosquitto:
         """A broker of its own, not started; with (CA file, CRL file) it also has a listener for certificates."""
         port, websocket_port, certificate_port = free_ports(3)
         certificates = CertificateListener(certificate_port, *device_ca) if device_ca else None
-        return Mosquitto(self.directory / name, self.prefix, port, certificates, save_seconds, websocket_port)
+        return Mosquitto(self.directory / name, self.prefix, port, certificates, websocket_port)
 
     def copy_database(self, source: str, target: str) -> None:
         """Copy a database with its filestore; no session may be open on ``source``."""
