@@ -122,7 +122,11 @@ class Mosquitto(Service):
             listeners["certificates.conf.example"] = self.certificates.port
             places["/mosquitto/device-ca/devices-ca.pem"] = str(self.certificates.ca_file)
             places["/mosquitto/device-ca/devices-crl.pem"] = str(self.certificates.crl_file)
-        return configuration(places, listeners, {})
+        return configuration(places, listeners, self._saving())
+
+    def _saving(self) -> dict[str, str]:
+        """What of the way of saving is other than shipped: nothing, but of a broker that is broken on purpose."""
+        return {}
 
     def _initial_security(self) -> dict:
         return initial_security(self.admin_password, self.bridge_password)
