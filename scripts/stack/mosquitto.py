@@ -26,7 +26,7 @@ class CertificateListener:
 class Mosquitto(Service):
     """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users.
 
-    ``websocket_port`` is where devices connect over WebSocket, None for nowhere.
+    ``websocket_port`` is where devices connect over WebSocket, None for nowhere, as shipped.
     """
 
     name = "mosquitto"
@@ -117,7 +117,7 @@ class Mosquitto(Service):
         }
         listeners = {"devices.conf": self.port}
         if self.websocket_port:
-            listeners["websockets.conf"] = self.websocket_port
+            listeners["websockets.conf.example"] = self.websocket_port
         if self.certificates:
             listeners["certificates.conf.example"] = self.certificates.port
             places["/mosquitto/device-ca/devices-ca.pem"] = str(self.certificates.ca_file)
