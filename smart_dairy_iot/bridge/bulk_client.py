@@ -2,9 +2,11 @@
 
 As it comes, paho looks at the socket before each packet, reads each in four pieces, makes some forty calls for each
 message, and sends each acknowledgement as a TLS record of its own. Here it reads what has come in one go, messages that
-are there whole are taken out of that directly, and a batch is acknowledged in one record. Every other packet is paho's.
-What this needs of paho beyond its documented interface is `_packet_queue`, `_in_packet`, `_thread` and a message's
-`_topic`; `tests/unit/test_bridge_bulk_client.py` holds it against the version in use.
+are there whole are taken out of that directly, and a batch is acknowledged in one record. A message of QoS 2 that the
+broker refuses ends with that, which paho does not see. Every other packet is paho's.
+What this needs of paho beyond its documented interface is `_packet_queue`, `_in_packet`, `_handle_pubrec`,
+`_handle_pubackcomp`, `_thread` and a message's `_topic`; `tests/unit/test_bridge_bulk_client.py` holds it against the
+version in use.
 """
 
 import ssl
@@ -17,6 +19,8 @@ _READ_AHEAD = 65536
 # So many times before paho sees to what it has to send.
 _READS_AT_ONCE = 4
 _PUBACK_BYTES = b"\x40\x02"
+# Reason codes from here on are refusals (MQTT 5, 2.4).
+_FIRST_REFUSAL = 0x80
 
 
 class BulkClient(mqtt.Client):
@@ -64,6 +68,14 @@ class BulkClient(mqtt.Client):
             if not stream.pending():
                 break
         return code
+
+    def _handle_pubrec(self):
+        """End a message of QoS 2 that the broker refuses: paho would go on to PUBREL and then call it published."""
+        reason = self._in_packet["packet"][2:3]
+        if reason and reason[0] >= _FIRST_REFUSAL:
+            # It has the layout of a PUBACK, its codes, and nothing follows it (MQTT 5, 3.5 and 4.3.3).
+            return self._handle_pubackcomp("PUBACK")
+        return super()._handle_pubrec()
 
     def _on_paho_message(self, _client, _userdata, received):
         self._deliver(topic_of(received), received.payload, received.mid, received.qos, received.retain)

@@ -12,6 +12,7 @@ ENTRY = (
     "INSERT INTO iot_outbox (topic, payload, qos, retain, state, create_date)"
     " VALUES (%s, %s, 1, false, 'queued', now() AT TIME ZONE 'UTC')"
 )
+ENTRY_OF_QOS = ENTRY.replace("%s, 1,", "%s, %s,")
 STATES = "SELECT state FROM iot_outbox ORDER BY id"
 
 
@@ -59,9 +60,10 @@ def test_an_entry_goes_out_again_after_a_crash_between_publication_and_mark(benc
     assert sensor.received == [{"interval": 1}] * 2
 
 
-def test_what_the_broker_refuses_is_failed_with_its_reason_and_holds_up_nothing(bench, sensor):
-    bench.query(ENTRY, "elsewhere/config", payload(1))
-    bench.query(ENTRY, f"{sensor.topic}/config", payload(2))
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_the_broker_refuses_is_failed_with_its_reason_and_holds_up_nothing(qos, bench, sensor):
+    bench.query(ENTRY_OF_QOS, "elsewhere/config", payload(1), qos)
+    bench.query(ENTRY_OF_QOS, f"{sensor.topic}/config", payload(2), qos)
     with bench.running(bench.make_bridge()):
         bench.wait_for(lambda: bench.query(STATES) == [("failed",), ("sent",)], "both are settled")
         bench.wait_for(lambda: sensor.received, "the other one reaches the device")

@@ -19,9 +19,12 @@ PATIENCE_SECONDS = 10
 def sent(monkeypatch):
     """The bytes that paho was given to send."""
     packets = []
-    monkeypatch.setattr(
-        mqtt.Client, "_packet_queue", lambda _client, _command, packet, _mid, _qos, _info=None: packets.append(packet)
-    )
+
+    def queue(_client, _command, packet, _mid, _qos, _info=None):
+        packets.append(packet)
+        return mqtt.MQTT_ERR_SUCCESS
+
+    monkeypatch.setattr(mqtt.Client, "_packet_queue", queue)
     return packets
 
 
@@ -33,6 +36,68 @@ def test_a_batch_is_acknowledged_by_the_bytes_that_paho_sends_for_each(sent):
     sent.clear()
     client.acknowledge([1, 255, 256, 65535])
     assert [bytes(packet) for packet in sent] == [one_by_one]
+
+
+# What MQTT 5 (3.5.2.1) lets a broker refuse a message of QoS 2 with.
+REFUSALS = {
+    0x80: "Unspecified error",
+    0x83: "Implementation specific error",
+    0x87: "Not authorized",
+    0x90: "Topic name invalid",
+    0x91: "Packet identifier in use",
+    0x97: "Quota exceeded",
+    0x99: "Payload format invalid",
+}
+PUBREC, PUBREL, PUBCOMP = b"\x50", b"\x62", b"\x70"
+
+
+@pytest.fixture
+def handshake(ends):
+    """A connected client, what it has heard of its messages, and a function that sends it what a broker answers."""
+    near, far = ends
+    client = BulkClient("bridge", deliver=None)
+    told = []
+    client.on_publish = lambda _client, _data, packet_id, code, _properties: told.append((packet_id, str(code)))
+    near.setblocking(False)
+    client._sock = near
+
+    def answer(kind, packet_id, *rest):
+        body = packet_id.to_bytes(2, "big") + bytes(rest)
+        far.sendall(kind + bytes([len(body)]) + body)
+        while near.pending() or select.select([near], [], [], 0)[0]:
+            assert client.loop_read() == mqtt.MQTT_ERR_SUCCESS
+
+    yield client, told, answer
+    client._sock = None
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+@pytest.mark.parametrize("rest", [(), (0,), (3, 0x1F, 0, 0)], ids=["alone", "no_properties", "reason_string"])
+def test_a_message_of_qos_2_that_the_broker_refuses_ends_with_its_reason_and_is_not_released(
+    handshake, sent, code, rest
+):
+    client, told, answer = handshake
+    client.max_inflight_messages_set(1)
+    refused, next_one = client.publish("elsewhere", b"{}", 2), client.publish("dairy", b"{}", 2)
+    answer(PUBREC, refused.mid, code, *rest)
+    assert told == [(refused.mid, REFUSALS[code])]
+    assert refused.is_published()
+    assert not next_one.is_published()
+    assert [bytes(packet[:1]) for packet in sent] == [b"\x34", b"\x34"], "the next one has its place, and no PUBREL"
+    answer(PUBREC, refused.mid, code, *rest)
+    assert len(told) == 1, "it is told once"
+
+
+@pytest.mark.parametrize("rest", [(), (0x00,), (0x10,), (0x10, 0)], ids=["alone", "taken", "nobody_listens", "long"])
+def test_a_message_of_qos_2_that_the_broker_takes_is_released_and_then_told(handshake, sent, rest):
+    client, told, answer = handshake
+    publication = client.publish("dairy", b"{}", 2)
+    answer(PUBREC, publication.mid, *rest)
+    assert bytes(sent[-1][:1]) == PUBREL
+    assert not publication.is_published()
+    answer(PUBCOMP, publication.mid)
+    assert told == [(publication.mid, "Success")]
+    assert publication.is_published()
 
 
 @pytest.fixture(scope="module")
