@@ -1,6 +1,7 @@
 """The worker that looks after commands, with real transactions: several at once, and one that fails."""
 
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -32,7 +33,8 @@ class TestCommandLoop(CommittedCase):
             self.command_ids = commands.ids
             self.later = commands[0].issued_at + timedelta(seconds=61)
         self.addCleanup(self.remove)
-        self.loop = CommandLoop(self.registry.db_name, now=lambda: self.later)
+        self.seconds = 0
+        self.loop = CommandLoop(self.registry.db_name, now=lambda: self.later, clock=lambda: self.seconds)
 
     def remove(self):
         with self.environment() as env:
@@ -91,14 +93,70 @@ class TestCommandLoop(CommittedCase):
         self.loop.make_round(threading.Event())
         self.assertEqual(self.stored()[0], ("done", 1, 1))
 
-    def test_a_command_that_cannot_be_looked_after_holds_up_no_other_and_is_not_kept_quiet(self):
-        broken, look_after = self.command_ids[0], IotDeviceCommand._look_after
+    @contextmanager
+    def looking_after(self, broken):
+        """Looking after each of these commands fails. Gives [(second, id)] of all that are looked after."""
+        looked_after, look_after = [], IotDeviceCommand._look_after
 
-        def fail(command, now):
-            if command.id == broken:
+        def count_and_fail(command, now):
+            looked_after.append((self.seconds, command.id))
+            if command.id in broken:
                 raise ZeroDivisionError
             look_after(command, now)
 
-        with patch.object(IotDeviceCommand, "_look_after", fail), self.assertRaises(ZeroDivisionError):
-            self.loop.make_round(threading.Event())
+        with patch.object(IotDeviceCommand, "_look_after", count_and_fail):
+            yield looked_after
+
+    def make_rounds(self, seconds):
+        """Make a round at each of these seconds; the log's complaints."""
+        with self.assertLogs("odoo.addons.smart_dairy_iot.reactors.rounds", "ERROR") as logged:
+            for self.seconds in seconds:
+                self.loop.make_round(threading.Event())
+        return logged.records
+
+    def test_each_command_that_cannot_be_looked_after_is_in_the_log_with_its_error(self):
+        with self.looking_after(broken=self.command_ids):
+            records = self.make_rounds([0])
+        self.assertEqual([record.exc_info[0] for record in records], [ZeroDivisionError] * 2)
+        for command_id, record in zip(self.command_ids, records, strict=True):
+            self.assertIn(f"iot.device.command {command_id} ", record.getMessage())
+
+    def test_a_command_that_always_fails_holds_up_no_other_in_any_round(self):
+        broken, other = self.command_ids
+        with self.looking_after([broken]):
+            self.make_rounds([0])
         self.assertEqual(self.stored(), [("sent", 1, 1), ("sent", 2, 2)])
+        with self.looking_after([broken]) as looked_after:
+            for self.seconds in range(1, 20):
+                self.later += timedelta(hours=1)
+                with self.environment() as env:
+                    env["iot.device.command"].browse(other).write({"state": "sent", "attempts": 1})
+                with mute_logger("odoo.addons.smart_dairy_iot.reactors.rounds"):
+                    self.loop.make_round(threading.Event())
+        self.assertEqual([second for second, looked_at in looked_after if looked_at == other], list(range(1, 20)))
+
+    def test_what_fails_again_and_again_is_tried_ever_more_rarely_and_does_not_fill_the_log(self):
+        to_be_tried = [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111]
+        a_second_before = [second - 1 for second in to_be_tried[1:]]
+        with self.looking_after([self.command_ids[0]]) as looked_after:
+            records = self.make_rounds(sorted({*to_be_tried, *a_second_before}))
+        tried = [second for second, looked_at in looked_after if looked_at == self.command_ids[0]]
+        self.assertEqual(tried, to_be_tried)
+        self.assertEqual(len(records), len(tried))
+
+    def test_a_failure_is_forgotten_once_the_command_was_looked_after_or_is_no_longer_due(self):
+        broken = self.command_ids[:1]
+        due, not_due = self.later, self.later - timedelta(seconds=60)
+        with self.looking_after(broken) as looked_after:
+            self.make_rounds([0, 1])
+            self.later = not_due
+            self.loop.make_round(threading.Event())
+            self.later = due
+            self.make_rounds([1])
+            broken.clear()
+            self.seconds = 2
+            self.loop.make_round(threading.Event())
+        tried = [second for second, looked_at in looked_after if looked_at == self.command_ids[0]]
+        self.assertEqual(tried, [0, 1, 1, 2])
+        self.assertEqual(self.stored()[0], ("sent", 2, 2))
+        self.assertFalse(self.loop._failures)
