@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import secrets
 from datetime import timedelta
 
@@ -119,14 +120,16 @@ def test_a_database_that_is_killed_in_mid_stream_costs_nothing(bed, bench, devic
     assert bench.query("SELECT sum(readings)::int FROM iot_temperature_reading_hourly") == [(600,)]
 
 
-def test_a_stand_by_takes_over_when_the_leader_is_gone(bench, device):
+def test_a_stand_by_takes_over_when_the_leader_is_gone(bench, device, caplog):
+    caplog.set_level(logging.INFO)
     sensor = device("TS-1", "temperature")
     first, second = bench.make_bridge(), bench.make_bridge()
     with bench.running(first) as stop_first:
         with bench.running(second, stand_by=True):
             for number in range(300):
                 sensor.publish(number, temperature=4)
-            assert not second.leadership.leads, "one bridge leads, the other stands by"
+            bench.wait_for(lambda: "stands by: another process leads" in caplog.text, "the second stands by")
+            assert [bridge.leadership.leads for bridge in (first, second)] == [True, False]
             stop_first.set()
             bench.wait_for(lambda: second.leadership.leads, "the second bridge leads")
             for number in range(300, 600):

@@ -5,6 +5,7 @@ one bridge and so in order, is not tested here.
 """
 
 import contextlib
+import logging
 
 import pytest
 
@@ -77,7 +78,8 @@ def test_one_of_them_sees_to_the_outbox_and_another_when_it_is_gone(bench, make_
     assert sensor.received == [{"interval": number} for number in range(3)]
 
 
-def test_two_processes_with_one_client_id_relieve_one_another_in_a_group_too(bench, make_member):
+def test_two_processes_with_one_client_id_relieve_one_another_in_a_group_too(bench, make_member, caplog):
+    caplog.set_level(logging.INFO)
     first = make_member("sd_bridge_1")
     second = bench.make_bridge(
         bridge_share_group=GROUP,
@@ -86,6 +88,8 @@ def test_two_processes_with_one_client_id_relieve_one_another_in_a_group_too(ben
         mqtt_bridge_password="test-password",
     )
     with bench.running(first) as stop_first, bench.running(second, stand_by=True):
+        bench.wait_for(lambda: "stands by: another process leads" in caplog.text, "the second stands by")
+        assert first.leadership.leads
         assert not second.leadership.leads
         stop_first.set()
         bench.wait_for(lambda: second.receiving, "the second takes over")
