@@ -7,6 +7,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+import psycopg2
+from psycopg2 import sql
+
 from stack.postgres import PostgresCluster
 from stack.service import give_to_account
 from stack.shell import StackError, run
@@ -15,7 +18,7 @@ from .skip import CannotBreak
 
 _MB = 2**20
 _SIZE_MB = 1024
-_TABLESPACE = "fault_small_disk"
+_TABLESPACE = sql.Identifier("fault_small_disk")
 
 
 class SmallDisk:
@@ -82,17 +85,24 @@ def _tablespace(scene, directory):
     give_to_account(place)
     scene.stop_bridges()
     scene.disconnect()
-    # Fixed words and a path of our own: nothing in them to quote.
-    root.query("postgres", f"CREATE TABLESPACE {_TABLESPACE} LOCATION '{place}'")
+    _execute(root, "CREATE TABLESPACE {} LOCATION {}", _TABLESPACE, sql.Literal(str(place)))
     try:
         _move(root, scene.database, _TABLESPACE)
         yield
     finally:
         scene.stop_bridges()
         scene.disconnect()
-        _move(root, scene.database, "pg_default")
-        root.query("postgres", f"DROP TABLESPACE {_TABLESPACE}")
+        _move(root, scene.database, sql.Identifier("pg_default"))
+        _execute(root, "DROP TABLESPACE {}", _TABLESPACE)
 
 
 def _move(root, database, tablespace):
-    root.query("postgres", f"ALTER DATABASE {database} SET TABLESPACE {tablespace}")
+    _execute(root, "ALTER DATABASE {} SET TABLESPACE {}", sql.Identifier(database), tablespace)
+
+
+def _execute(root, statement, *parts):
+    """Run a statement that is not allowed in a transaction."""
+    with contextlib.closing(psycopg2.connect(**root.dsn("postgres"))) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(*parts))
