@@ -1,14 +1,13 @@
 """Runs a fault again and again, each time with a seed of its own, and says what came of it."""
 
 import contextlib
-import random
 import statistics
 import time
 from dataclasses import dataclass
 
 from stack.shell import StackError, say
 
-from .kinds import FAULTS, Fault, poison
+from .kinds import FAULTS, Chance, Fault, poison
 from .scene import Scene
 
 
@@ -43,7 +42,7 @@ def run_fault(scene: Scene, name: str, times: int, seed: int) -> list[Outcome]:
     outcomes = []
     with fault.around(scene) if fault.around else contextlib.nullcontext():
         for number in range(times):
-            outcomes.append(_try(scene, fault, f"{seed}/{name}/{number}"))
+            outcomes.append(_try(scene, fault, seed, number))
             say(f"{name} {number + 1} of {times}: {_sentence(outcomes[-1])}")
     return outcomes
 
@@ -66,8 +65,10 @@ def summary(outcomes: list[Outcome]) -> dict:
     }
 
 
-def _try(scene: Scene, fault: Fault, seed: str) -> Outcome:
-    rng = random.Random(seed)
+def _try(scene: Scene, fault: Fault, run_seed: int, number: int) -> Outcome:
+    seed = f"{run_seed}/{fault.name}/{number}"
+    rng = Chance(seed)
+    rng.turn = run_seed + number
     placed = poison(rng) if fault.poisoned else {}
     recovery = None
     try:

@@ -1,14 +1,18 @@
 """The fault runner's own bookkeeping: what it reads off the wire, and that it finds what is wrong."""
 
+import contextlib
 import random
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from faults.account import Account
+from faults.clock import FakeClock
 from faults.kinds import FAULTS, poison
 from faults.packets import PUBACK, PUBLISH, PacketStream, packet_ids, publication
 from faults.traffic import POISONS, Traffic, make_devices
+from faults.trials import run_fault
 
 
 def packet(head, body):
@@ -102,6 +106,40 @@ def test_every_message_of_a_trial_is_known_by_its_payload_and_its_time():
 def test_the_seed_decides_where_the_poison_is():
     assert poison(random.Random("1/poison/0")) == poison(random.Random("1/poison/0"))
     assert poison(random.Random("1/poison/0")) != poison(random.Random("2/poison/0"))
+
+
+def test_each_jump_of_the_clock_is_met_in_as_many_trials_as_there_are(monkeypatch, tmp_path):
+    clock = FakeClock(tmp_path / "clock")
+    jumps = []
+    monkeypatch.setattr(clock, "jump", jumps.append)
+    monkeypatch.setattr(FakeClock, "_clocks", {})
+    scene = TrialScene()
+    FakeClock._clocks[scene] = clock
+    fault = replace(FAULTS["clock_jump"], around=None)
+    monkeypatch.setitem(FAULTS, "clock_jump", fault)
+    monkeypatch.setattr("faults.trials.time.sleep", lambda _seconds: None)
+    outcomes = run_fault(scene, "clock_jump", len(FakeClock.JUMPS), seed=4711)
+    assert not [outcome.wrong for outcome in outcomes if outcome.wrong]
+    assert jumps[1::2] == [timedelta()] * len(FakeClock.JUMPS), "and back"
+    nearest = [min(FakeClock.JUMPS, key=lambda kind: abs(jump / kind - 1)) for jump in jumps[::2]]
+    assert sorted(nearest) == sorted(FakeClock.JUMPS)
+
+
+class TrialScene:
+    """A scene in which nothing runs and all is kept once."""
+
+    def ensure_bridges(self, count): ...
+
+    def loaded(self, poison):
+        return contextlib.nullcontext()
+
+    def pause(self, rng, least, most): ...
+
+    def recovery(self):
+        return 1.0
+
+    def settle(self):
+        return make_account()
 
 
 def test_a_stand_by_has_ten_seconds():
