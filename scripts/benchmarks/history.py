@@ -1,7 +1,8 @@
 """Fills a farm's store with weeks of readings, made by PostgreSQL itself: as many rows as the bridge stores in hours.
 
-Every device has a reading every so many minutes, with values that go up and down over the day as those of real sensors
-do, to the precision that sensors have. The rollups are what the bridge's statement would have made of them.
+Every device has a reading every so many minutes, some tenths of a second early or late, and under way for up to a fifth
+of a second, as no two are. Values go up and down over the day and from reading to reading as those of real sensors do,
+to the precision that sensors have. The rollups are what the bridge's statement would have made of them.
 """
 
 import contextlib
@@ -38,32 +39,38 @@ _ROOM = timedelta(hours=2)
 _YOUNGEST = timedelta(days=2)
 _PERIODS = {"hourly": "hour", "daily": "day"}
 
-# Expressions of the day's course, from 0 to 1, and of the device's own number, from 0 to 99.
+# Expressions of the seconds since 1970 (`epoch`), the day's course, from 0 to 1, and the device's own number, 0 to 99.
+_BATTERY = "round((60 + own / 5 + 15 * cos(epoch / 900000 + own) + random() / 2)::numeric, 1)"
+_SIGNAL = "round((-65 - own / 10 + 6 * sin(epoch / 7000 + own) + 4 * random())::numeric)"
+_ENERGY = "round((0.4 + own / 100.0 + random() / 2)::numeric, 2)"
 _VALUES = {
     "collar": {
+        "energy_wh": _ENERGY,
         "activity_level": "20 + 50 * course + 10 * random()",
         "rumination_minutes": "25 + 20 * course + 5 * random()",
         "lying_time_minutes": "20 + 20 * course",
         "standing_time_minutes": "40 - 20 * course",
         "steps": "300 * course + 100 * random()",
-        "battery_level": "90 - own / 10",
+        "battery_level": _BATTERY,
     },
     "temperature": {
+        "energy_wh": _ENERGY,
         "temperature": "round((4 + 8 * course + own / 20 + random() / 5)::numeric, 1)",
         "humidity": "round((85 - 20 * course + random())::numeric, 1)",
         "location": "'north barn'",
         "location_type": "'barn'",
-        "battery_level": "90 - own / 10",
-        "signal_strength": "-60 - own / 5",
+        "battery_level": _BATTERY,
+        "signal_strength": _SIGNAL,
     },
     "milk_meter": {
-        "session_id": "'S' || own",
+        "energy_wh": _ENERGY,
+        "session_id": "'S' || own || '-' || floor(epoch / 3600)::integer",
         "milking": "true",
         "yield_liters": "round((10 + 20 * course * random())::numeric, 1)",
         "flow_rate_lpm": "round((2 + random() * 3)::numeric, 1)",
         "duration_seconds": "300 * random()",
-        "fat_percentage": "3.9",
-        "protein_percentage": "3.3",
+        "fat_percentage": "round((3.6 + random())::numeric, 1)",
+        "protein_percentage": "round((3.1 + random() / 2)::numeric, 1)",
         "conductivity": "round((4.5 + random() / 2)::numeric, 1)",
     },
 }
@@ -143,9 +150,12 @@ def _fill_day(cursor, device_type: str, table: str, first: datetime, until: date
     cursor.execute(
         sql.SQL(
             "INSERT INTO {} (iot_device_id, timestamp, channel, farm_id, in_maintenance, received_at, {})"
-            " SELECT id, moment + own * interval '0.01 second', 0, farm_id, false, moment + interval '1 second', {}"
-            " FROM (SELECT moment, id, farm_id, id %% 100 AS own,"
-            " sin(pi() * extract(epoch FROM moment)::float8 / 86400) ^ 2 AS course"
+            # No reading leaves the second of its turn, and so none its day.
+            " SELECT id, moment + jitter, 0, farm_id, false,"
+            " moment + jitter + (5 + floor(random() * 201)) * interval '1 millisecond', {}"
+            " FROM (SELECT moment, id, farm_id, id %% 100 AS own, extract(epoch FROM moment)::float8 AS epoch,"
+            " sin(pi() * extract(epoch FROM moment)::float8 / 86400) ^ 2 AS course,"
+            " (id %% 100 * 5 + floor(random() * 400)) * interval '1 millisecond' AS jitter"
             " FROM generate_series(%s::timestamp, %s::timestamp - interval '1 second', %s) moment, iot_device"
             " WHERE device_type = %s) reading"
         ).format(
@@ -160,23 +170,31 @@ def _fill_day(cursor, device_type: str, table: str, first: datetime, until: date
 
 def _fill_rollup(cursor, table: str, rollup: str, unit: str, since: datetime, until: datetime) -> None:
     cursor.execute(
-        "SELECT regexp_replace(attname, '_sum$', '') FROM pg_attribute"
-        " WHERE attrelid = quote_ident(%s)::regclass AND attname LIKE %s AND NOT attisdropped",
-        [rollup, r"%\_sum"],
+        "SELECT value.attname, format_type(value.atttypid, value.atttypmod) FROM pg_attribute part"
+        " JOIN pg_attribute value ON value.attname || '_sum' = part.attname"
+        " WHERE part.attrelid = quote_ident(%s)::regclass AND value.attrelid = quote_ident(%s)::regclass"
+        " AND NOT part.attisdropped AND NOT value.attisdropped",
+        [rollup, table],
     )
+    parts = [(name, part, kind) for name, kind in cursor.fetchall() for part in ("count", "sum", "min", "max")]
     # By time, and within an hour mixed: so they come in, and a device's are not side by side on the disk.
-    parts = [(name, part) for (name,) in cursor.fetchall() for part in ("count", "sum", "min", "max")]
     cursor.execute(
         sql.SQL(
             "INSERT INTO {} (iot_device_id, bucket, farm_id, readings, {}) SELECT iot_device_id,"
-            " date_trunc(%s, timestamp), min(farm_id), count(*), {} FROM {}"
-            " WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2 ORDER BY 2, hashint4(iot_device_id)"
-            " ON CONFLICT DO NOTHING"
+            " date_trunc(%s, timestamp), CASE WHEN min(farm_id) = max(farm_id) THEN min(farm_id) END, count(*), {}"
+            " FROM {} WHERE timestamp >= %s AND timestamp < %s GROUP BY 1, 2 ORDER BY 2, hashint4(iot_device_id)"
         ).format(
             sql.Identifier(rollup),
-            sql.SQL(", ").join(sql.Identifier(f"{name}_{part}") for name, part in parts),
-            sql.SQL(", ").join(sql.SQL(f"{part}({{}})").format(sql.Identifier(name)) for name, part in parts),
+            sql.SQL(", ").join(sql.Identifier(f"{name}_{part}") for name, part, _kind in parts),
+            sql.SQL(", ").join(
+                sql.SQL(_summary(part, kind)).format(sql.Identifier(name)) for name, part, kind in parts
+            ),
             sql.Identifier(table),
         ),
         [unit, since, until],
     )
+
+
+def _summary(part: str, kind: str) -> str:
+    """As the bridge's statement sums up: a `real` by its text, see `telemetry.statements`."""
+    return "sum({}::text::double precision)" if (part, kind) == ("sum", "real") else f"{part}({{}})"

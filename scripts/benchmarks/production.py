@@ -1,8 +1,11 @@
 """What runs around the bridge in production: the reactors in a process of their own, and the web server."""
 
 import contextlib
+import secrets
 import time
 from collections.abc import Iterator
+
+from passlib.context import CryptContext
 
 from simulation.rpc import OdooClient
 from stack.service import Service
@@ -11,6 +14,9 @@ from stack.shell import StackError
 from .farm import DATABASE, BenchFarm
 
 _PATIENCE_SECONDS = 300
+# As Odoo hashes its API keys, and the digits by which it finds them.
+_HASHES = CryptContext(["pbkdf2_sha512"], pbkdf2_sha512__rounds=6000)
+_INDEX_DIGITS = 8
 
 
 class ReactorProcess(Service):
@@ -45,3 +51,15 @@ def wait_inbox_empty(farm: BenchFarm) -> None:
         if time.monotonic() > end:
             raise StackError(f"{waiting:,} messages wait in the inbox.")
         time.sleep(0.2)
+
+
+def new_api_key(farm: BenchFarm) -> str:
+    """An API key of the administrator's, as he would make it in his preferences; those ask for his password."""
+    key = secrets.token_hex(20)
+    farm.rows(
+        "INSERT INTO res_users_apikeys (name, user_id, scope, key, index)"
+        " SELECT 'bench', id, 'rpc', %s, %s FROM res_users WHERE login = 'admin'",
+        _HASHES.hash(key),
+        key[:_INDEX_DIGITS],
+    )
+    return key

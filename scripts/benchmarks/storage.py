@@ -25,7 +25,6 @@ _PERIODS = ("hourly", "daily")
 
 def measure(farm: BenchFarm) -> list[dict]:
     """One result for each level; where it cannot be had here, its figures are None. See `docs/benchmarks.md`."""
-    farm.require_timescaledb()
     readings = fill(farm, ROWS).readings
     rollups = sum(_size(farm, f"{table}_{period}") for table in TABLES.values() for period in _PERIODS)
     say(f"besides, the rollups take {rollups / readings:.1f} bytes per reading, on every level")

@@ -6,7 +6,6 @@ The bridge is a process of its own, as in production. What is asked for is what 
 import random
 import time
 from concurrent.futures import ProcessPoolExecutor
-from xml.etree import ElementTree
 
 from simulation.rpc import OdooClient
 from stack.shell import say
@@ -16,6 +15,7 @@ from .farm import SMOKE, BenchFarm, plan
 from .load import Load, start_bridge, utc_now, wait_accepted, watch
 from .production import serving
 from .results import median_of, percentiles
+from .views import View
 
 FARM = plan("ui", 10_000)
 RATE = 500 if SMOKE else 10_000
@@ -30,7 +30,7 @@ def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`."""
     start_bridge(farm)
     with ProcessPoolExecutor(max_workers=1) as publishing, serving(farm) as client:
-        form, load, rounds = DeviceForm(client), Load(farm, publishing), []
+        form, load, rounds = DeviceForm(client, farm.instance.odoo.series), Load(farm, publishing), []
         for _number in range(ROUNDS):
             rounds.append(_round(farm, form, load))
             say(str(rounds[-1]))
@@ -53,18 +53,11 @@ def _round(farm: BenchFarm, form: "DeviceForm", load: Load) -> dict:
 class DeviceForm:
     """The form of a device, as the web client opens it."""
 
-    def __init__(self, client: OdooClient):
+    def __init__(self, client: OdooClient, series: str):
         self._client = client
         self._device_ids = client.call("iot.device", "search", [])
         self._random = random.Random(_SEED)
-        views = client.call("iot.device", "get_views", [[False, "form"]])
-        fields = views["models"]["iot.device"]
-        # Odoo 19.0 has them one level below.
-        fields = fields.get("fields", fields)
-        names = _fields_of(ElementTree.fromstring(views["views"]["form"]["arch"]))
-        self._specification = {
-            name: {"fields": {"display_name": {}}} if fields[name]["type"] == "many2one" else {} for name in names
-        }
+        self._specification = View(client, series, "iot.device", "form").specification
 
     def read(self) -> float:
         """Read some device; returns the milliseconds that it took."""
@@ -72,17 +65,6 @@ class DeviceForm:
         began = time.monotonic()
         self._client.call("iot.device", "web_read", [device_id], self._specification)
         return 1000 * (time.monotonic() - began)
-
-
-def _fields_of(element: ElementTree.Element) -> set[str]:
-    """The names of a form's own fields, without those of the lists in it."""
-    found = set()
-    for child in element:
-        if child.tag == "field":
-            found.add(child.attrib["name"])
-        else:
-            found |= _fields_of(child)
-    return found
 
 
 def _ticks(seconds: float):

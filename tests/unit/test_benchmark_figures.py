@@ -6,8 +6,11 @@ import sys
 import pytest
 
 from benchmarks.account import complain
+from benchmarks.history import _summary
 from benchmarks.publisher import lane_of
 from benchmarks.results import percentiles
+from smart_dairy_iot.telemetry import statements
+from smart_dairy_iot.telemetry.spec import Column, TelemetrySpec
 from stack.paths import ROOT
 from stack.shell import StackError
 
@@ -51,3 +54,10 @@ def test_a_device_has_the_same_lane_in_each_run_and_under_each_prefix():
         [sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True, timeout=60, check=True
     )
     assert other.stdout.strip() == str(lanes)
+
+
+@pytest.mark.parametrize("kind", ["real", "double precision", "integer"])
+def test_the_history_is_summed_up_as_the_bridge_sums_up(kind):
+    spec = TelemetrySpec("iot.x", "iot_x", ("x",), (Column("value", kind, "value"),), ("value",))
+    for part in ("count", "sum", "min", "max"):
+        assert _summary(part, kind) == statements._part(spec, "value", part)
