@@ -4,24 +4,24 @@ An hour is assessed ten minutes after its end, once. Readings that come later, s
 its row written anew, for a week after the hour.
 """
 
+import contextlib
 from datetime import timedelta
 from time import monotonic
+
+from psycopg2 import sql
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, ValidationError
 from odoo.tools import format_datetime
 
-from ..bridge.database import DATA_QUALITY_LOCK
-from ..telemetry.quality import FORGOTTEN, REFUSALS, assess, changed, due
+from ..bridge.database import DATA_QUALITY_LOCK, connect
+from ..dsn import connection_parameters
+from ..telemetry.quality import FORGOTTEN, REFUSALS, assess, changed, due, outdated
 from .iot_device import DEVICE_TYPES
 
 INTERVAL_KEY = "interval_seconds"
 """The key of a device's configuration that says how often it reports."""
 
-# The next hour to be assessed, in the transaction of the one before: each has its turn once.
-_NEXT_HOUR = "smart_dairy_iot.data_quality_next_hour"
-# Where the search for late readings goes on.
-_NEXT_SEARCHED = "smart_dairy_iot.data_quality_next_searched"
 _GRACE = timedelta(minutes=10)
 _HOUR = timedelta(hours=1)
 # How far back late readings are looked for, and how far a fresh installation begins.
@@ -34,7 +34,9 @@ _SHORTEST = 0.001
 # After so many seconds a run begins nothing more: the next one, ten minutes later, goes on from there. A worker for
 # scheduled actions has two minutes, and is not to keep the others waiting for long.
 _LONGEST_RUN = 20
-_MOST_LATE = 20_000
+# Hours of devices that are assessed anew in one transaction. With each go the later ones that it may change, a week's
+# at the most, which are marked in the same.
+_MOST_LATE = 2_000
 # Where farms are large, the default of 4 MB would have sorts and joins go to the disk.
 _WORK_MEMORY = "64MB"
 
@@ -111,6 +113,13 @@ class IotDataQuality(models.Model):
         required=True, readonly=True, help="Some messages were longer under way than others, as after an outage"
     )
 
+    # NULL where not, for the index's sake.
+    outdated = fields.Boolean(
+        readonly=True,
+        index="btree_not_null",
+        help="Something of an earlier hour came in late that may change this one: it is assessed anew within minutes.",
+    )
+
     _sql_constraints = [
         ("hour_unique", "UNIQUE(iot_device_id, hour)", "This hour of the device is assessed already."),
     ]
@@ -145,15 +154,22 @@ class IotDataQuality(models.Model):
 
     @api.model
     def _cron_assess(self):
-        """Assess the hours that are over, and anew those of which readings came in late."""
+        """Assess the hours that are over, and anew those of which readings came in late, until the time is over.
+
+        A step is committed once it is done: however much there is to do, or whatever ends a run, the next one goes on.
+        """
         if not self.env.su:
             raise AccessError(_("Only the platform itself assesses its data."))
         if not self._take_turn():
             return
         self.env.flush_all()
         deadline = monotonic() + _LONGEST_RUN
-        over = _floor(fields.Datetime.now() - _GRACE)
-        self._assess_what_came_late(over, self._assess_what_is_over(over, deadline), deadline)
+        with self._connection() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('work_mem', %s, false)", [_WORK_MEMORY])
+            for _step in self._steps(cursor, _floor(fields.Datetime.now() - _GRACE)):
+                connection.commit()
+                if monotonic() >= deadline:
+                    break
         self.invalidate_model()
 
     @api.model
@@ -161,62 +177,75 @@ class IotDataQuality(models.Model):
         """Whether no other run is under way, until the end of the transaction."""
         self.env.cr.execute("SELECT pg_try_advisory_xact_lock(%s)", [DATA_QUALITY_LOCK])
         [(alone,)] = self.env.cr.fetchall()
-        if alone:
-            self.env.cr.execute("SELECT set_config('work_mem', %s, true)", [_WORK_MEMORY])
         return alone
 
     @api.model
-    def _assess_what_is_over(self, over, deadline):
-        """:return: the first hour that is still to be assessed"""
-        begin = hour = self._recall(_NEXT_HOUR) or over - _WINDOW
-        while hour < over and monotonic() < deadline:
-            for spec in self._specs():
-                self._assess(spec, hour, due(self.env.cr, spec, hour))
-            hour += _HOUR
-        if hour > begin:
-            self._remember(_NEXT_HOUR, hour)
-        return hour
+    def _connection(self):
+        """A connection of its own, which is closed with its context; what was not committed is then undone."""
+        return contextlib.closing(connect(connection_parameters(self.env.cr.dbname)))
 
     @api.model
-    def _assess_what_came_late(self, over, until, deadline):
-        """Search a week for it, day by day. Where that takes too long, the next run begins with the days left.
+    def _steps(self, cr, over):
+        """What there is to do, in pieces that do not depend on one another: each ends with a `yield`.
 
-        :param until: the first hour that is still to be assessed
+        :param over: the first hour that is not over yet
         """
+        yield from self._assess_what_is_over(cr, over)
+        yield from self._assess_what_came_late(cr, over)
+
+    @api.model
+    def _assess_what_is_over(self, cr, over):
+        hour = self.env["iot.data.quality.progress"]._recall(cr, "next_hour") or over - _WINDOW
+        while hour < over:
+            for spec in self._specs():
+                self._assess(cr, spec, hour, due(cr, spec, hour))
+            hour += _HOUR
+            # With the hour before: each has its turn once.
+            self.env["iot.data.quality.progress"]._remember(cr, "next_hour", hour)
+            yield
+
+    @api.model
+    def _assess_what_came_late(self, cr, over):
+        """Search a week for it, day by day, from the day on at which the time of a run before was over."""
         oldest = over - _WINDOW
-        reached = self._recall(_NEXT_SEARCHED) or oldest
+        reached = self.env["iot.data.quality.progress"]._recall(cr, "next_searched") or oldest
         days = [oldest + number * _SEARCHED for number in range(_WINDOW // _SEARCHED)]
         for day in sorted(days, key=lambda day: (day < reached, day)):
-            if monotonic() >= deadline:
-                self._remember(_NEXT_SEARCHED, day)
-                break
-            for spec in self._specs():
-                late = changed(self.env.cr, spec, day, min(day + _SEARCHED, until), _MOST_LATE)
-                for hour in sorted(hour for hour in late if hour < until):
-                    self._assess(spec, hour, late[hour])
+            more = True
+            while more:
+                full = [self._assess_anew(cr, spec, day) for spec in self._specs()]
+                more = any(full)
+                self.env["iot.data.quality.progress"]._remember(cr, "next_searched", day if more else day + _SEARCHED)
+                yield
+
+    @api.model
+    def _assess_anew(self, cr, spec, day):
+        """Assess what came late of a day, and what that has changed: so many hours of devices.
+
+        :return: whether there may be more
+        """
+        numbers = []
+        # One after the other: the first marks what the second finds.
+        for find, *span in ((changed, day, day + _SEARCHED), (outdated,)):
+            found = find(cr, spec, *span, _MOST_LATE)
+            for hour, devices in found.items():
+                self._assess(cr, spec, hour, devices)
+            numbers.append(sum(map(len, found.values())))
+        return max(numbers) == _MOST_LATE
 
     @api.model
     def _specs(self):
         return self.env["iot.settings"]._telemetry_specs()
 
-    # Parameters of the platform's own: a run is the superuser's.
     @api.model
-    def _recall(self, key):
-        return fields.Datetime.to_datetime(self.env["ir.config_parameter"].get_param(key))
-
-    @api.model
-    def _remember(self, key, moment):
-        self.env["ir.config_parameter"].set_param(key, fields.Datetime.to_string(moment))
-
-    @api.model
-    def _assess(self, spec, hour, devices):
+    def _assess(self, cr, spec, hour, devices):
         intervals = {}
         for _device, configurations, _watched in devices:
             for text in configurations:
                 if text not in intervals:
                     intervals[text] = self._configured_interval(text)
         assess(
-            self.env.cr,
+            cr,
             spec,
             hour,
             [
@@ -244,6 +273,32 @@ class IotDataQuality(models.Model):
     @api.autovacuum
     def _gc_old(self):
         self.env.cr.execute("DELETE FROM iot_data_quality WHERE hour < %s", [fields.Datetime.now() - _KEEP])
+
+
+class IotDataQualityProgress(models.Model):
+    """The one row that says how far the assessment is. No parameter: these are kept in every process's memory, and a
+    change of one has all of them forget all."""
+
+    _name = "iot.data.quality.progress"
+    _description = "Progress of Data Quality"
+    _log_access = False
+    _rec_name = "next_hour"
+
+    next_hour = fields.Datetime(readonly=True, help="The next hour to be assessed")
+    next_searched = fields.Datetime(readonly=True, help="Where the search for late readings goes on")
+
+    @api.model
+    def _recall(self, cr, name):
+        """A field's value, in the transaction of a cursor of one's own; None before there is one."""
+        cr.execute(sql.SQL("SELECT max({}) FROM iot_data_quality_progress").format(sql.Identifier(name)))
+        return cr.fetchone()[0]
+
+    @api.model
+    def _remember(self, cr, name, moment):
+        column = sql.Identifier(name)
+        cr.execute(sql.SQL("UPDATE iot_data_quality_progress SET {} = %s").format(column), [moment])
+        if not cr.rowcount:
+            cr.execute(sql.SQL("INSERT INTO iot_data_quality_progress ({}) VALUES (%s)").format(column), [moment])
 
 
 def _floor(moment):

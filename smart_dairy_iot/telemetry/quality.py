@@ -26,7 +26,7 @@ from datetime import timedelta
 
 from psycopg2 import sql
 
-from .quality_statements import ASSESS, CHANGED, COLUMNS, CONFIGURATIONS, DUE, SUMMARY
+from .quality_statements import ASSESS, CHANGED, COLUMNS, CONFIGURATIONS, DUE, OUTDATED, SUMMARY
 
 #: A device that was not heard for so long is not waited for any more.
 FORGOTTEN = timedelta(days=30)
@@ -61,15 +61,32 @@ def due(cr, spec, hour):
 def changed(cr, spec, begin, end, most):
     """The devices and hours of a span of which more is known than when they were assessed, the earliest first.
 
-    With them come the later hours in which a silence ended that was not one, or in which a value was stuck.
+    The later hours in which a silence ended that was not one, or in which a value was stuck, are marked as `outdated`;
+    so the caller assesses what is in the answer in the same transaction.
 
-    :param most: how many hours of devices that changed are in the answer at most
+    :param most: how many hours of devices are in the answer at most
     :return: {hour: devices as `due` gives them}
     """
-    statement = _with_rollup(CHANGED, spec, sql.Identifier("affected", "hour"))
+    statement = _with_rollup(CHANGED, spec, sql.Identifier("changed", "hour"))
     cr.execute(statement, {**_parameters(spec), "begin": begin, "end": end, "most": most})
+    return _by_hour(cr.fetchall())
+
+
+def outdated(cr, spec, most):
+    """The devices and hours that `changed` has marked and that were not assessed since, the earliest first.
+
+    :return: as that of `changed`
+    """
+    statement = sql.SQL(OUTDATED).format(
+        configurations=sql.SQL(CONFIGURATIONS).format(hour=sql.Identifier("quality", "hour"))
+    )
+    cr.execute(statement, {**_parameters(spec), "most": most})
+    return _by_hour(cr.fetchall())
+
+
+def _by_hour(rows):
     found = {}
-    for hour, *device in cr.fetchall():
+    for hour, *device in rows:
         found.setdefault(hour, []).append(tuple(device))
     return found
 

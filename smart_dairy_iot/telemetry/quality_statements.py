@@ -22,6 +22,7 @@ COLUMNS = (
     "out_of_range",
     "clock_skew_seconds",
     "delivered_late",
+    "outdated",
 )
 
 # Every configuration that the device had in the hour. What happened before its first one, say readings that it had
@@ -61,20 +62,27 @@ CHANGED = """
  LEFT JOIN iot_data_quality quality ON quality.iot_device_id = now.iot_device_id AND quality.hour = now.hour
        AND quality.hour >= %(begin)s AND quality.hour < %(end)s
      WHERE quality.id IS NULL OR quality.readings <> now.readings OR quality.out_of_range <> now.refused
-     ORDER BY 1, 2 LIMIT %(most)s),
+     GROUP BY 1, 2 ORDER BY 1, 2 LIMIT %(most)s),
            following AS (
-    SELECT quality.hour, quality.iot_device_id
+    UPDATE iot_data_quality AS quality SET outdated = true
       FROM changed CROSS JOIN LATERAL (
            SELECT min(hour) AS hour FROM iot_data_quality heard
             WHERE heard.iot_device_id = changed.iot_device_id AND heard.hour > changed.hour AND heard.readings > 0
            ) AS heard
-      JOIN iot_data_quality quality ON quality.iot_device_id = changed.iot_device_id AND quality.hour > changed.hour
+     WHERE quality.iot_device_id = changed.iot_device_id AND quality.hour > changed.hour
        AND (quality.hour <= coalesce(heard.hour, 'infinity')
-            OR quality.hour < changed.hour + interval '1 day' AND quality.stuck_hours > 0))
-    SELECT affected.hour, device.id, {configurations}, device.active AND device.state = 'active'
-      FROM (SELECT * FROM changed UNION SELECT * FROM following) AS affected
-      JOIN iot_device device ON device.id = affected.iot_device_id
+            OR quality.hour < changed.hour + interval '1 day' AND quality.stuck_hours > 0)
+       AND quality.outdated IS NULL)
+    SELECT changed.hour, device.id, {configurations}, device.active AND device.state = 'active'
+      FROM changed JOIN iot_device device ON device.id = changed.iot_device_id
      ORDER BY 1, 2
+"""
+
+OUTDATED = """
+    SELECT quality.hour, device.id, {configurations}, device.active AND device.state = 'active'
+      FROM iot_data_quality quality JOIN iot_device device ON device.id = quality.iot_device_id
+     WHERE quality.outdated IS NOT NULL AND device.device_type = ANY(%(device_types)s)
+     ORDER BY 1, 2 LIMIT %(most)s
 """
 
 ASSESS = """
@@ -183,7 +191,7 @@ ASSESS = """
            expected, expected - least(received, expected), 100 * least(received, expected) / nullif(expected, 0),
            gaps + coalesce(tail > gap, false)::integer, least(greatest(longest, tail), 2147483647)::integer,
            coalesce(stuck.hours, 0), stuck.names, coalesce(refused.messages, 0),
-           CASE WHEN NOT is_late THEN delay END, is_late
+           CASE WHEN NOT is_late THEN delay END, is_late, NULL::boolean
       FROM found LEFT JOIN stuck USING (iot_device_id) LEFT JOIN refused USING (iot_device_id)
      ORDER BY 1
         ON CONFLICT (iot_device_id, hour) DO UPDATE SET {updates}

@@ -1,5 +1,6 @@
 """Data quality: what was expected and came, gaps, values that stand still, refusals and clocks, once for each hour."""
 
+import contextlib
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
@@ -13,9 +14,9 @@ from ..bridge.devices import DeviceCache
 from ..bridge.messages import Accepted, Message, Refused
 from ..bridge.store import Store
 from ..models import iot_data_quality
-from ..models.iot_data_quality import _NEXT_HOUR
 from ..telemetry.quality import read_quality
 from .common import IotCase
+from .shared_connection import SharedConnection
 
 HOUR = datetime(2026, 3, 1, 6)
 MINUTE = timedelta(minutes=1)
@@ -29,6 +30,12 @@ class TestDataQuality(IotCase):
         for table in ("iot_temperature_reading", "iot_environment_reading"):
             self.env.cr.execute(f"DELETE FROM {table}_hourly")
         self.env.cr.execute("DELETE FROM iot_data_quality")
+        self.env.cr.execute("DELETE FROM iot_data_quality_progress")
+        self.patch(
+            type(self.env["iot.data.quality"]),
+            "_connection",
+            lambda quality: contextlib.closing(SharedConnection(quality.env.cr)),
+        )
         self.store = Store(self.env["iot.settings"]._telemetry_specs())
         self.next_hour(HOUR)
         self.sensor = self.in_service("TS-600", config_json='{"interval_seconds": 60}')
@@ -54,7 +61,7 @@ class TestDataQuality(IotCase):
             device.sudo()._in_action().write({"state": "active"})
 
     def next_hour(self, hour):
-        self.env["ir.config_parameter"].set_param(_NEXT_HOUR, f"{hour:%Y-%m-%d %H:%M:%S}")
+        self.env["iot.data.quality.progress"]._remember(self.env.cr, "next_hour", hour)
 
     def in_service(self, device_id, device_type="temperature", **values):
         device = self.new_device(device_id, device_type, **values)
@@ -276,8 +283,8 @@ class TestDataQuality(IotCase):
         self.assertEqual(quality.id, before, "it is the same row")
 
     def run_for(self, steps, at):
-        """A run whose time is over after so many hours that are over and days that are searched."""
-        clock = iter([0.0, *[1.0] * steps])
+        """A run whose time is over after so many steps: hours that are over and searches of a day."""
+        clock = iter([0.0, *[1.0] * (steps - 1)])
         # Within the frozen time, which puts a clock of its own everywhere.
         with freeze_time(at), patch.object(iot_data_quality, "monotonic", lambda: next(clock, 1e9)):
             self.env["iot.data.quality"]._cron_assess()
@@ -302,6 +309,77 @@ class TestDataQuality(IotCase):
             found.append(self.env["iot.data.quality"].search_count([("iot_device_id", "=", self.sensor.id)]))
         # A silent device is missed in the hours after: what counts is on how many days it was heard.
         self.assertEqual(found, [2, 4, 6, 7])
+
+    def back_after_five_days(self, *late):
+        """The sensor, silent for five days and assessed so; then readings of the hours `late` come in. Its hours."""
+        back = HOUR + timedelta(days=5)
+        self.measure(self.sensor, *self.whole(HOUR), *self.whole(back))
+        self.assess(back + 71 * MINUTE)
+        silent = [HOUR + number * 60 * MINUTE for number in range(1, 5 * 24)]
+        self.assertEqual(self.quality(hour=silent[-1]).longest_gap_seconds, 119 * 3600 + 60)
+        for hour in late or silent:
+            self.measure(self.sensor, *self.whole(hour), delay=back + 75 * MINUTE - hour)
+        return silent, back
+
+    def assess_bit_by_bit(self, back, done, most):
+        """Short runs until it is done; what each of them did is bounded."""
+        self.next_hour(back + 60 * MINUTE)
+        runs = 0
+        with patch.object(iot_data_quality, "_MOST_LATE", 2):
+            while not done():
+                self.env.cr.execute("CREATE TEMP TABLE before ON COMMIT DROP AS SELECT * FROM iot_data_quality")
+                self.run_for(1, back + 81 * MINUTE)
+                self.env.cr.execute(
+                    "SELECT count(*) FROM (SELECT iot_device_id, hour, readings, longest_gap_seconds"
+                    " FROM iot_data_quality EXCEPT SELECT iot_device_id, hour, readings, longest_gap_seconds"
+                    " FROM before) AS changed"
+                )
+                self.assertLessEqual(self.env.cr.fetchone()[0], 4)
+                self.env.cr.execute("DROP TABLE before")
+                runs += 1
+                self.assertLess(runs, most, "each run gets further")
+
+    def test_days_of_late_readings_are_assessed_bit_by_bit_by_runs_that_are_short(self):
+        silent, back = self.back_after_five_days()
+        hours = [("iot_device_id", "=", self.sensor.id), ("hour", "in", [*silent, back])]
+        wrong = self.env["iot.data.quality"]
+        self.assess_bit_by_bit(
+            back, lambda: not wrong.search_count([*hours, "|", ("missing", ">", 0), ("gaps", ">", 0)]), 300
+        )
+        self.assertEqual(set(wrong.search(hours).mapped("longest_gap_seconds")), {60})
+
+    def test_one_late_hour_has_all_the_silence_after_it_assessed_anew_by_runs_that_are_short(self):
+        silent, back = self.back_after_five_days(HOUR + 60 * MINUTE)
+        self.assess_bit_by_bit(back, lambda: self.quality(hour=back).longest_gap_seconds == 118 * 3600 + 60, 300)
+        found = [self.quality(hour=hour).longest_gap_seconds for hour in silent[:3]]
+        self.assertEqual(found, [60, 3600 + 60, 2 * 3600 + 60])
+        self.assertFalse(self.env["iot.data.quality"].search([("outdated", "=", True)]))
+
+    def test_what_was_done_before_a_run_failed_stays_done(self):
+        self.measure(self.sensor, HOUR)
+        assess_hour = type(self.env["iot.data.quality"])._assess
+
+        def fail_in_the_third(quality, cr, spec, hour, devices):
+            if hour == HOUR + 120 * MINUTE:
+                raise ValueError("the third hour")
+            assess_hour(quality, cr, spec, hour, devices)
+
+        with (
+            patch.object(type(self.env["iot.data.quality"]), "_assess", fail_in_the_third),
+            self.assertRaisesRegex(ValueError, "the third hour"),
+        ):
+            self.assess(HOUR + (5 * 60 + 11) * MINUTE)
+        hours = [("iot_device_id", "=", self.sensor.id)]
+        self.assertEqual(self.env["iot.data.quality"].search_count(hours), 2)
+        self.assess(HOUR + (5 * 60 + 11) * MINUTE)
+        self.assertEqual(self.env["iot.data.quality"].search_count(hours), 5)
+
+    def test_a_run_has_no_process_forget_what_it_keeps_of_the_settings(self):
+        self.env.registry.clear_cache()
+        self.env.registry.cache_invalidated.clear()
+        self.measure(self.sensor, HOUR)
+        self.assess()
+        self.assertFalse(self.env.registry.cache_invalidated)
 
     def test_two_runs_do_not_disturb_one_another(self):
         self.measure(self.sensor, HOUR)
