@@ -10,6 +10,7 @@ It does so with the rights of the server's administrator: the readings of all fa
 
 import argparse
 import sys
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -58,29 +59,35 @@ def _run(options):
     registry = Registry(options.database)
     if "iot.telemetry.store" not in registry:
         return f"The addon smart_dairy_iot is not installed in {options.database}."
+    try:
+        return _ACTIONS[options.action](registry, options)
+    except UserError as error:
+        return str(error)
+
+
+@contextmanager
+def _environment(registry):
     with registry.cursor() as cr:
         # No user is behind a command of the server.
-        env = api.Environment(cr, SUPERUSER_ID, {})
-        try:
-            return _ACTIONS[options.action](env, options)
-        except UserError as error:
-            return str(error)
+        yield api.Environment(cr, SUPERUSER_ID, {})
 
 
-def _show(env, _options):
-    store = env["iot.telemetry.store"]
-    print(f"the tables: {store._level()}; the server offers: {store._offered_level()}")
+def _show(registry, _options):
+    with _environment(registry) as env:
+        store = env["iot.telemetry.store"]
+        print(f"the tables: {store._level()}; the server offers: {store._offered_level()}")
 
 
-def _convert(env, _options):
-    done = env["iot.telemetry.store"]._raise_level()
+def _convert(registry, _options):
+    with _environment(registry) as env:
+        done = env["iot.telemetry.store"]._raise_level()
     for conversion in done:
         print(f"{conversion.table}: {conversion.rows:,} readings, {conversion.before} -> {conversion.after}")
     if not done:
         print("The tables are what the server offers already.")
 
 
-def _export(env, options):
+def _export(registry, options):
     # Imported late and absolutely: the server lists commands without a configuration, and 19.0 without the addon.
     # pylint: disable=odoo-addons-relative-import
     from odoo.addons.smart_dairy_iot.models.iot_telemetry_export import ExportSpan
@@ -89,13 +96,19 @@ def _export(env, options):
     file_format = options.file.suffix.removeprefix(".")
     if file_format not in formats():
         return f"The file's name ends in .{' or .'.join(formats())}."
-    kinds = [spec.model for spec in env["iot.settings"]._telemetry_specs()]
-    if options.kind not in kinds:
-        return f"There are readings of the kinds {', '.join(kinds)}."
-    farm = env["farm.location"].with_context(active_test=False).search([("code", "=", options.farm)])
-    if options.farm and not farm:
-        return f"There is no farm {options.farm}."
-    span = ExportSpan(options.since, options.until, farm.id if options.farm else None)
+    with _environment(registry) as env:
+        kinds = [spec.model for spec in env["iot.settings"]._telemetry_specs()]
+        if options.kind not in kinds:
+            return f"There are readings of the kinds {', '.join(kinds)}."
+        farm = env["farm.location"].with_context(active_test=False).search([("code", "=", options.farm)])
+        if options.farm and not farm:
+            return f"There is no farm {options.farm}."
+        farm_id = farm.id if options.farm else None
+    try:
+        span = ExportSpan(options.since, options.until, farm_id)
+    except ValueError as error:
+        return str(error)
+    # An export takes hours: that transaction is over, and each page has one of its own.
     try:
         rows = env[options.kind]._export_to(span, file_format, options.file)
     except OSError as error:

@@ -1,5 +1,6 @@
 """Pages of readings of one kind over a span of time, as far as the user may see them, for export and archives."""
 
+import os
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,6 +19,9 @@ _NAMES = {
     "farm_id": ("code", "farm_location"),
 }
 
+# PostgreSQL's `integer`.
+_LARGEST_ID = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class ExportSpan:
@@ -26,6 +30,15 @@ class ExportSpan:
     since: datetime
     until: datetime
     farm_id: "int | None" = None
+
+    def __post_init__(self):
+        """:raises ValueError: where nothing can be in it"""
+        if self.since.tzinfo or self.until.tzinfo:
+            raise ValueError("Times are UTC, without a time zone.")
+        if self.since >= self.until:
+            raise ValueError("What is exported begins before it ends.")
+        if self.farm_id is not None and not 0 < self.farm_id <= _LARGEST_ID:
+            raise ValueError("There is no such farm.")
 
 
 class IotTelemetryMixin(models.AbstractModel):
@@ -41,10 +54,16 @@ class IotTelemetryMixin(models.AbstractModel):
     def _export_to(self, span, file_format, path):
         """Write the readings of the span into a file, which has its name once it is whole; how many there are.
 
+        No transaction lasts longer than a page, so the caller has none open meanwhile.
+
         :param path: `Path` of a file that is not there yet
+        :raises OSError: where it cannot be written, or another run writes it; what is there stays as it is
         """
         if path.exists():
             raise FileExistsError(f"{path} is there already")
+        with self.env.registry.cursor() as cursor:
+            readings = self.with_env(self.env(cr=cursor))
+            columns, first = readings._export_columns(), readings._export_page(span, None, PAGE)
         rows = 0
 
         def counted(pages):
@@ -53,14 +72,16 @@ class IotTelemetryMixin(models.AbstractModel):
                 rows += len(page)
                 yield page
 
-        pages = counted(self._export_pages(span, PAGE, self._export_page(span, None, PAGE)))
+        pages = counted(self._export_pages(span, PAGE, first))
         unfinished = path.with_name(f"{path.name}.part")
-        try:
-            with unfinished.open("wb") as file:
-                file.writelines(pieces(file_format, self._export_columns(), pages))
-            unfinished.rename(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with unfinished.open("xb") as file:
+            try:
+                file.writelines(pieces(file_format, columns, pages))
+                file.flush()
+                # Unlike a new name, a link takes no other file's place.
+                os.link(unfinished, path)
+            finally:
+                unfinished.unlink()
         return rows
 
     def _export_pages(self, span, size, page):

@@ -1,10 +1,16 @@
 """Readings leave as files: whole, exact, and only those that the user may see."""
 
+import argparse
+import contextlib
 import csv
 import io
+import tempfile
 from datetime import datetime, timedelta
+from pathlib import Path
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
+
+from freezegun import freeze_time
 
 from odoo.exceptions import ValidationError
 from odoo.tests import HttpCase, tagged
@@ -12,7 +18,10 @@ from odoo.tests import HttpCase, tagged
 from ..bridge.devices import DeviceCache
 from ..bridge.messages import Accepted, Message
 from ..bridge.store import Store
+from ..cli import iot_store
 from ..controllers import telemetry_export
+from ..models import iot_telemetry_export
+from ..models.iot_telemetry_export import ExportSpan
 from .common import IotCase
 
 T = datetime(2026, 3, 1, 6, 0, 0, 250000)
@@ -106,6 +115,10 @@ class TestTelemetryExport(HttpCase, IotCase):
             {"since": "2026-03-01T00:00:00%2B00:00"},
             {"file_format": "xls"},
             {"farm": "one"},
+            {"farm": "99999999999"},
+            {"farm": "0"},
+            {"since": SPAN["until"], "until": SPAN["since"]},
+            {"since": SPAN["until"]},
         ):
             with self.subTest(changes=changes):
                 self.assertEqual(self.export(**changes).status_code, 400)
@@ -127,3 +140,71 @@ class TestTelemetryExport(HttpCase, IotCase):
         self.assertEqual(len(self.lines(self.url_open(action["url"]))), 2)
         with self.assertRaises(ValidationError):
             wizard.until = wizard.since
+
+    def test_the_wizard_proposes_the_last_month_of_the_users_time_zone(self):
+        wizard = self.env["iot.telemetry.export.wizard"]
+        months = {
+            ("UTC", "2026-04-01 03:00:00"): (datetime(2026, 3, 1), datetime(2026, 4, 1)),
+            ("Europe/Berlin", "2026-04-15 00:00:00"): (datetime(2026, 2, 28, 23), datetime(2026, 3, 31, 22)),
+            ("America/New_York", "2026-04-01 03:00:00"): (datetime(2026, 2, 1, 5), datetime(2026, 3, 1, 5)),
+        }
+        for (tz, now), month in months.items():
+            with self.subTest(tz), freeze_time(now):
+                self.assertEqual(wizard.with_context(tz=tz)._month(), month)
+
+    def write_file(self, file):
+        """By the command, as far as it goes without a server of its own; the sentence with which it ends, or None."""
+        since, until = map(datetime.fromisoformat, SPAN.values())
+        options = argparse.Namespace(
+            kind="iot.temperature.reading", since=since, until=until, farm=self.hill.code, file=file
+        )
+        with contextlib.redirect_stdout(io.StringIO()):
+            return iot_store._export(self.registry, options)
+
+    def test_the_command_has_no_transaction_open_beside_that_of_the_page_it_reads(self):
+        opened, seen = [], []
+        new_cursor, read_page = type(self.registry).cursor, type(self.env["iot.telemetry.mixin"])._export_page
+
+        def cursor(registry, *arguments, **options):
+            opened.append(new_cursor(registry, *arguments, **options))
+            return opened[-1]
+
+        def page(readings, *arguments):
+            seen.append([one for one in opened if not one._closed] == [readings.env.cr])
+            return read_page(readings, *arguments)
+
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            patch.object(type(self.registry), "cursor", cursor),
+            patch.object(type(self.env["iot.telemetry.mixin"]), "_export_page", page),
+            patch.object(iot_telemetry_export, "PAGE", 1),
+        ):
+            file = Path(directory) / "day.csv"
+            self.assertIsNone(self.write_file(file))
+            self.assertEqual(len(file.read_text().splitlines()), 3)
+        self.assertEqual(seen, [True, True, True])
+
+    def test_a_file_that_another_run_writes_or_has_written_meanwhile_is_left_alone(self):
+        span = ExportSpan(*map(datetime.fromisoformat, SPAN.values()))
+        readings = self.env["iot.temperature.reading"]
+
+        def pieces(*_arguments):
+            yield b"ours"
+            done.write_text("theirs")
+
+        with tempfile.TemporaryDirectory() as directory:
+            done, unfinished = Path(directory) / "day.csv", Path(directory) / "day.csv.part"
+            unfinished.write_text("theirs")
+            with self.assertRaises(FileExistsError):
+                readings._export_to(span, "csv", done)
+            self.assertEqual((unfinished.read_text(), done.exists()), ("theirs", False))
+            unfinished.unlink()
+            with patch.object(iot_telemetry_export, "pieces", pieces), self.assertRaises(FileExistsError):
+                readings._export_to(span, "csv", done)
+            self.assertEqual((done.read_text(), unfinished.exists()), ("theirs", False))
+
+    def test_a_span_in_which_nothing_can_be_is_a_mistake_and_no_empty_archive(self):
+        day = datetime(2026, 3, 1)
+        for until, farm_id in ((day, None), (day - timedelta(days=1), None), (day + timedelta(days=1), 0)):
+            with self.subTest(until=until, farm_id=farm_id), self.assertRaises(ValueError):
+                ExportSpan(day, until, farm_id)

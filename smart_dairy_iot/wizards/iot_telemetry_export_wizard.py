@@ -1,11 +1,13 @@
 """Choosing which readings to export, and as what."""
 
+import pytz
 from werkzeug.urls import url_encode
 
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 from odoo.tools import date_utils
 
+from ..models.iot_telemetry_export import ExportSpan
 from ..telemetry.export import formats
 
 
@@ -31,15 +33,25 @@ class IotTelemetryExportWizard(models.TransientModel):
 
     @api.model
     def _month(self):
-        """The month before this one, which is over, so that nothing but late readings is missing."""
-        end = date_utils.start_of(fields.Datetime.now(), "month")
-        return date_utils.subtract(end, months=1), end
+        """The month before this one, which is over, so that nothing but late readings is missing.
+
+        It is that of the user's time zone.
+
+        :return: its beginning and end, naive UTC
+        """
+        zone = pytz.timezone(self.env.context.get("tz") or self.env.user.tz or "UTC")
+        here = pytz.utc.localize(fields.Datetime.now()).astimezone(zone).replace(tzinfo=None)
+        end = date_utils.start_of(here, "month")
+        begin = date_utils.subtract(end, months=1)
+        return tuple(zone.localize(moment).astimezone(pytz.utc).replace(tzinfo=None) for moment in (begin, end))
 
     @api.constrains("since", "until")
     def _check_span(self):
         for wizard in self:
-            if wizard.since >= wizard.until:
-                raise ValidationError(_("What is exported begins before it ends."))
+            try:
+                ExportSpan(wizard.since, wizard.until)
+            except ValueError as error:
+                raise ValidationError(_("What is exported begins before it ends.")) from error
 
     def action_export(self):
         """Load the file down."""

@@ -291,6 +291,7 @@ def test_the_command_exports_and_converts_what_takes_longer_than_a_request(plain
     for options, complaint in (
         ([*asked, "--file", archive], "is there already"),
         (["export", "--kind", "res.users", *span, "--file", tmp_path / "a.csv"], "kinds"),
+        ([*asked, "--until", span[1], "--file", tmp_path / "a.csv"], "begins before it ends"),
     ):
         code, said = iot_store(plain_instance, *options)
         assert code == 1 and complaint in said, said
