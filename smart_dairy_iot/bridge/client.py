@@ -110,7 +110,7 @@ class BrokerClient:
         return self._client.publish(topic, payload, qos=qos, retain=retain)
 
     def refusal_of(self, publication):
-        """Why the broker refuses a message of QoS 1 that it has confirmed, None where it has taken it.
+        """Why the broker refuses a message that it has confirmed, None where it has taken it.
 
         :param publication: what `publish` gave, confirmed; asked once
         """
