@@ -53,7 +53,7 @@ PERCENTILES = {
     "busy_ms": {"p50", "p95"},
 }
 LEVELS = ["plain", "apache", "community"]
-#: For all of them, which take five minutes on an idle machine: something must be wrong.
+#: For all of them, which take two minutes: where it is more, something is wrong.
 SECONDS = 1800
 END_SECONDS = 120
 
