@@ -17,7 +17,7 @@ from ..bridge.database import connect
 from ..dsn import connection_parameters
 from ..telemetry.conversion import ConversionError, convert, has_more_to_copy
 from ..telemetry.levels import LEVELS, ORDINARY, detect, is_above, level_of, offered
-from ..telemetry.retention import maintain
+from ..telemetry.retention import drop_old, prepare
 
 _logger = logging.getLogger(__name__)
 
@@ -114,21 +114,24 @@ class IotTelemetryStore(models.AbstractModel):
         failures = []
         with self._connection(_PATIENCE_OF_THE_CRON) as connection:
             for spec in self.env["iot.settings"]._telemetry_specs():
-                try:
-                    with connection.cursor() as cursor:
-                        dropped = maintain(cursor, spec.table, now, config.retention_days_of(spec.table))
-                    connection.commit()
-                except LockNotAvailable:
-                    connection.rollback()
-                    _logger.info("%s is in use: it is looked after within the hour", spec.table)
-                    continue
-                except psycopg2.DatabaseError as error:
-                    # The others are looked after all the same.
-                    connection.rollback()
-                    failures.append(error)
-                    continue
-                if dropped:
-                    _logger.info("%s: dropped %s, older than telemetry is kept", spec.table, ", ".join(dropped))
+                days = config.retention_days_of(spec.table)
+                # Each in a transaction of its own: what cannot be dropped is no reason to be without coming weeks.
+                for step, *arguments in ((prepare, now), (drop_old, now, days)):
+                    try:
+                        with connection.cursor() as cursor:
+                            dropped = step(cursor, spec.table, *arguments)
+                        connection.commit()
+                    except LockNotAvailable:
+                        connection.rollback()
+                        _logger.info("%s is in use: it is looked after within the hour", spec.table)
+                        continue
+                    except psycopg2.DatabaseError as error:
+                        # The others are looked after all the same.
+                        connection.rollback()
+                        failures.append(error)
+                        continue
+                    if dropped:
+                        _logger.info("%s: dropped %s, older than telemetry is kept", spec.table, ", ".join(dropped))
         if failures:
             raise failures[0]
 

@@ -13,7 +13,7 @@ from .hypertables import enable_compression
 from .levels import APACHE, PLAIN, is_above, level_of
 from .partitions import make_partitions
 from .spec import BASE_COLUMNS
-from .tables import as_type, column_types, create_table, drop_indexes, physical_table
+from .tables import as_type, column_types, create_table, drop_indexes, grant, grants, physical_table
 
 # First number of the advisory locks, the second one is the table's.
 _CONVERSION_LOCK = 0x5DA1_0006
@@ -73,6 +73,7 @@ def _copy_into_new(cr, spec, before, level):
     source = physical_table(spec.table, before)
     # A view is locked with the table below it, and in the order in which readers take the two.
     cr.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(spec.table)))
+    granted = grants(cr, spec.table)
     if before == PLAIN:
         cr.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(spec.table)))
     drop_indexes(cr, spec.table)
@@ -90,6 +91,7 @@ def _copy_into_new(cr, spec, before, level):
     if copied != rows:
         raise ConversionError(f"{spec.table}: {copied} of {rows} readings were copied")
     cr.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(old)))
+    grant(cr, spec.table, granted)
     return rows
 
 

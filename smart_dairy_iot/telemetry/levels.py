@@ -26,12 +26,14 @@ _AVAILABLE = """
        AND current_database() <> 'postgres'
 """
 _CREATED = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"
+# TimescaleDB is a trusted extension: who may create schemas in the database may make it.
+_MAY_CREATE = "SELECT has_database_privilege(current_database(), 'CREATE')"
 _EDITION = "SELECT current_setting('timescaledb.license', true)"
 
 
 def detect(cr):
     """Make the extension where the server has it; the level that new tables get."""
-    if not _value(cr, _AVAILABLE):
+    if not _is_available(cr):
         return PLAIN
     cr.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
     return _edition(cr)
@@ -42,7 +44,7 @@ def offered(cr):
 
     Which edition the server has is known only once the extension is there; before, it is `apache` at the least.
     """
-    if not _value(cr, _AVAILABLE):
+    if not _is_available(cr):
         return PLAIN
     return _edition(cr) if _value(cr, _CREATED) else APACHE
 
@@ -69,6 +71,10 @@ def is_above(level, other):
     """Whether a level is higher than another; every one is higher than `ordinary`."""
     ranks = (ORDINARY, *LEVELS)
     return ranks.index(level) > ranks.index(other)
+
+
+def _is_available(cr):
+    return _value(cr, _AVAILABLE) and (_value(cr, _CREATED) or _value(cr, _MAY_CREATE))
 
 
 def _edition(cr):

@@ -30,8 +30,17 @@ def retention_by_type(specs, config):
     return lambda device_type: kept.get(device_type, general)
 
 
-def maintain(cr, table, now, days):
-    """Make the partitions of the coming weeks and drop what is too old, as the table's level has it.
+def prepare(cr, table, now):
+    """Make the partitions of the coming weeks, where the table's level has any.
+
+    :param now: naive UTC
+    """
+    if level_of(cr, table) == PLAIN:
+        make_partitions_ahead(cr, table, now)
+
+
+def drop_old(cr, table, now, days):
+    """Drop what is too old, as the table's level has it. What cannot be dropped is nothing to undo `prepare` for.
 
     :param now: naive UTC
     :param days: how long readings are kept
@@ -41,7 +50,6 @@ def maintain(cr, table, now, days):
     days += _GRACE_DAYS
     before = now - timedelta(days=days)
     if level == PLAIN:
-        make_partitions_ahead(cr, table, now)
         return drop_partitions(cr, table, before)
     if level == APACHE:
         return drop_chunks(cr, table, before)

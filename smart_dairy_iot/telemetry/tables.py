@@ -119,6 +119,35 @@ def column_types(cr, table):
     return dict(cr.fetchall())
 
 
+def grants(cr, relation):
+    """What others than its owner may do with a table or view, column by column left aside, for `grant`.
+
+    :return: [(role, None for everybody; privilege; whether the role may grant it to others)]
+    """
+    cr.execute(
+        "SELECT role.rolname, granted.privilege_type, granted.is_grantable"
+        "  FROM pg_class relation CROSS JOIN LATERAL aclexplode(relation.relacl) AS granted"
+        "  LEFT JOIN pg_roles role ON role.oid = granted.grantee"
+        " WHERE relation.oid = quote_ident(%s)::regclass AND granted.grantee <> relation.relowner"
+        " ORDER BY 1, 2",
+        [relation],
+    )
+    return cr.fetchall()
+
+
+def grant(cr, relation, privileges):
+    """Grant the privileges that `grants` has read of a relation on the one in its place."""
+    everybody, options = sql.SQL("PUBLIC"), {True: " WITH GRANT OPTION", False: ""}
+    for role, privilege, is_grantable in privileges:
+        cr.execute(
+            sql.SQL("GRANT {} ON {} TO {}").format(
+                sql.SQL(privilege),
+                sql.Identifier(relation),
+                sql.SQL("{}{}").format(sql.Identifier(role) if role else everybody, sql.SQL(options[is_grantable])),
+            )
+        )
+
+
 def as_type(name, found, wanted):
     """The expression that turns a column of one type into another."""
     column = sql.Identifier(name)
@@ -140,12 +169,15 @@ def _complete(cr, spec, level):
         # TimescaleDB does not change types below compression. What is written is turned into the type that is there.
         _logger.info("%s is compressed: its columns stay of the types that they have", spec.table)
         changes = []
+    granted = grants(cr, spec.table)
     if level == PLAIN and changes:
         cr.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(spec.table)))
     _change_types(cr, physical, changes)
     _ensure_indexes(cr, spec.table, physical)
     if level == PLAIN:
         ensure_view(cr, spec.table)
+        if changes:
+            grant(cr, spec.table, granted)
 
 
 def _add_columns(cr, table, columns):

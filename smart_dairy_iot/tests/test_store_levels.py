@@ -4,12 +4,14 @@ The server of the tests has TimescaleDB's Apache edition; the level `plain` is m
 server without TimescaleDB does is tested in tests/integration/test_store_levels.py.
 """
 
+import contextlib
 import math
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
 import psycopg2
-from psycopg2.errors import UniqueViolation
+from freezegun import freeze_time
+from psycopg2.errors import DependentObjectsStillExist, UniqueViolation
 
 from odoo.exceptions import AccessError
 from odoo.tests import TransactionCase, tagged
@@ -19,10 +21,10 @@ from ..bridge.batches import BatchWriter
 from ..bridge.devices import DeviceCache
 from ..bridge.messages import Accepted, Message
 from ..bridge.store import Store
-from ..telemetry import conversion, partitions
+from ..telemetry import conversion, levels, partitions
 from ..telemetry.conversion import ConversionError, convert, has_more_to_copy
 from ..telemetry.levels import APACHE, COMMUNITY, ORDINARY, PLAIN, detect, is_above, level_of
-from ..telemetry.retention import maintain
+from ..telemetry.retention import drop_old, prepare
 from ..telemetry.spec import Column, TelemetrySpec
 from ..telemetry.tables import column_types, create_table, drop_tables, ensure_table, physical_table
 from .common import IotCase
@@ -151,13 +153,14 @@ class TestPlainLevel(StoreCase, TransactionCase):
 
     def test_weeks_are_made_ahead_and_dropped_once_all_of_them_is_too_old(self):
         self.make(PLAIN, *(self.reading(T - number * WEEK, level=number) for number in (0, 1, 2, 3)))
-        dropped = maintain(self.env.cr, TABLE, T, days=7)
+        prepare(self.env.cr, TABLE, T)
+        dropped = drop_old(self.env.cr, TABLE, T, days=7)
         monday = datetime(2026, 3, 2)
         self.assertEqual(dropped, [f"{TABLE}_20260209", f"{TABLE}_20260216"])
         self.assertEqual(self.rows(f"SELECT level FROM {TABLE} ORDER BY 1"), [(0,), (1,)])
         ahead = [begin for begin in self.partitions() if monday <= begin <= T + 5 * WEEK]
         self.assertEqual(ahead, [monday + number * WEEK for number in range(5)])
-        self.assertEqual(maintain(self.env.cr, TABLE, T, days=7), [])
+        self.assertEqual(drop_old(self.env.cr, TABLE, T, days=7), [])
         self.assertEqual(len(self.rollups()), 4, "rollups are kept")
 
     def test_a_column_that_is_added_later_is_seen_through_the_view(self):
@@ -195,6 +198,19 @@ class TestPlainLevel(StoreCase, TransactionCase):
         self.make(PLAIN, self.reading(T, level=1))
         drop_tables(self.env.cr, SPEC)
         self.assertEqual(self.rows("SELECT relname FROM pg_class WHERE relname LIKE %s", f"{TABLE}%"), [])
+
+
+@tagged("post_install", "-at_install")
+class TestDetection(StoreCase, TransactionCase):
+    def test_the_extension_that_is_there_is_used_by_a_role_that_could_not_make_it(self):
+        self.assertTrue(levels._is_available(self.env.cr))
+        self.env.cr.execute("SELECT format('REVOKE CREATE ON DATABASE %I FROM CURRENT_USER', current_database())")
+        ((revoke,),) = self.env.cr.fetchall()
+        self.env.cr.execute(revoke)
+        self.assertEqual(self.rows(levels._MAY_CREATE), [(False,)])
+        self.assertEqual(detect(self.env.cr), APACHE)
+        with patch.object(levels, "_CREATED", "SELECT false"):
+            self.assertEqual(detect(self.env.cr), PLAIN)
 
 
 @tagged("post_install", "-at_install")
@@ -288,6 +304,37 @@ class TestConversion(StoreCase, TransactionCase):
         convert(self.env.cr, SPEC, APACHE)
         self.assertEqual(self.rows(f"SELECT old_value FROM {TABLE}"), [(7,)])
 
+    def test_what_others_were_granted_they_have_afterwards(self):
+        for before, after in ((ORDINARY, PLAIN), (ORDINARY, APACHE), (PLAIN, APACHE)):
+            with self.subTest(before=before, after=after):
+                self.make(before, self.reading(T))
+                self.env.cr.execute(f"GRANT SELECT ON {TABLE} TO pg_monitor")
+                self.env.cr.execute(f"GRANT SELECT, INSERT ON {TABLE} TO pg_read_all_stats WITH GRANT OPTION")
+                granted = self.granted()
+                self.assertEqual(len(granted), 3)
+                convert(self.env.cr, SPEC, after)
+                self.assertEqual(self.granted(), granted)
+                drop_tables(self.env.cr, SPEC)
+
+    def granted(self):
+        return self.rows(
+            "SELECT grantee, privilege_type, is_grantable FROM information_schema.role_table_grants"
+            " WHERE table_name = %s AND grantee IN ('pg_monitor', 'pg_read_all_stats') ORDER BY 1, 2",
+            TABLE,
+        )
+
+    def test_what_others_were_granted_on_a_view_they_have_after_its_columns_changed_their_types(self):
+        wide = TelemetrySpec(
+            SPEC.model, TABLE, SPEC.device_types, (Column("level", "double precision", "level"),), SPEC.rollup_columns
+        )
+        create_table(self.env.cr, wide, PLAIN)
+        ensure_table(self.env.cr, wide)
+        self.env.cr.execute(f"GRANT SELECT ON {TABLE} TO pg_monitor")
+        granted = self.granted()
+        ensure_table(self.env.cr, SPEC)
+        self.assertEqual(column_types(self.env.cr, TABLE)["level"], "real")
+        self.assertEqual((self.granted(), len(granted)), (granted, 1))
+
     def test_one_of_two_equal_readings_is_refused_after_it_as_before(self):
         self.make(PLAIN, self.reading(T))
         convert(self.env.cr, SPEC, APACHE)
@@ -353,9 +400,30 @@ class TestColumnTypes(StoreCase, TransactionCase):
 class TestRetention(StoreCase, TransactionCase):
     def test_chunks_are_dropped_once_all_of_them_is_too_old_and_rollups_kept(self):
         self.make(APACHE, *(self.reading(T - number * WEEK, level=number) for number in (0, 1, 5)))
-        self.assertEqual(len(maintain(self.env.cr, TABLE, T, days=21)), 1)
+        self.assertEqual(len(drop_old(self.env.cr, TABLE, T, days=21)), 1)
         self.assertEqual(self.rows(f"SELECT level FROM {TABLE} ORDER BY 1"), [(0,), (1,)])
         self.assertEqual(len(self.rollups()), 3)
+
+    def test_a_week_that_cannot_be_dropped_is_no_reason_to_be_without_those_that_come(self):
+        self.make(PLAIN, self.reading(T - 60 * WEEK, level=1))
+        known = [name for name, _begin, _end in partitions.partitions(self.env.cr, TABLE)]
+        for name in known[1:]:
+            self.env.cr.execute(f"DROP TABLE {name}")
+        self.env.cr.execute(f"CREATE VIEW somebody_s_own AS SELECT * FROM {known[0]}")
+        store = self.env["iot.telemetry.store"]
+        self.env["ir.config_parameter"].set_param("iot.telemetry_retention_days", "30")
+        with (
+            freeze_time(T),
+            patch.object(type(self.env["iot.settings"]), "_telemetry_specs", lambda settings: [SPEC]),
+            patch.object(
+                type(store), "_connection", lambda store, _patience: contextlib.closing(SharedConnection(store.env.cr))
+            ),
+            self.assertRaisesRegex(DependentObjectsStillExist, "somebody_s_own"),
+            mute_logger("odoo.sql_db"),
+        ):
+            store._cron_maintain()
+        begins = [begin for _name, begin, _end in partitions.partitions(self.env.cr, TABLE)]
+        self.assertEqual(begins[1:], [datetime(2026, 2, 23) + number * WEEK for number in range(6)])
 
     def test_each_model_has_a_retention_of_its_own_or_the_general_one(self):
         parameters = self.env["ir.config_parameter"]

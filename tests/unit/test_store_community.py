@@ -18,7 +18,7 @@ from smart_dairy_iot.bridge.messages import Accepted, Message
 from smart_dairy_iot.bridge.store import Store
 from smart_dairy_iot.telemetry.conversion import convert
 from smart_dairy_iot.telemetry.levels import APACHE, COMMUNITY, PLAIN, detect, level_of, offered
-from smart_dairy_iot.telemetry.retention import maintain
+from smart_dairy_iot.telemetry.retention import drop_old
 from smart_dairy_iot.telemetry.spec import Column, TelemetrySpec
 from smart_dairy_iot.telemetry.tables import create_table, drop_tables, ensure_table
 from stack.community import CommunityPostgres, ensure_community
@@ -248,12 +248,12 @@ def test_retention_is_a_policy_which_follows_the_settings_and_drops_weeks_but_no
     # The jobs go by the clock, and in some years nothing here would be young enough.
     years = (datetime.now() - BEGIN).days + 3000
     for days in (years, years, years + 100):
-        assert maintain(database.cursor, TABLE, datetime.now(), days) == []
+        assert drop_old(database.cursor, TABLE, datetime.now(), days) == []
         assert database.rows(policy) == [(f"{days + 1} days",)], "and a day"
     database.run_job("policy_retention")
     assert database.value(f"SELECT count(*) FROM {TABLE}") == len(compressed)
     rollup = database.rows(ROLLUP)
-    maintain(database.cursor, TABLE, datetime.now(), days=100)
+    drop_old(database.cursor, TABLE, datetime.now(), days=100)
     database.run_job("policy_retention")
     assert database.value(f"SELECT count(*) FROM {TABLE}") == 0
     assert database.rows(ROLLUP) == rollup

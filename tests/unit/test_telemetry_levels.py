@@ -14,7 +14,8 @@ from smart_dairy_iot.telemetry.spec import TelemetrySpec
 class Server:
     """Answers what `levels` asks, and writes down that the extension was made."""
 
-    def __init__(self, preloaded, edition=None, created=False):
+    def __init__(self, preloaded, edition=None, created=False, may_create=True):
+        self._may_create = may_create
         self._preloaded, self._edition = preloaded, edition
         self.created = created
         self._answer = None
@@ -23,6 +24,8 @@ class Server:
         if statement.startswith("CREATE EXTENSION"):
             assert self._preloaded, "this would have killed the connection"
             self.created = True
+        elif "has_database_privilege" in statement:
+            self._answer = self._may_create
         elif "pg_available_extensions" in statement:
             assert "pg_settings" in statement
             self._answer = self._preloaded
@@ -41,6 +44,14 @@ def test_a_server_that_has_not_preloaded_timescaledb_is_not_asked_to_make_the_ex
     server = Server(preloaded=False)
     assert detect(server) == offered(server) == PLAIN
     assert not server.created
+
+
+def test_a_role_that_may_not_make_the_extension_does_without_it_unless_somebody_has_made_it():
+    server = Server(preloaded=True, edition="apache", may_create=False)
+    assert detect(server) == offered(server) == PLAIN
+    assert not server.created
+    server.created = True
+    assert detect(server) == offered(server) == APACHE
 
 
 @pytest.mark.parametrize(("edition", "level"), [("apache", APACHE), ("timescale", COMMUNITY)])
