@@ -3,13 +3,23 @@
 from dataclasses import replace
 
 import psycopg2
-from psycopg2.errors import ProgramLimitExceeded, StatementTooComplex
+from psycopg2.errors import ConfigurationLimitExceeded, ProgramLimitExceeded, StatementTooComplex
 
 from ..telemetry.partitions import make_room
 from .messages import Accepted, Refused
 
 # What the database refuses because of the data, however often it is tried. All its other errors pass.
-_REFUSED_DATA = (psycopg2.DataError, psycopg2.IntegrityError, ProgramLimitExceeded, StatementTooComplex)
+_REFUSED_DATA = (
+    psycopg2.DataError,
+    psycopg2.IntegrityError,
+    ProgramLimitExceeded,
+    StatementTooComplex,
+    # TimescaleDB's, of late readings: to find a duplicate in a compressed week it may decompress no more than
+    # `timescaledb.max_tuples_decompressed_per_dml_transaction` rows at once (100,000). A smaller batch needs less.
+    ConfigurationLimitExceeded,
+    # TimescaleDB's, of a reading from a week that is frozen.
+    psycopg2.NotSupportedError,
+)
 
 
 class BatchWriter:

@@ -13,7 +13,7 @@ So a late reading costs its batch a second try, and nothing else.
 from datetime import datetime, timedelta
 
 from psycopg2 import sql
-from psycopg2.errors import CheckViolation
+from psycopg2.errors import CheckViolation, DuplicateTable, InvalidObjectDefinition
 
 WEEK = timedelta(days=7)
 
@@ -124,7 +124,12 @@ def make_room(connection, error, timestamps):
         return False
     table = parent.removesuffix(_SUFFIX)
     with connection.cursor() as cursor:
-        make_partitions(cursor, table, {week_of(moment) for moment in timestamps})
+        try:
+            make_partitions(cursor, table, {week_of(moment) for moment in timestamps})
+        except (DuplicateTable, InvalidObjectDefinition):
+            # A partition that somebody has detached keeps its name; one that somebody has made may overlap the week.
+            connection.rollback()
+            return False
         # Not only what was made here: another writer may have missed the same week, and have made it first.
         known = partitions(cursor, table)
     connection.commit()

@@ -133,6 +133,31 @@ class TestPlainLevel(StoreCase, TransactionCase):
         self.assertIn(late - timedelta(days=2, hours=6), self.partitions())
         self.assertEqual(self.rollups(), [(late, 2, 2, 4.3, 0.1, 4.2), (T, 1, 1, 1, 1, 1)])
 
+    def test_a_late_reading_whose_week_somebody_has_detached_is_a_dead_letter_and_the_others_are_stored(self):
+        self.make(PLAIN, self.reading(T, level=1))
+        late, later = T - 60 * WEEK, T - 50 * WEEK
+        self.write(self.reading(late, level=2))
+        parent = partitions.partitioned_table(TABLE)
+        name = f"{TABLE}_{partitions.week_of(late):%Y%m%d}"
+        self.env.cr.execute(f"ALTER TABLE {parent} DETACH PARTITION {name}")
+        hour = timedelta(hours=1)
+        outcomes = [self.write(self.reading(moment)) for moment in (T + hour, late + hour, later)]
+        self.assertEqual(outcomes, [["stored"], ["dead_letter"], ["stored"]])
+        ((reason, detail),) = self.rows("SELECT reason, detail FROM iot_dead_letter")
+        self.assertEqual(reason, "database")
+        self.assertIn("no partition", detail)
+
+    def test_a_partition_that_overlaps_the_week_of_a_late_reading_makes_it_a_dead_letter(self):
+        self.make(PLAIN, self.reading(T))
+        late = T - 60 * WEEK
+        day = datetime(late.year, late.month, late.day)  # in the middle of its week
+        self.env.cr.execute(
+            f"CREATE TABLE odd PARTITION OF {partitions.partitioned_table(TABLE)} FOR VALUES FROM (%s) TO (%s)",
+            [day, day + timedelta(days=1)],
+        )
+        outcomes = [self.write(self.reading(moment)) for moment in (late, late + timedelta(days=1))]
+        self.assertEqual(outcomes, [["stored"], ["dead_letter"]])
+
     def test_nothing_takes_up_what_has_no_partition(self):
         self.make(PLAIN, self.reading(T))
         found = self.rows(

@@ -1,10 +1,11 @@
 """What the database refuses is kept in the form that it takes, and never keeps the writer from the next message."""
 
+import itertools
 from datetime import datetime
 
 import psycopg2
 import pytest
-from psycopg2.errors import CheckViolation, ForeignKeyViolation
+from psycopg2.errors import CheckViolation, ConfigurationLimitExceeded, FeatureNotSupported, ForeignKeyViolation
 
 from smart_dairy_iot.bridge.batches import BatchWriter
 from smart_dairy_iot.bridge.messages import Message, Refused
@@ -37,6 +38,20 @@ class Decoder:
 
     def decode(self, message):
         return Refused(message, "schema", "„temperature“ is no number", device="TS-1")
+
+
+class SmallStore:
+    """Takes no more than so many messages at once, as TimescaleDB decompresses no more than so many rows."""
+
+    def __init__(self, most, error):
+        self._most, self._error = most, error
+        self.batches = []
+
+    def write_batch(self, _cursor, results):
+        if len(results) > self._most:
+            raise self._error
+        self.batches.append([bytes(result.message.payload) for result in results])
+        return ["dead_letter"] * len(results)
 
 
 class Store:
@@ -98,3 +113,33 @@ def test_a_dead_letter_is_kept_as_far_as_the_database_takes_it(objection, device
 def test_a_database_that_takes_no_dead_letter_at_all_is_an_outage():
     with pytest.raises(psycopg2.Error):
         write(lambda refused: CheckViolation("nothing at all"))
+
+
+# TimescaleDB's, of late readings in weeks that are compressed, or frozen.
+TIMESCALEDB_REFUSES = [
+    ConfigurationLimitExceeded("tuple decompression limit exceeded by operation"),
+    FeatureNotSupported("cannot INSERT into frozen chunk"),
+]
+
+
+@pytest.mark.parametrize("error", TIMESCALEDB_REFUSES, ids=lambda error: type(error).__name__)
+def test_a_batch_that_is_too_much_for_one_transaction_is_stored_in_several(error):
+    store = SmallStore(2, error)
+    payloads = [b"%d" % number for number in range(7)]
+    groups = [[Message("dairy/F1/temperature/TS-1/data", payload, NOW) for payload in payloads]]
+    assert sum(len(results) for results, _outcomes in BatchWriter(Decoder(), store).write(Connection(), groups)) == 7
+    assert list(itertools.chain.from_iterable(store.batches)) == payloads
+    assert groups == [], "nothing is left to be tried again"
+
+
+@pytest.mark.parametrize("error", TIMESCALEDB_REFUSES, ids=lambda error: type(error).__name__)
+def test_a_message_that_is_too_much_by_itself_is_a_dead_letter_and_the_next_is_stored(error):
+    store = Store(lambda result: error if (result.message.payload, result.reason) == (b"late", "schema") else None)
+    groups = [[Message("dairy/F1/temperature/TS-1/data", payload, NOW) for payload in (b"1", b"late", b"2")]]
+    assert len(list(BatchWriter(Decoder(), store).write(Connection(), groups))) > 1
+    assert [(bytes(result.message.payload), result.reason) for result in store.written] == [
+        (b"1", "schema"),
+        (b"late", "database"),
+        (b"2", "schema"),
+    ]
+    assert store.written[1].detail == str(error)
