@@ -4,12 +4,14 @@ Three levels, each with the same columns, indexes and rollups:
 
 - `plain`: PostgreSQL alone; weekly native partitions below a view (`partitions`)
 - `apache`: TimescaleDB's Apache edition; a hypertable (`hypertables`)
-- `community`: its community edition; a hypertable with compression and a retention policy
+- `community`: its community edition, 2.18.1 or later; a hypertable with compression and a retention policy
 
 What a table is, is read from the catalog and kept nowhere else, so it cannot be told wrong: a database that was
 restored or copied is what it is. What is below what the server offers is raised by `conversion`, when a person asks for
 it.
 """
+
+import re
 
 PLAIN, APACHE, COMMUNITY = LEVELS = ("plain", "apache", "community")
 
@@ -29,6 +31,12 @@ _CREATED = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb
 # TimescaleDB is a trusted extension: who may create schemas in the database may make it.
 _MAY_CREATE = "SELECT has_database_privilege(current_database(), 'CREATE')"
 _EDITION = "SELECT current_setting('timescaledb.license', true)"
+_VERSION = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+
+# TimescaleDB 2.16.0 to 2.18.0 ends an INSERT ... ON CONFLICT DO NOTHING at the first duplicate that it finds in a
+# compressed chunk, without an error: the readings behind it would be lost. From the release notes of 2.18.1: "Don't
+# abort additional INSERTs when hitting first conflict". Of those before 2.16 nobody has tried any.
+_COMPRESSES_SAFELY = (2, 18, 1)
 
 
 def detect(cr):
@@ -78,7 +86,13 @@ def _is_available(cr):
 
 
 def _edition(cr):
-    return COMMUNITY if _value(cr, _EDITION) == "timescale" else APACHE
+    has_compression = _value(cr, _EDITION) == "timescale" and _version(cr) >= _COMPRESSES_SAFELY
+    return COMMUNITY if has_compression else APACHE
+
+
+def _version(cr):
+    """The extension's version as a tuple of numbers; one that is being developed counts as what it will be."""
+    return tuple(int(number) for number in re.match(r"\d+(\.\d+)*", _value(cr, _VERSION))[0].split("."))
 
 
 def _value(cr, statement, parameters=None):

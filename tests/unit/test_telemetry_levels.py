@@ -14,10 +14,10 @@ from smart_dairy_iot.telemetry.spec import TelemetrySpec
 class Server:
     """Answers what `levels` asks, and writes down that the extension was made."""
 
-    def __init__(self, preloaded, edition=None, created=False, may_create=True):
+    def __init__(self, preloaded, edition=None, version="2.18.1", may_create=True):
         self._may_create = may_create
-        self._preloaded, self._edition = preloaded, edition
-        self.created = created
+        self._preloaded, self._edition, self._version = preloaded, edition, version
+        self.created = False
         self._answer = None
 
     def execute(self, statement, _parameters=None):
@@ -29,6 +29,9 @@ class Server:
         elif "pg_available_extensions" in statement:
             assert "pg_settings" in statement
             self._answer = self._preloaded
+        elif "extversion" in statement:
+            assert self.created, "there is no version of what is not made"
+            self._answer = self._version
         elif "pg_extension" in statement:
             self._answer = self.created
         else:
@@ -61,6 +64,23 @@ def test_the_edition_is_told_by_the_license_once_the_extension_is_made(edition, 
     assert not server.created, "to look is to change nothing"
     assert detect(server) == level
     assert offered(server) == level
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("2.9.3", APACHE),
+        ("2.17.2", APACHE),
+        ("2.18.0", APACHE),
+        ("2.18.1", COMMUNITY),
+        ("2.19.0-dev", COMMUNITY),
+        ("2.20", COMMUNITY),
+        ("3.0.0", COMMUNITY),
+    ],
+)
+def test_nothing_is_compressed_by_a_version_that_loses_readings_behind_a_duplicate(version, level):
+    server = Server(preloaded=True, edition="timescale", version=version)
+    assert detect(server) == offered(server) == level
 
 
 def test_a_week_begins_on_monday_and_weeks_follow_one_another_over_the_year_s_end():
