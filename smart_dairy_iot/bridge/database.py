@@ -12,11 +12,16 @@ BRIDGE_LOCK, REACTORS_LOCK = 0x5DA1_0001, 0x5DA1_0002
 WRITER_LOCK, INBOX_LOCK = 0x5DA1_0003, 0x5DA1_0004
 # Held by a run of the scheduled action that assesses the devices' data.
 DATA_QUALITY_LOCK = 0x5DA1_0005
+# First of two numbers, the second one is a device's: of its messages over HTTP.
+DEVICE_LOCK = 0x5DA1_0006
 
 #: Milliseconds for which the writer waits for a lock before it gives way and tries again. Less than PostgreSQL's
 #: deadlock_timeout of a second: where an upgrade of the addons and the writer block one another, it is the writer that
 #: steps back, not the upgrade that is broken off.
 WRITER_LOCK_TIMEOUT = 800
+#: The same of the leader's connection, for the same reason, and for one more: several statements that wait that long
+#: one after the other are done before the lease runs out.
+LEADER_LOCK_TIMEOUT = 800
 
 # Seconds. A network that swallows everything would keep libpq waiting for minutes.
 _CONNECT_TIMEOUT = 5

@@ -67,14 +67,15 @@ _INSERT = """
       FROM unnest(%s::timestamp[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::integer[], %s::bytea[])
            AS input (received_at, topic, reason, detail, iot_device_id, farm_id, payload)
 """
-# A device that was registered since is known now.
+# A device that was registered since is known now. What is settled is settled: a message that was put a second time, or
+# whose letter a person has discarded meanwhile, changes nothing.
 _REFUSE_AGAIN = """
     UPDATE iot_dead_letter
        SET state = 'new', reason = %s, detail = %s,
            iot_device_id = coalesce(%s, iot_device_id), farm_id = coalesce(%s, farm_id)
-     WHERE id = %s
+     WHERE id = %s AND state = 'replaying'
 """
-_REPLAYED = "UPDATE iot_dead_letter SET state = 'replayed' WHERE id = ANY(%s)"
+_REPLAYED = "UPDATE iot_dead_letter SET state = 'replayed' WHERE id = ANY(%s) AND state = 'replaying'"
 
 
 class _Key(NamedTuple):

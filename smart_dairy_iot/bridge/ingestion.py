@@ -18,7 +18,7 @@ from psycopg2.errors import IdleInTransactionSessionTimeout
 
 from .batches import BatchWriter
 from .contract import payload_validator, read_topics, topic_table
-from .database import WRITER_LOCK_TIMEOUT, connect
+from .database import DEVICE_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
 from .messages import DEAD_LETTER, DUPLICATE, STORED, Message, Refused
@@ -34,8 +34,6 @@ _STATEMENT_TIMEOUT = 10_000
 #: Milliseconds. A process that stands still in the middle of a transaction has rows that the bridge may be waiting for.
 _IDLE_TIMEOUT = 2_000
 
-# First number of the advisory locks, the second one is the device's.
-_DEVICE_LOCK = 0x5DA1_0005
 # Of a device that sends as fast as it can, one transaction at a time takes the rows that its messages over the broker
 # need, too: the bridge waits for that one, never for a queue of them.
 _TAKE_TURN = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
@@ -149,7 +147,7 @@ class _CountingStore:
 
     def write_batch(self, cursor, results):
         device, topic = results[0].device, results[0].message.topic
-        cursor.execute(_TAKE_TURN, [_DEVICE_LOCK, device.device_id if device else topic])
+        cursor.execute(_TAKE_TURN, [DEVICE_LOCK, device.device_id if device else topic])
         outcomes = self._store.write_batch(cursor, results)
         counts = [(name, outcomes.count(name)) for name in (DEAD_LETTER, DUPLICATE, STORED) if name in outcomes]
         # The last statement before the commit: everybody counts in the same rows.

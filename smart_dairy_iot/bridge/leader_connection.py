@@ -6,7 +6,8 @@ when it last did. After `OVERDUE` seconds of nothing the stand-by ends that sess
 clock in this, the database server's; it needs `track_activities`, which is on by default, and one role for all bridges.
 
 A leader that was overtaken so may wake up at any time. Three things keep it from doing harm:
-- its lease, by its own monotonic clock, runs out before anybody may end its session: without it, it does not connect;
+- its lease, by its own clock since the machine's start, runs out before anybody may end its session: without it, it
+  does not connect;
 - its writer's session is ended, too, and what that had not committed is not acknowledged (`take_writers_lock`);
 - the broker closes its connection when another one with the same client id comes.
 """
@@ -23,7 +24,7 @@ import time
 import psycopg2
 from psycopg2 import sql
 
-from .database import LISTEN_CHANNELS, connect
+from .database import LEADER_LOCK_TIMEOUT, LISTEN_CHANNELS, connect
 
 _logger = logging.getLogger(__name__)
 
@@ -57,13 +58,18 @@ class NotLeading(psycopg2.OperationalError):
     """Another process leads, or may do so by now."""
 
 
+def _since_boot():
+    """Seconds, those included for which the machine was suspended: Python's monotonic clock stands still then."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Lease:
     """Until when a leader may count on its lead, should it hear nothing from the database.
 
-    :param clock: callable that gives seconds; it has to go on while the process is stopped
+    :param clock: callable that gives seconds; it has to go on while the process is stopped, or the machine suspended
     """
 
-    def __init__(self, clock=time.monotonic):
+    def __init__(self, clock=_since_boot):
         self._clock = clock
         self._beat = clock() - LEASE
 
@@ -99,7 +105,7 @@ class LeaderConnection:
         self._lock = lock
         self._stand_by_name = f"smart_dairy_iot {role} {lock:x} stands by"
         self.lease = Lease()
-        self.connection = connect(dsn)
+        self.connection = connect(dsn, LEADER_LOCK_TIMEOUT)
         self.connection.autocommit = True
         self._closed = threading.Event()
         self._name(self._stand_by_name)
@@ -143,19 +149,26 @@ class LeaderConnection:
             return cursor.fetchone()[0]
 
     def heard(self, timeout):
-        """Wait for up to `timeout` seconds; names of the channels on which something was heard. This is the beat.
+        """Wait for up to `timeout` seconds, and beat; names of the channels on which something was heard.
 
         :raises psycopg2.Error: where the connection, and with it the lock, is lost
         """
         if not self.connection.notifies:
             select.select([self.connection], [], [], timeout)
+        self.beat()
+        channels = {notification.channel for notification in self.connection.notifies}
+        self.connection.notifies.clear()
+        return channels
+
+    def beat(self):
+        """Show that somebody is behind this connection, and see that the database answers.
+
+        :raises psycopg2.Error: where the connection, and with it the lock, is lost
+        """
         asked_at = self.lease.now()
         with self.connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         self.lease.renew(asked_at)
-        channels = {notification.channel for notification in self.connection.notifies}
-        self.connection.notifies.clear()
-        return channels
 
     def close(self):
         """Let the lead go, if this process has it; may be called more than once."""
@@ -187,13 +200,16 @@ def take_writers_lock(connection, lock, lease):
     """Make this the one connection that writes what the broker delivers, for as long as it lasts.
 
     A new leader ends the connection of the one before. What that had not committed is then rolled back, was never
-    acknowledged, and is delivered to the new one.
+    acknowledged, and is delivered to the new one. Whose lease is valid still, though its lead is lost, may connect once
+    more after that, so each try ends whoever is there.
 
     :raises NotLeading: where this process may have been overtaken, or the former leader's connection is still there
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s::bigint)", [lock])
         taken = cursor.fetchone()[0]
+        if not taken and lease.valid:
+            cursor.execute(_END_HOLDERS, {"lock": lock, "seconds": None})
     connection.commit()
     if not taken or not lease.valid:
         connection.close()

@@ -15,8 +15,7 @@ import socket
 import threading
 import time
 import zlib
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -27,15 +26,16 @@ from .contract import payload_validator, read_topics, topic_table
 from .database import BRIDGE_LOCK, WRITER_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
+from .duties import Duties
 from .ingestion import read_counters
 from .leader_connection import NotLeading, take_writers_lock
 from .leadership import Leadership
 from .liveness import Listening, Liveness
 from .mailboxes import read_mailboxes
-from .messages import Message
 from .metrics import BridgeMetrics, Figures, quality_figures
 from .outbox import Outbox
 from .pipeline import Pipeline
+from .replays import Replays
 from .schedule import Schedule
 from .store import Store
 from .supervisor import SupervisedThread
@@ -51,12 +51,6 @@ _SUBSCRIPTIONS_INTERVAL = 10
 # after a second if the broker is there, and of one that never was.
 _LOST_PATIENCE, _FIRST_PATIENCE, _LONGEST_PATIENCE = 2.0, 5.0, 300.0
 
-# What a person corrected is sent instead of what the device said, on the device's own topic all the same.
-_SELECT_REPLAYS = """
-    SELECT id, topic, coalesce(convert_to(corrected_payload, 'UTF8'), payload)
-      FROM iot_dead_letter WHERE state = 'replaying' ORDER BY id LIMIT 500
-"""
-
 
 class ThreadEnded(RuntimeError):
     """A thread without which the bridge does not work has died."""
@@ -70,7 +64,8 @@ class WorkerContext:
     :param submit: callable(topic, payload dict) -> Future of the outcome, see `Pipeline.submit`
     """
 
-    dsn: dict
+    # It has the password, which no log or traceback is to show.
+    dsn: dict = field(repr=False)
     db_name: str
     config: object
     submit: object
@@ -175,8 +170,9 @@ class _Shift:
             db_name, self.pipeline, self.client, lambda: self._http_counters, lambda: self._mailboxes
         )
         self._quality_figures = Figures(db_name, lambda: quality_figures(self._quality))
-        self._replaying = set()
+        self._replays = Replays(self.pipeline.put)
         self._schedule = Schedule()
+        self._duties = Duties(leader.beat)
 
     def _may_speak(self):
         return self._lease.valid
@@ -234,19 +230,22 @@ class _Shift:
             raise ThreadEnded("the bridge's writer has ended")
         if not self.client.alive:
             raise ThreadEnded("the bridge's MQTT client has ended")
-        if "iot_registry" in heard:
-            self._reload()
+        self._duties.see_to("the registry", "iot_registry" in heard, self._reload)
         if self._schedule.is_due("subscriptions", _SUBSCRIPTIONS_INTERVAL):
             self.client.subscribe_again()
-        if self._schedule.is_due("figures", _HEALTH_INTERVAL):
-            with self._leader.cursor() as cursor:
-                self._http_counters = read_counters(cursor)
-                self._mailboxes = read_mailboxes(cursor)
-        if self._schedule.is_due("quality", _QUALITY_INTERVAL):
-            with self._leader.cursor() as cursor:
-                self._quality = read_quality(cursor)
+        self._duties.see_to("figures", self._schedule.is_due("figures", _HEALTH_INTERVAL), self._read_figures)
+        self._duties.see_to("quality", self._schedule.is_due("quality", _QUALITY_INTERVAL), self._read_quality)
         if self._sees_to_all or self._see_to_all():
             self._tick_for_all(heard, utc_now())
+
+    def _read_figures(self):
+        with self._leader.cursor() as cursor:
+            self._http_counters = read_counters(cursor)
+            self._mailboxes = read_mailboxes(cursor)
+
+    def _read_quality(self):
+        with self._leader.cursor() as cursor:
+            self._quality = read_quality(cursor)
 
     def _see_to_all(self):
         """Take on what one bridge does for all; whether this one does.
@@ -261,13 +260,14 @@ class _Shift:
         return self._sees_to_all
 
     def _tick_for_all(self, heard, now):
-        if self._outbox.busy or self._schedule.is_due("outbox", _OUTBOX_INTERVAL) or "iot_outbox" in heard:
-            self._outbox.publish(self._leader)
-        if self._schedule.is_due("replays", _OUTBOX_INTERVAL) or "iot_dead_letter" in heard:
-            self._replay()
+        is_due = self._outbox.busy or self._schedule.is_due("outbox", _OUTBOX_INTERVAL) or "iot_outbox" in heard
+        self._duties.see_to("the outbox", is_due, self._outbox.publish, self._leader)
+        is_due = self._schedule.is_due("replays", _OUTBOX_INTERVAL) or "iot_dead_letter" in heard
+        self._duties.see_to("replays", is_due, self._replays.submit, self._leader)
         listening_since = self._listening.since(self.client.receiving.is_set() and not self.pipeline.outage, now)
-        if listening_since and self._schedule.is_due("liveness", _LIVENESS_INTERVAL):
-            self._liveness.check(self._leader, now, listening_since)
+        if listening_since:
+            is_due = self._schedule.is_due("liveness", _LIVENESS_INTERVAL)
+            self._duties.see_to("liveness", is_due, self._liveness.check, self._leader, now, listening_since)
         if self.client.connected.is_set() and self._schedule.is_due("health", _HEALTH_INTERVAL):
             self.client.publish(HEALTH_TOPIC, orjson.dumps(self._health("online")), qos=1, retain=True)
 
@@ -285,17 +285,6 @@ class _Shift:
             self.pipeline.decoder.validator = payload_validator(rows)
             self.pipeline.decoder.topics = topic_table(rows)
             self.client.subscribe(self.pipeline.decoder.topics.subscriptions())
-
-    def _replay(self):
-        """Send dead letters that a user released through the pipeline once more."""
-        with self._leader.cursor() as cursor:
-            cursor.execute(_SELECT_REPLAYS)
-            rows = [row for row in cursor.fetchall() if row[0] not in self._replaying]
-        for letter_id, topic, payload in rows:
-            self._replaying.add(letter_id)
-            message = Message(topic, bytes(payload), utc_now(), future=Future(), dead_letter_id=letter_id)
-            message.future.add_done_callback(lambda _future, letter_id=letter_id: self._replaying.discard(letter_id))
-            self.pipeline.put(message)
 
     def _health(self, status):
         return {

@@ -228,3 +228,27 @@ def test_what_a_former_leaders_writer_had_not_committed_is_rolled_back_and_it_ca
     assert bench.query("SELECT count(*) FROM farm_location WHERE name = 'overtaken'") == [(0,)]
     with contextlib.closing(connect(bench.dsn)) as again, pytest.raises(NotLeading):
         take_writers_lock(again, WRITER_LOCK, leader.lease)
+
+
+def test_a_former_leaders_writer_that_comes_back_once_more_is_ended_once_more(bench, member):
+    leader = member()
+    assert leader.try_to_lead()
+    leader.end_holders(WRITER_LOCK)
+    with contextlib.closing(connect(bench.dsn)) as former, former.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s::bigint)", [WRITER_LOCK])
+        former.commit()
+        cursor.execute("UPDATE farm_location SET name = 'overtaken'")
+
+        def take():
+            leader.beat()
+            with contextlib.closing(connect(bench.dsn)) as writer:
+                try:
+                    take_writers_lock(writer, WRITER_LOCK, leader.lease)
+                except NotLeading:
+                    return False
+                return True
+
+        bench.wait_for(take, "the leader has the writers' lock")
+        with pytest.raises(psycopg2.OperationalError):
+            former.commit()
+    assert bench.query("SELECT count(*) FROM farm_location WHERE name = 'overtaken'") == [(0,)]
