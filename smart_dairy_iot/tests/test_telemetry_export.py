@@ -163,10 +163,10 @@ class TestTelemetryExport(HttpCase, IotCase):
 
     def test_the_command_has_no_transaction_open_beside_that_of_the_page_it_reads(self):
         opened, seen = [], []
-        new_cursor, read_page = type(self.registry).cursor, type(self.env["iot.telemetry.mixin"])._export_page
+        new_cursor, read_page = self.registry.cursor, type(self.env["iot.telemetry.mixin"])._export_page
 
-        def cursor(registry, *arguments, **options):
-            opened.append(new_cursor(registry, *arguments, **options))
+        def cursor(*arguments, **options):
+            opened.append(new_cursor(*arguments, **options))
             return opened[-1]
 
         def page(readings, *arguments):
@@ -175,7 +175,7 @@ class TestTelemetryExport(HttpCase, IotCase):
 
         with (
             tempfile.TemporaryDirectory() as directory,
-            patch.object(type(self.registry), "cursor", cursor),
+            patch.object(self.registry, "cursor", cursor),
             patch.object(type(self.env["iot.telemetry.mixin"]), "_export_page", page),
             patch.object(iot_telemetry_export, "PAGE", 1),
         ):
