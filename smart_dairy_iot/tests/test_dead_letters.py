@@ -111,6 +111,7 @@ class TestFloods(DeadLetterCase):
 
     def test_a_replay_that_is_refused_again_is_neither_counted_nor_stored_again(self):
         letter = self.letter(self.sensor, b"{}")
+        letter.action_replay()
         again = self.refused(self.sensor, reason="clock")
         again.message.dead_letter_id = letter.id
         self.write(again)

@@ -170,6 +170,7 @@ class TestTelemetry(TransactionCase):
     def test_a_replayed_dead_letter_that_is_accepted_is_settled(self):
         self.write(Refused(Message("dairy/y", b"", T), "unknown_device", "x"))
         letter = self.env["iot.dead.letter"].search([("topic", "=", "dairy/y")])
+        letter.action_replay()
         result = self.accepted(self.sensor, temperature=1)
         result.message.dead_letter_id = letter.id
         self.write(result)
