@@ -228,8 +228,3 @@ def test_a_broker_that_stops_in_between_is_one_clear_sentence(config, broker):
         broker.stop()
         with pytest.raises(BrokerUnreachable, match=r"closed the connection|did not answer"):
             make(users, ACTIVE)
-
-
-def test_a_kind_of_broker_that_is_not_known_is_named(config):
-    with pytest.raises(BrokerError, match="“carrier pigeon” is not known"):
-        broker_for(replace(config, mqtt_broker_type="carrier pigeon"))
