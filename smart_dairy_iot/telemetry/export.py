@@ -6,6 +6,7 @@ Both are written piece by piece, so that a file may be larger than the memory.
 import csv
 import importlib.util
 import io
+import os
 
 from ..bridge.timestamps import format_timestamp
 
@@ -67,10 +68,7 @@ def _csv_pieces(columns, pages):
 
 def _parquet_pieces(columns, pages):
     """One row group per page."""
-    # It is large, and only whoever archives in this format has to have it.
-    import pyarrow
-    import pyarrow.parquet
-
+    pyarrow = _import_pyarrow()
     schema = pyarrow.schema([(name, _arrow_type(pyarrow, pg_type)) for name, pg_type in columns.items()])
     pieces = _Pieces()
     with pyarrow.parquet.ParquetWriter(pieces, schema, compression="zstd") as writer:
@@ -81,6 +79,15 @@ def _parquet_pieces(columns, pages):
             writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
             yield pieces.take()
     yield pieces.take()
+
+
+def _import_pyarrow():
+    # Only whoever archives in this format has to have it. Its own allocator takes a gigabyte of addresses at once, and
+    # Odoo's limits of memory count those as used: the process would soon be ended for it.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    import pyarrow.parquet
+
+    return pyarrow
 
 
 def _arrow_type(pyarrow, pg_type):
