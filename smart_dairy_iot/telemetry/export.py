@@ -13,6 +13,10 @@ from ..bridge.timestamps import format_timestamp
 #: File format -> its MIME type.
 MIME_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
+# The allocator that pyarrow would choose takes a gigabyte of addresses at once, and Odoo's limits of memory count those as
+# used: the process would soon be ended for it. It is read when pyarrow is imported, by whomever that is done.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
 #: Readings that are read, and written, at once.
 PAGE = 20_000
 
@@ -68,7 +72,10 @@ def _csv_pieces(columns, pages):
 
 def _parquet_pieces(columns, pages):
     """One row group per page."""
-    pyarrow = _import_pyarrow()
+    # Only whoever archives in this format has to have it.
+    import pyarrow
+    import pyarrow.parquet
+
     schema = pyarrow.schema([(name, _arrow_type(pyarrow, pg_type)) for name, pg_type in columns.items()])
     pieces = _Pieces()
     with pyarrow.parquet.ParquetWriter(pieces, schema, compression="zstd") as writer:
@@ -79,15 +86,6 @@ def _parquet_pieces(columns, pages):
             writer.write_batch(pyarrow.record_batch(arrays, schema=schema))
             yield pieces.take()
     yield pieces.take()
-
-
-def _import_pyarrow():
-    # Only whoever archives in this format has to have it. Its own allocator takes a gigabyte of addresses at once, and
-    # Odoo's limits of memory count those as used: the process would soon be ended for it.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    import pyarrow.parquet
-
-    return pyarrow
 
 
 def _arrow_type(pyarrow, pg_type):
