@@ -13,8 +13,8 @@ from ..bridge.timestamps import format_timestamp
 #: File format -> its MIME type.
 MIME_TYPES = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
 
-# The allocator that pyarrow would choose takes a gigabyte of addresses at once, and Odoo's limits of memory count those as
-# used: the process would soon be ended for it. It is read when pyarrow is imported, by whomever that is done.
+# The allocator that pyarrow would choose takes a gigabyte of addresses at once, and Odoo's limits of memory count those
+# as used: the process would soon be ended for it. It is read when pyarrow is imported, by whomever that is done.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 #: Readings that are read, and written, at once.
