@@ -55,6 +55,10 @@ class BrokerClient:
         self.ever_connected = False
         self._without_broker_since = time.monotonic()
         self._largest_packet = None
+        self._subscribing_lock = threading.RLock()
+        # Packet id and filters of what was asked for last.
+        self._subscribing = (None, [])
+        self._refused_subscriptions = []
         self._refusals = {}
         self._client = self._make_client()
 
@@ -121,6 +125,11 @@ class BrokerClient:
                 self._client.unsubscribe(gone)
             self._send_subscriptions()
 
+    def subscribe_again(self):
+        """Ask once more for subscriptions that the broker has refused: it may have been in trouble itself."""
+        if self._refused_subscriptions and self.connected.is_set():
+            self._send_subscriptions()
+
     def acknowledge(self, messages):
         """Acknowledge what is committed, as far as the connection that delivered it still stands."""
         self._window.settle(messages, self._client.acknowledge)
@@ -148,11 +157,16 @@ class BrokerClient:
         return [f"$share/{group}/{topic_filter}" for topic_filter in subscriptions] if group else subscriptions
 
     def _send_subscriptions(self):
+        self.receiving.clear()
         if self._subscriptions:
             # Retained statuses come once, with a new subscription, not again at every reconnection. (With a shared one
             # they do not come at all.)
             options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            self._client.subscribe([(topic_filter, options) for topic_filter in self._subscriptions])
+            # The answer may be here before the packet id is.
+            with self._subscribing_lock:
+                filters = self._subscriptions
+                _code, packet_id = self._client.subscribe([(topic_filter, options) for topic_filter in filters])
+                self._subscribing = (packet_id, filters)
 
     # -- paho's thread -------------------------------------------------------------------------------------
 
@@ -165,6 +179,10 @@ class BrokerClient:
         if reason_code.is_failure:
             self._report_outage(f"the broker refuses the bridge: {reason_code}")
             return
+        if not self.may_speak():
+            # The lead was lost while the broker answered.
+            self._client.disconnect()
+            return
         self._window.turn_over()
         self._largest_packet = getattr(properties, "MaximumPacketSize", None)
         self._outage_reported = False
@@ -174,16 +192,17 @@ class BrokerClient:
         _logger.info("The bridge is connected to the broker and %s", session)
         self._send_subscriptions()
 
-    def _on_subscribe(self, _client, _userdata, _mid, reason_codes, _properties):
-        refused = [
-            topic_filter
-            for topic_filter, code in zip(self._subscriptions, reason_codes, strict=False)
-            if code.is_failure
-        ]
+    def _on_subscribe(self, _client, _userdata, packet_id, reason_codes, _properties):
+        with self._subscribing_lock:
+            asked_last, filters = self._subscribing
+        if packet_id != asked_last:
+            return
+        refused = [topic_filter for topic_filter, code in zip(filters, reason_codes, strict=True) if code.is_failure]
+        if refused and refused != self._refused_subscriptions:
+            _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
+        self._refused_subscriptions = refused
         if not refused:
             self.receiving.set()
-        else:
-            _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
 
     def _on_publish(self, _client, _userdata, packet_id, reason_code, _properties):
         # Before paho tells that it is published. The packet id may have been another's, whom nobody asked about.
@@ -193,7 +212,8 @@ class BrokerClient:
             self._refusals.pop(packet_id, None)
 
     def _on_connect_fail(self, _client, _userdata):
-        self._report_outage("the broker cannot be reached")
+        if self.may_speak():
+            self._report_outage("the broker cannot be reached")
 
     def _on_disconnect(self, _client, _userdata, _flags, reason_code, _properties):
         # From here on nothing may be acknowledged: the next connection can begin before it is reported.

@@ -73,12 +73,13 @@ class Refused:
 
 @dataclass
 class Counters:
-    """How many messages the bridge has seen since it started, by outcome."""
+    """How many messages the bridge has seen since it started, by outcome; `dropped` ones are not among the received."""
 
     received: int = 0
     stored: int = 0
     duplicates: int = 0
     dead_letters: int = 0
+    dropped: int = 0
 
     def add(self, outcomes):
         """Count one committed batch.
@@ -96,4 +97,5 @@ class Counters:
             "stored": self.stored,
             "duplicates": self.duplicates,
             "dead_letters": self.dead_letters,
+            "dropped": self.dropped,
         }

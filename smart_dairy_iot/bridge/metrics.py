@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 _FAMILIES = {
     "smart_dairy_messages": (
         CounterMetricFamily,
-        "Messages the bridge has received since it took the lead, by outcome.",
+        "Messages the bridge was given since it took the lead, by outcome.",
         ["outcome"],
     ),
     "smart_dairy_http_messages": (

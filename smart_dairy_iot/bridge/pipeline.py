@@ -34,17 +34,34 @@ class Pipeline:
     :param store: `Store`
     :param acknowledge: callable(list of committed `Message`s)
     :param batch_size: most messages in a batch
-    :param flush_interval: seconds for which an incomplete batch waits for more
+    :param flush_interval: seconds from the first message of an incomplete batch, or from the batch before where that
+        one came while it was written, to the end of the batch
+    :param most_waiting: with so many waiting, one of QoS 0, which no broker holds back, is dropped and counted
+    :param seconds: callable that gives seconds, whatever is done to the time of day
     """
 
-    def __init__(self, connect, decoder, store, acknowledge, batch_size, flush_interval, clock=utc_now):
+    def __init__(
+        self,
+        connect,
+        decoder,
+        store,
+        acknowledge,
+        batch_size,
+        flush_interval,
+        most_waiting,
+        clock=utc_now,
+        seconds=time.monotonic,
+    ):
         self._connect = connect
         self._batches = BatchWriter(decoder, store)
         self._acknowledge = acknowledge
         self._batch_size = batch_size
         self._flush_interval = flush_interval
+        self._most_waiting = most_waiting
         self._clock = clock
+        self._seconds = seconds
         self._queue = queue.SimpleQueue()
+        self._collected_at = 0.0
         self._connection = None
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -54,7 +71,10 @@ class Pipeline:
     # -- giving it messages: never blocks ------------------------------------------------------------------
 
     def put(self, message):
-        """Hand over a received message. The broker's receive maximum bounds how many wait here."""
+        """Hand over a received message. The broker's receive maximum bounds how many of QoS 1 wait here."""
+        if not message.qos and message.future is None and self.waiting >= self._most_waiting:
+            self.counters.dropped += 1
+            return
         self._queue.put(message)
         if self._ended.is_set():
             self._abandon_queue()
@@ -97,17 +117,22 @@ class Pipeline:
         self._stopping.set()
 
     def _collect(self):
+        has_waited = not self._queue.empty()
         try:
             batch = [self._queue.get(timeout=0.5)]
         except queue.Empty:
+            self._collected_at = self._seconds()
             return []
-        deadline, size = time.monotonic() + self._flush_interval, len(batch[0].payload)
+        # What came while the batch before was written has waited that long already.
+        begin = self._collected_at if has_waited else self._seconds()
+        deadline, size = begin + self._flush_interval, len(batch[0].payload)
         while len(batch) < self._batch_size and size < _MOST_BYTES:
             try:
-                batch.append(self._queue.get(timeout=max(0, deadline - time.monotonic())))
+                batch.append(self._queue.get(timeout=max(0, deadline - self._seconds())))
             except queue.Empty:
                 break
             size += len(batch[-1].payload)
+        self._collected_at = self._seconds()
         return batch
 
     def _abandon_queue(self):
@@ -150,15 +175,15 @@ class Pipeline:
         """Tell everybody who is to know what has been committed."""
         self.counters.add(outcomes)
         messages = [result.message for result in results]
+        for message, outcome in zip(messages, outcomes, strict=True):
+            # Whoever submitted it may have lost interest and cancelled.
+            if message.future and message.future.set_running_or_notify_cancel():
+                message.future.set_result(outcome)
         try:
             self._acknowledge(messages)
         except OSError as error:
             # The connection broke in this moment: the broker delivers again, and the store finds duplicates.
             _logger.info("Stored messages could not be acknowledged: %s", error)
-        for message, outcome in zip(messages, outcomes, strict=True):
-            # Whoever submitted it may have lost interest and cancelled.
-            if message.future and message.future.set_running_or_notify_cancel():
-                message.future.set_result(outcome)
 
     # -- connection ----------------------------------------------------------------------------------------
 

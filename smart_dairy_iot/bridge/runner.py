@@ -4,8 +4,9 @@ For operators: one bridge per database receives; start as many as you like, the 
 stopped, or cut off from the database or the broker is relieved by another within ten seconds (`leader_connection.py`).
 It says in the log when it takes or loses the lead, when broker or database are lost and when they are back, once each.
 Its counters stand on the retained topic `dairy/system/health` every ten seconds: received = stored + duplicates +
-dead_letters; beside them, under `http`, those of the messages that came over HTTP, since the platform was installed,
-and under `inbox` and `outbox` what waits there.
+dead_letters, and `dropped`, what came at QoS 0 while too much was waiting to be stored; beside them, under `http`,
+those of the messages that came over HTTP, since the platform was installed, and under `inbox` and `outbox` what waits
+there.
 """
 
 import contextlib
@@ -45,6 +46,7 @@ _logger = logging.getLogger(__name__)
 
 # Seconds.
 _HEALTH_INTERVAL, _LIVENESS_INTERVAL, _QUALITY_INTERVAL, _OUTBOX_INTERVAL = 10, 5, 60, 5
+_SUBSCRIPTIONS_INTERVAL = 10
 # Seconds without the broker after which a leader lets another one try: of a connection that was lost, which comes back
 # after a second if the broker is there, and of one that never was.
 _LOST_PATIENCE, _FIRST_PATIENCE, _LONGEST_PATIENCE = 2.0, 5.0, 300.0
@@ -160,6 +162,8 @@ class _Shift:
             self.client.acknowledge,
             config.bridge_batch_size,
             config.bridge_flush_ms / 1000,
+            # As many of QoS 0 as the broker delivers of QoS 1.
+            2 * config.bridge_receive_maximum,
         )
         self.context = WorkerContext(dsn, db_name, config, self.pipeline.submit)
         self._threads = [SupervisedThread(worker) for worker in make_workers(self.context)]
@@ -232,6 +236,8 @@ class _Shift:
             raise ThreadEnded("the bridge's MQTT client has ended")
         if "iot_registry" in heard:
             self._reload()
+        if self._schedule.is_due("subscriptions", _SUBSCRIPTIONS_INTERVAL):
+            self.client.subscribe_again()
         if self._schedule.is_due("figures", _HEALTH_INTERVAL):
             with self._leader.cursor() as cursor:
                 self._http_counters = read_counters(cursor)

@@ -18,7 +18,8 @@ class Window:
     """
 
     def __init__(self):
-        self._lock = threading.Lock()
+        # Whoever acknowledges may find the connection broken, and is then told of its end in the middle of it.
+        self._lock = threading.RLock()
         self._epoch = 0
         #: Packet id -> message, of the present connection.
         self._delivered = {}
@@ -52,7 +53,7 @@ class Window:
     def settle(self, messages, acknowledge):
         """These are stored: acknowledge what came over the present connection, and wait for none of them any more.
 
-        :param acknowledge: callable(list of packet ids); no connection ends or begins while it runs
+        :param acknowledge: callable(list of packet ids); no other thread ends or begins a connection while it runs
         """
         with self._lock:
             packet_ids = []

@@ -53,7 +53,9 @@ class Intake:
             devices = DeviceCache()
             devices.reload(cursor)
         decoder = Decoder(topic_table(rows), payload_validator(rows), devices, lambda _type: timedelta(days=730))
-        self.pipeline = Pipeline(lambda: connect(self._dsn), decoder, Store(SPECS), lambda messages: None, BATCH, 0.001)
+        self.pipeline = Pipeline(
+            lambda: connect(self._dsn), decoder, Store(SPECS), lambda messages: None, BATCH, 0.001, 10**9
+        )
         self._writer = threading.Thread(target=self.pipeline.run, daemon=True)
         self.sent = 0
 

@@ -1,8 +1,11 @@
 """Acknowledgements go out over the connection that delivered the message, or not at all."""
 
+import socket
+import threading
 import time
 from datetime import datetime
 
+import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
@@ -25,7 +28,7 @@ class Flags:
 def acknowledged(monkeypatch):
     sent = []
     monkeypatch.setattr(BulkClient, "acknowledge", lambda _client, packet_ids: sent.extend(packet_ids))
-    monkeypatch.setattr("paho.mqtt.client.Client.subscribe", lambda _client, _topics: None)
+    monkeypatch.setattr("paho.mqtt.client.Client.subscribe", lambda _client, _topics: (0, 1))
     return sent
 
 
@@ -134,12 +137,15 @@ def test_messages_without_a_delivery_have_nothing_to_acknowledge(client, acknowl
 def test_a_process_that_may_no_longer_lead_does_not_connect(monkeypatch):
     attempts = []
     monkeypatch.setattr(BulkClient, "_create_socket", lambda _client: attempts.append(1))
-    client = make_client(may_speak=lambda: False)
+    asked = threading.Event()
+
+    def may_speak():
+        asked.set()
+        return False
+
+    client = make_client(may_speak=may_speak)
     client.start()
-    deadline = time.monotonic() + 5
-    while not client._outage_reported and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert client._outage_reported
+    assert asked.wait(60)
     assert client.alive, "it tries again later"
     client._client.loop_stop()
     assert attempts == []
@@ -175,3 +181,70 @@ def test_a_connection_that_swallowed_everything_had_been_lost_before_that_was_fo
     silent = ReasonCode(PacketTypes.DISCONNECT, "Keep alive timeout")
     lose_connection(client, silent)
     assert 6 <= client.seconds_without_broker < 10
+
+
+def test_a_connection_found_broken_by_an_acknowledgement_does_not_stop_the_writer(client, delivered):
+    """paho's own thread has died, so that what is sent is sent there and then."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    client._client._sock = ours
+    client._client._state = mqtt._ConnectionState.MQTT_CS_CONNECTED
+    client._window.turn_over()
+    receive(client, 7)
+    writer = threading.Thread(target=client.acknowledge, args=[delivered], daemon=True)
+    writer.start()
+    writer.join(timeout=60)
+    assert not writer.is_alive()
+    assert not client.connected.is_set()
+
+
+class Refused:
+    is_failure = True
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How many filters were asked for, each time; packet ids are 1, 2, ..."""
+    counts = []
+
+    def subscribe(_client, topics):
+        counts.append(len(topics))
+        return 0, len(counts)
+
+    monkeypatch.setattr("paho.mqtt.client.Client.subscribe", subscribe)
+    return counts
+
+
+def answer(client, packet_id, *codes):
+    client._client.on_subscribe(client._client, None, packet_id, list(codes), None)
+
+
+def test_a_subscription_that_was_refused_is_asked_for_again(client, asked):
+    connect(client)
+    answer(client, 1, Refused)
+    assert not client.receiving.is_set()
+    client.subscribe_again()
+    answer(client, 2, Code)
+    assert client.receiving.is_set()
+    client.subscribe_again()
+    assert asked == [1, 1]
+
+
+def test_other_subscriptions_are_not_there_before_the_broker_has_taken_them(client, asked):
+    connect(client)
+    answer(client, 1, Code)
+    client.subscribe(["a/#", "b/#"])
+    assert not client.receiving.is_set()
+    answer(client, 1, Code)
+    assert not client.receiving.is_set(), "the answer to what was asked for before"
+    answer(client, 2, Code, Code)
+    assert client.receiving.is_set()
+
+
+def test_a_process_that_lost_the_lead_while_it_connected_goes_again(monkeypatch):
+    left = []
+    monkeypatch.setattr(BulkClient, "disconnect", lambda _client: left.append(1))
+    client = make_client(may_speak=lambda: False)
+    connect(client)
+    assert left
+    assert not client.connected.is_set()

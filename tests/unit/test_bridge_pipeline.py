@@ -1,5 +1,6 @@
 """No message ends the writer, and what is committed is neither written again nor said to have failed."""
 
+import queue
 import threading
 from concurrent.futures import Future
 from datetime import datetime
@@ -74,7 +75,7 @@ def pipeline(devices, store, acknowledged):
     """A pipeline whose writer runs until the end of the test."""
     topics = TopicTable([TopicPattern("dairy/{farm_id}/{device_type}/{device_id}/{message_type}", "collar", "data")])
     decoder = Decoder(topics, PayloadValidator({("collar", "data"): SCHEMA}), devices, TWO_YEARS)
-    pipeline = Pipeline(Connection, decoder, store, acknowledged.extend, 100, 0.001, clock=lambda: NOW)
+    pipeline = Pipeline(Connection, decoder, store, acknowledged.extend, 100, 0.001, 1000, clock=lambda: NOW)
     writer = threading.Thread(target=pipeline.run, daemon=True)
     writer.start()
     pipeline.writer = writer
@@ -100,13 +101,81 @@ def test_a_message_that_cannot_be_decoded_is_a_dead_letter_and_the_writer_lives(
     assert outcome(pipeline, orjson.dumps(payload())) == STORED
 
 
-def test_a_batch_ends_where_it_grows_beyond_what_one_statement_can_hold(pipeline, store):
-    pipeline.stop()
-    pipeline.writer.join(timeout=5)
-    pipeline._ended.clear()
+@pytest.fixture
+def seconds():
+    """What the clock of an idle pipeline says, in a list of one."""
+    return [100.0]
+
+
+@pytest.fixture
+def idle(seconds):
+    """A pipeline whose writer does not run, with a flush interval of 20 seconds."""
+    pipeline = Pipeline(Connection, None, None, None, 100, 20, 3, seconds=lambda: seconds[0])
+    pipeline._queue = ClockedQueue(seconds)
+    return pipeline
+
+
+class ClockedQueue(queue.SimpleQueue):
+    """Whoever waits for a message does so until the clock says that it is enough, and sees what comes meanwhile."""
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+        self.coming = []
+
+    def get(self, timeout):
+        end = self._seconds[0] + timeout
+        while self.empty():
+            if not self.coming or self.coming[0] > end:
+                self._seconds[0] = end
+                raise queue.Empty
+            self._seconds[0] = self.coming.pop(0)
+            self.put(message())
+        return self.get_nowait()
+
+
+def message(qos=1):
+    return Message(TOPIC, b"{}", NOW, qos=qos)
+
+
+def test_a_batch_ends_where_it_grows_beyond_what_one_statement_can_hold(idle):
     for _number in range(5):
-        pipeline.put(Message(TOPIC, bytes(10 * 2**20), NOW))
-    assert [len(pipeline._collect()) for _batch in range(3)] == [2, 2, 1]
+        idle.put(Message(TOPIC, bytes(10 * 2**20), NOW, qos=1))
+    assert [len(idle._collect()) for _batch in range(3)] == [2, 2, 1]
+
+
+def test_what_comes_to_an_idle_writer_waits_for_others(idle, seconds):
+    idle._queue.coming = [100.3, 110, 120.2, 121]
+    assert len(idle._collect()) == 3
+    assert seconds == [pytest.approx(120.3)]
+
+
+def test_what_came_while_the_batch_before_was_written_does_not_wait_as_long_again(idle, seconds):
+    idle.put(message())
+    assert len(idle._collect()) == 1
+    seconds[0] += 15
+    idle.put(message())
+    began = seconds[0]
+    assert len(idle._collect()) == 1
+    assert seconds[0] - began == pytest.approx(5)
+    seconds[0] += 25
+    idle.put(message())
+    idle.put(message())
+    began = seconds[0]
+    assert len(idle._collect()) == 2, "all that is there is taken"
+    assert seconds[0] == began
+
+
+def test_without_room_what_no_broker_holds_back_is_dropped_and_counted(idle):
+    for qos in (0, 0, 1, 1, 0, 1):
+        idle.put(message(qos))
+    assert idle.waiting == 5
+    assert idle.counters.dropped == 1
+
+
+def test_what_was_made_in_this_process_is_never_dropped(idle):
+    for _number in range(5):
+        idle.submit(TOPIC, {})
+    assert idle.waiting == 5
 
 
 def test_a_future_that_was_cancelled_meanwhile_does_not_have_its_message_written_again(pipeline, store):
@@ -115,7 +184,7 @@ def test_a_future_that_was_cancelled_meanwhile_does_not_have_its_message_written
     pipeline.put(message)
     assert outcome(pipeline, orjson.dumps(payload(timestamp="2026-03-01T05:58:00Z"))) == STORED
     assert len(store.written) == 2
-    assert pipeline.counters.as_dict() == {"received": 2, "stored": 2, "duplicates": 0, "dead_letters": 0}
+    assert pipeline.counters.as_dict() == {"received": 2, "stored": 2, "duplicates": 0, "dead_letters": 0, "dropped": 0}
 
 
 def test_an_acknowledgement_that_fails_does_not_have_its_message_written_again(pipeline, store):
