@@ -26,8 +26,8 @@ class CertificateListener:
 class Mosquitto(Service):
     """A broker under ``directory`` with an administrator (for provisioning) and the bridge as its first users.
 
-    ``websocket_port`` is where devices connect over WebSocket, None for nowhere; ``save_seconds`` how often it saves
-    what is queued, None for as often as shipped.
+    ``websocket_port`` is where devices connect over WebSocket, None for nowhere, as shipped; ``save_seconds`` how often
+    it saves what is queued, None for as often as shipped.
     """
 
     name = "mosquitto"
@@ -120,7 +120,7 @@ class Mosquitto(Service):
         }
         listeners = {"devices.conf": self.port}
         if self.websocket_port:
-            listeners["websockets.conf"] = self.websocket_port
+            listeners["websockets.conf.example"] = self.websocket_port
         if self.certificates:
             listeners["certificates.conf.example"] = self.certificates.port
             places["/mosquitto/device-ca/devices-ca.pem"] = str(self.certificates.ca_file)

@@ -189,7 +189,10 @@ def test_a_device_retains_on_its_own_topics_alone(config, broker, device):
 
 
 class DockerMosquitto(Service):
-    """Mosquitto on a copy of docker/mosquitto's files, certificates' listener included; other are places and ports."""
+    """Mosquitto on a copy of docker/mosquitto's files, the listeners included that are closed as shipped.
+
+    Other are places and ports.
+    """
 
     name = "mosquitto"
 
@@ -221,7 +224,8 @@ class DockerMosquitto(Service):
         plugin = next(iter(self.prefix.glob("usr/lib/*/mosquitto_dynamic_security.so")))
         target = self.directory / "config"
         shutil.copytree(CONFIG, target)
-        (target / "listeners" / "certificates.conf.example").rename(target / "listeners" / "certificates.conf")
+        for example in (target / "listeners").glob("*.conf.example"):
+            example.rename(example.with_suffix(""))
         for path in target.rglob("*.conf"):
             text = path.read_text().replace("/usr/lib/mosquitto_dynamic_security.so", str(plugin))
             text = text.replace(" /mosquitto/", f" {self.directory}/")

@@ -98,9 +98,18 @@ def test_every_listener_has_tls_and_a_limit_and_the_files_that_the_container_is_
     assert connections < compose["ulimits"]["nofile"]
 
 
-def test_the_container_publishes_the_listeners_and_the_bridges_to_this_machine_alone(compose):
+def test_open_are_the_listeners_for_passwords_and_for_the_bridge_until_somebody_opens_another():
+    assert {name for name in LISTENERS if name.endswith(".conf")} == {"devices.conf", "bridge.conf"}
+    ignored = (DIRECTORY / ".gitignore").read_text().split()
+    for name in LISTENERS.keys() - {"devices.conf", "bridge.conf"}:
+        assert f"/config/listeners/{name.removesuffix('.example')}" in ignored
+
+
+def test_the_container_publishes_the_listeners_but_not_websocket_and_the_bridges_to_this_machine_alone(compose):
     published = {port.rpartition(":")[2] for port in compose["ports"]}
-    assert published == {listener["listener"] for listener in LISTENERS.values()}
+    assert published == {
+        listener["listener"] for listener in LISTENERS.values() if listener.get("protocol") != "websockets"
+    }
     from_outside = {port.rpartition(":")[2] for port in compose["ports"] if not port.startswith("127.0.0.1:")}
     assert published - from_outside == {LISTENERS["bridge.conf"]["listener"]}
 
