@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from .environment import Environment
@@ -77,15 +78,18 @@ class Postgres:
         self.query("postgres", f"ALTER DATABASE {name} RENAME TO {new_name}")
 
     def drop_database(self, name: str) -> None:
-        """Drop the database if it is there, ending the sessions on it."""
-        run(
-            self.bin_dir / "dropdb",
-            "--if-exists",
-            "--force",
-            name,
-            env=os.environ | self.environ(),
-            what=f"Dropping the database {name}",
-        )
+        """Drop the database if it is there, ending the sessions on it.
+
+        :raises StackError: where it cannot be dropped
+        """
+        command = [self.bin_dir / "dropdb", "--if-exists", "--force", name]
+        environ = os.environ | self.environ()
+        # The server's own autovacuum may be at work in it, which this user may not end; it is done within seconds.
+        for _attempt in range(20):
+            if subprocess.run(command, env=environ, check=False, capture_output=True).returncode == 0:
+                return
+            time.sleep(0.5)
+        run(*command, env=environ, what=f"Dropping the database {name}")
 
     def description(self) -> str:
         """What runs, for the user."""
