@@ -3,9 +3,7 @@
 import contextlib
 
 import psycopg2
-import pytest
 
-from bridge_bench import Bench
 from smart_dairy_iot.bridge.outbox import Outbox
 
 ENTRY = (
@@ -13,17 +11,6 @@ ENTRY = (
     " VALUES (%s, %s, 1, false, 'queued', now() AT TIME ZONE 'UTC')"
 )
 STATES = "SELECT state FROM iot_outbox ORDER BY id"
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
-
-
-@pytest.fixture
-def sensor(bench):
-    with contextlib.closing(bench.device("TS-1", "temperature")) as device:
-        yield device
 
 
 def payload(number):
