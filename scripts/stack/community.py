@@ -16,7 +16,7 @@ import psycopg2
 from .environment import Environment
 from .paths import ROOT, cache_dir
 from .service import Service
-from .shell import StackError, built_in_place, free_port, locked, run, say, wait_until
+from .shell import StackError, free_port, make_once, run, wait_until
 
 _FILES = [
     ROOT / "scripts" / "stack" / "community" / name for name in ("package.json", "package-lock.json", "server.mjs")
@@ -72,12 +72,13 @@ def ensure_community(environment: Environment) -> Path:
     )
     key = hashlib.sha256(b"\n".join([pin.encode(), *(path.read_bytes() for path in _FILES)])).hexdigest()[:12]
     directory = cache_dir() / f"community-{key}"
-    with locked(cache_dir() / "community.lock", "fetching TimescaleDB's community edition"):
-        if not directory.exists():
-            say(f"fetching Node and TimescaleDB's community edition, as WASM, into {directory}")
-            with built_in_place(directory) as temporary:
-                _fetch(environment, pin, temporary)
-    return directory
+    return make_once(
+        directory,
+        cache_dir() / "community.lock",
+        "fetching TimescaleDB's community edition",
+        f"fetching Node and TimescaleDB's community edition, as WASM, into {directory}",
+        lambda temporary: _fetch(environment, pin, temporary),
+    )
 
 
 def _fetch(environment: Environment, pin: str, directory: Path) -> None:

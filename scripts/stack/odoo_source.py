@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .debian import PrivateApt, unpack
 from .paths import cache_dir
-from .shell import StackError, built_in_place, locked, say
+from .shell import StackError, built_in_place, locked, make_once, say
 
 OFFICIAL_ARCHIVE = "https://nightly.odoo.com/17.0/nightly/src/odoo_17.0.latest.tar.gz"
 USUAL_PLACE = Path("/opt/odoo/17.0")
@@ -162,11 +162,13 @@ def _download_archive(home: Path) -> None:
 def fetch_19() -> Odoo:
     """Debian's Odoo 19.0, fetched into the cache on the first call (some 125 MB)."""
     home = cache_dir() / f"{re.sub('[^a-z0-9.+-]', '-', DEBIAN_ODOO)}"
-    with locked(cache_dir() / "odoo-19.0.lock", "fetching Odoo 19.0"):
-        if not home.exists():
-            say(f"fetching Odoo 19.0 (Debian {DEBIAN_SUITE}, {DEBIAN_ODOO}) into {home}")
-            with built_in_place(home) as temporary:
-                _fetch_debian_odoo(temporary)
+    make_once(
+        home,
+        cache_dir() / "odoo-19.0.lock",
+        "fetching Odoo 19.0",
+        f"fetching Odoo 19.0 (Debian {DEBIAN_SUITE}, {DEBIAN_ODOO}) into {home}",
+        _fetch_debian_odoo,
+    )
     python_path = home / DIST_PACKAGES
     origin = f"Debian's {DEBIAN_ODOO}"
     return Odoo("19.0", origin, home / "usr/bin/odoo", python_path, (python_path / "odoo" / "addons",))

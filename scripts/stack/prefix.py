@@ -11,7 +11,7 @@ from pathlib import Path
 from .debian import PrivateApt, unpack, without
 from .environment import Environment
 from .paths import cache_dir
-from .shell import StackError, built_in_place, locked, run, say
+from .shell import StackError, make_once, run
 
 SUITE = "trixie"
 PACKAGES = ["postgresql-17", "postgresql-17-timescaledb", "mosquitto"]
@@ -86,13 +86,18 @@ def ensure_prefix(environment: Environment) -> Path:
     """The prefix, made on the first call (some 120 MB to fetch)."""
     key = hashlib.sha256(repr((RECIPE, SUITE, PACKAGES, UNNEEDED, EXCLUDED_PATHS)).encode()).hexdigest()[:12]
     prefix = cache_dir() / f"servers-{key}"
-    with locked(cache_dir() / "servers.lock", "fetching PostgreSQL and Mosquitto"):
-        if not prefix.exists():
-            say(f"fetching PostgreSQL 17, TimescaleDB and Mosquitto (Debian {SUITE}) into {prefix}")
-            with built_in_place(prefix) as temporary:
-                _fetch(temporary)
-                _point_at_own_libraries(temporary, prefix, environment)
-    return prefix
+
+    def make(temporary: Path) -> None:
+        _fetch(temporary)
+        _point_at_own_libraries(temporary, prefix, environment)
+
+    return make_once(
+        prefix,
+        cache_dir() / "servers.lock",
+        "fetching PostgreSQL and Mosquitto",
+        f"fetching PostgreSQL 17, TimescaleDB and Mosquitto (Debian {SUITE}) into {prefix}",
+        make,
+    )
 
 
 def _fetch(prefix: Path) -> None:

@@ -143,3 +143,18 @@ def built_in_place(target: Path) -> Iterator[Path]:
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_once(target: Path, lock: Path, what: str, announcement: str, make: Callable[[Path], None]) -> Path:
+    """The folder ``target``, filled by ``make`` unless it is there; of several processes one does, the others wait.
+
+    :param what: for who waits, see `locked`
+    :param announcement: said by who makes it
+    :param make: is given the folder to fill, which is not in its place yet
+    """
+    with locked(lock, what):
+        if not target.exists():
+            say(announcement)
+            with built_in_place(target) as temporary:
+                make(temporary)
+    return target

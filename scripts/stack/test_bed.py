@@ -20,7 +20,7 @@ from .odoo_source import Odoo, fetch_19, find_17
 from .paths import LOCAL, ROOT, with_dependencies
 from .postgres import Postgres, PostgresCluster, open_postgres
 from .prefix import ensure_prefix
-from .shell import StackError, built_in_place, free_port, free_ports, locked, run, say
+from .shell import StackError, free_port, free_ports, make_once, run
 
 STANDARD_MODULES = ["base", "bus", "mail", "web"]  # what the addons stand on
 STANDARD_DATABASE = "standard"
@@ -180,12 +180,13 @@ def _prepared(odoo: Odoo, environment: Environment) -> Path:
     facts = (RECIPE, odoo.origin, release.stat().st_mtime, STANDARD_MODULES, str(environment.directory))
     key = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
     prepared = LOCAL / "test" / f"prepared-{odoo.series}-{key}"
-    with locked(LOCAL / "test" / f"prepared-{odoo.series}.lock", f"preparing a database of Odoo {odoo.series}"):
-        if not prepared.exists():
-            say(f"preparing a database with Odoo {odoo.series}'s own modules (once per checkout)")
-            with built_in_place(prepared) as temporary:
-                _prepare(odoo, environment, temporary)
-    return prepared
+    return make_once(
+        prepared,
+        LOCAL / "test" / f"prepared-{odoo.series}.lock",
+        f"preparing a database of Odoo {odoo.series}",
+        f"preparing a database with Odoo {odoo.series}'s own modules (once per checkout)",
+        lambda temporary: _prepare(odoo, environment, temporary),
+    )
 
 
 def _prepare(odoo: Odoo, environment: Environment, directory: Path) -> None:

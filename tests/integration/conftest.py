@@ -1,8 +1,14 @@
-"""One running product for all tests that only use it; those that break or rebuild one have one of their own."""
+"""One running product for all tests that only use it; those that break or rebuild one have one of their own.
+
+Tests of the bridge alone have a `bench` instead: a database and a broker of their own, and no Odoo that runs.
+"""
+
+import contextlib
 
 import psycopg2
 import pytest
 
+from bridge_bench import Bench
 from emqx_semantics import Emqx
 from emqx_stand_in import EmqxApiStandIn
 from smart_dairy_iot.bridge.config import load_config
@@ -85,3 +91,16 @@ def emqx(emqx_tables):
     broker = Emqx(lambda: psycopg2.connect(**emqx_tables.dsn("emqx_broker")))
     yield broker
     broker.close()
+
+
+@pytest.fixture
+def bench(bed, database, broker):
+    """A bridge's database and broker, on which the test starts bridges and devices."""
+    return Bench(bed.postgres.dsn(database), broker)
+
+
+@pytest.fixture
+def sensor(bench):
+    """A temperature sensor on the bench, TS-1, that publishes."""
+    with contextlib.closing(bench.device("TS-1", "temperature")) as publisher:
+        yield publisher

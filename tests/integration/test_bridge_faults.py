@@ -9,16 +9,10 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
-from bridge_bench import Bench
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.liveness import Liveness
 from smart_dairy_iot.bridge.timestamps import utc_now
 from smart_dairy_iot.provisioning import DeviceAccess
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
 
 
 @pytest.fixture

@@ -9,15 +9,9 @@ import logging
 
 import pytest
 
-from bridge_bench import Bench
 from mosquitto_users import command
 
 GROUP = "dairy_bridges"
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
 
 
 @pytest.fixture

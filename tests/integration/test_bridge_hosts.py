@@ -8,7 +8,6 @@ import urllib.request
 
 import pytest
 
-from bridge_bench import Bench
 from bridge_command import BridgeCommand
 from stack.paths import ROOT
 from stack.shell import free_port
@@ -24,18 +23,6 @@ def prefork(instance):
 TRACEBACK = re.compile(r"^Traceback.*\n(?:[ \t].*\n)*.*", re.MULTILINE)
 
 HOSTS = {"threaded": lambda instance: instance, "prefork": prefork, "command": BridgeCommand}
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
-
-
-@pytest.fixture
-def sensor(bench):
-    publisher = bench.device("TS-1", "temperature")
-    yield publisher
-    publisher.close()
 
 
 def log_of(host):

@@ -8,7 +8,6 @@ import time
 import psycopg2
 import pytest
 
-from bridge_bench import Bench
 from bridge_command import BridgeCommand
 from faults.wire import Network, Wire
 from smart_dairy_iot.bridge.database import BRIDGE_LOCK, WRITER_LOCK, connect
@@ -18,18 +17,6 @@ WITHIN = 10
 """Seconds."""
 ATTEMPTS = 3
 """A busy machine may stand still for some of those seconds once; what is wrong with the bridge is so each time."""
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
-
-
-@pytest.fixture
-def sensor(bench):
-    publisher = bench.device("TS-1", "temperature")
-    yield publisher
-    publisher.close()
 
 
 class Line:

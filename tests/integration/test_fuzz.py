@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paho.mqtt.client import MQTTMessage
 
-from bridge_bench import SPECS, Bench
+from bridge_bench import SPECS
 from smart_dairy_iot.bridge.bulk_client import topic_of
 from smart_dairy_iot.bridge.contract import payload_validator, read_topics, topic_table
 from smart_dairy_iot.bridge.database import connect
@@ -87,11 +87,6 @@ class Intake:
         assert sum(map(self._bench.count, tables)) == counters["stored"]
         counted = self._bench.query("SELECT coalesce(sum(received), 0)::int FROM iot_dead_letter_count")
         assert counted == [(counters["dead_letters"],)]
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import contextlib
 import psycopg2
 import pytest
 
-from bridge_bench import Bench
 from smart_dairy_iot.bridge.outbox import Outbox
 
 ENTRY = (
@@ -14,17 +13,6 @@ ENTRY = (
 )
 ENTRY_OF_QOS = ENTRY.replace("%s, 1,", "%s, %s,")
 STATES = "SELECT state FROM iot_outbox ORDER BY id"
-
-
-@pytest.fixture
-def bench(bed, database, broker):
-    return Bench(bed.postgres.dsn(database), broker)
-
-
-@pytest.fixture
-def sensor(bench):
-    with contextlib.closing(bench.device("TS-1", "temperature")) as device:
-        yield device
 
 
 def payload(number):

@@ -7,27 +7,11 @@ import psycopg2
 import pytest
 from psycopg2.errors import CheckViolation, ConfigurationLimitExceeded, FeatureNotSupported, ForeignKeyViolation
 
+from bridge_testing import Connection
 from smart_dairy_iot.bridge.batches import BatchWriter
 from smart_dairy_iot.bridge.messages import Message, Refused
 
 NOW = datetime(2026, 3, 1, 6)
-
-
-class Connection:
-    """Takes everything."""
-
-    def cursor(self):
-        return self
-
-    __enter__ = cursor
-
-    def __exit__(self, *exc_info):
-        return False
-
-    def commit(self):
-        return None
-
-    rollback = commit
 
 
 class Decoder:

@@ -8,6 +8,7 @@ from datetime import datetime
 import orjson
 import pytest
 
+from bridge_testing import Connection
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.decoder import Decoder
 from smart_dairy_iot.bridge.devices import Device, DeviceCache
@@ -21,25 +22,6 @@ TOPIC = "dairy/F1/collars/AC-1/data"
 NOW = datetime(2026, 3, 1, 6)
 TWO_YEARS = retention_by_type((), Config())
 SCHEMA = '{"type": "object", "properties": {"timestamp": {"type": "string", "format": "date-time"}}}'
-
-
-class Connection:
-    """Takes everything."""
-
-    closed = False
-
-    def cursor(self):
-        return self
-
-    __enter__ = cursor
-
-    def __exit__(self, *exc_info):
-        return False
-
-    def commit(self):
-        return None
-
-    rollback = close = commit
 
 
 class Store:

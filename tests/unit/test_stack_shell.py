@@ -10,7 +10,7 @@ import pytest
 from stack.debian import without
 from stack.environment import find_python
 from stack.paths import ROOT
-from stack.shell import StackError, built_in_place, free_ports, locked, run, write_private
+from stack.shell import StackError, built_in_place, free_ports, locked, make_once, run, write_private
 
 
 def test_a_failing_program_is_a_sentence_with_its_last_lines():
@@ -59,6 +59,26 @@ with locked(Path({str(tmp_path / "lock")!r}), "cooking"):
         other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         assert "waiting" in other.stdout.readline()
     assert other.communicate(timeout=20)[0] == "mine\n"
+
+
+def test_what_is_there_is_not_made_again(tmp_path):
+    def make(folder):
+        (folder / "file").write_text("made")
+
+    for _time in range(2):
+        assert make_once(tmp_path / "target", tmp_path / "lock", "cooking", "cooking", make) == tmp_path / "target"
+        assert (tmp_path / "target" / "file").read_text() == "made"
+        make = None
+
+
+def test_what_could_not_be_made_is_not_there(tmp_path):
+    def fail(folder):
+        (folder / "file").touch()
+        raise StackError("no flour")
+
+    with pytest.raises(StackError, match="no flour"):
+        make_once(tmp_path / "target", tmp_path / "lock", "cooking", "cooking", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
 def test_a_python_that_exists_but_does_not_run_is_passed_over(tmp_path, monkeypatch):
