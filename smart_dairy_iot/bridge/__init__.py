@@ -5,5 +5,6 @@ publishes what Odoo put into the outbox. Nothing in this package imports Odoo: i
 
     client (paho thread) -> Pipeline.submit -> queue -> writer thread: Decoder -> Store -> commit -> acknowledge
 
-`runner.Bridge` ties the parts together and is what the server, the worker and the command start.
+`shift.Shift` ties the parts together; `runner.Bridge` has one while it leads, and is what the server, the worker and
+the command start.
 """

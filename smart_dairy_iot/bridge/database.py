@@ -3,6 +3,8 @@
 They are not Odoo's cursors: those run at REPEATABLE READ, where `ON CONFLICT` raises serialization failures.
 """
 
+import zlib
+
 import psycopg2
 import psycopg2.extensions
 
@@ -27,6 +29,17 @@ LEADER_LOCK_TIMEOUT = 800
 _CONNECT_TIMEOUT = 5
 
 LISTEN_CHANNELS = ("iot_registry", "iot_outbox", "iot_inbox", "iot_dead_letter")
+
+
+def lock_of(lock, config):
+    """The lock under which a bridge receives, or writes.
+
+    Those that share a group work at the same time, each with a client id, a session at the broker and locks of its own;
+    two processes with one client id relieve one another there, too.
+    """
+    if not config.bridge_share_group:
+        return lock
+    return lock << 32 | zlib.crc32(config.mqtt_bridge_client_id.encode())
 
 
 def connect(dsn, lock_timeout=0, statement_timeout=0, idle_timeout=0):

@@ -84,7 +84,7 @@ class IotSettings(models.AbstractModel):
     def _workers(self, context):
         """What is to run beside the bridge in its process; addons add theirs.
 
-        :param context: `bridge.runner.WorkerContext`
+        :param context: `bridge.shift.WorkerContext`
         :return: list of workers, see `bridge.supervisor.SupervisedThread`
         """
         return [CommandLoop(context.db_name)]

@@ -4,7 +4,7 @@ import time
 
 from smart_dairy_iot.bridge import database
 from smart_dairy_iot.bridge.leader_connection import LEASE, OVERDUE, Lease
-from smart_dairy_iot.bridge.runner import WorkerContext
+from smart_dairy_iot.bridge.shift import WorkerContext
 
 
 def test_a_lease_runs_out_before_anybody_may_take_the_lead_away():
