@@ -8,6 +8,13 @@ from .topics import DEVICE_TYPE_PATHS
 # A clock that differs by more than that from one look to the next was set.
 _CLOCK_WAS_SET = timedelta(seconds=5)
 
+_SET_BACK = """
+    WITH ahead AS (
+        SELECT iot_device_id FROM iot_device_state WHERE last_seen > %(now)s + %(tolerance)s
+           FOR UPDATE SKIP LOCKED)
+    UPDATE iot_device_state state SET last_seen = %(latest)s FROM ahead
+     WHERE state.iot_device_id = ahead.iot_device_id
+"""
 _CHANGES = """
     WITH due AS (
         SELECT state.iot_device_id
@@ -70,17 +77,21 @@ class Liveness:
         }
 
     def check(self, connection, now, listening_since):
-        """Record the changes up to `now`; all times are naive UTC.
+        """Record the changes up to `now`, and set back what was last seen later than that; all times are naive UTC.
 
         :param listening_since: since when we hear everything without a break
         """
         # After a start, or an outage of broker or database, every device looks silent: it is ourselves who were deaf.
         listening = now - listening_since
         limits = {name: now - threshold for name, threshold in self._thresholds.items() if threshold <= listening}
-        if not limits:
-            return
+        # After a clock that was ahead, this host's or another one's, a device would be heard of in times to come. When
+        # we have only just begun to listen, perhaps for that very reason, it need not have been heard since.
+        ahead = {"now": now, "tolerance": _CLOCK_WAS_SET, "latest": now if limits else listening_since}
         thresholds = {"device_types": list(limits), "limits": list(limits.values()), "now": now}
         with connection.cursor() as cursor:
+            cursor.execute(_SET_BACK, ahead)
+            if not limits:
+                return
             changed = False
             for silent, kind in ((True, "device_silent"), (False, "device_back")):
                 cursor.execute(_CHANGES, {**thresholds, "silent": silent, "kind": kind})

@@ -64,6 +64,7 @@ _UPSERT_STATE = """
                      battery_level, signal_strength, reported_status, firmware_version, error_code, error_message,
                      config_version)
         ON CONFLICT (iot_device_id) DO UPDATE SET
+           -- Where a clock was ahead, `Liveness` sets it back.
            last_seen = greatest(state.last_seen, excluded.last_seen),
            last_message_timestamp = greatest(state.last_message_timestamp, excluded.last_message_timestamp),
            messages_received = state.messages_received + excluded.messages_received,

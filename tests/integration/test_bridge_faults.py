@@ -9,8 +9,10 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
+from bridge_bench import SPECS
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.liveness import Liveness
+from smart_dairy_iot.bridge.store import Store
 from smart_dairy_iot.bridge.timestamps import utc_now
 from smart_dairy_iot.provisioning import DeviceAccess
 
@@ -281,6 +283,76 @@ def test_a_device_that_falls_silent_and_comes_back_is_noticed_once_each(bench, d
         for minutes in (9, 10):
             liveness.check(connection, now + timedelta(minutes=minutes), now)
         assert sorted(bench.query("SELECT kind FROM iot_inbox")) == [("device_back",), ("device_silent",)]
+
+
+class Listener:
+    """Hears devices over HTTP by a clock of its own, and looks by another one, in minutes, who is silent.
+
+    :param listening_since: minutes, by the clock that looks
+    """
+
+    def __init__(self, bench, listening_since=0):
+        self._bench = bench
+        self._now = utc_now()
+        self._listening_since = self.at(listening_since)
+        self._liveness = Liveness(Config(offline_minutes=5))
+
+    def at(self, minutes):
+        return self._now + timedelta(minutes=minutes)
+
+    def hear(self, device_id, minutes):
+        ((record_id,),) = self._bench.query("SELECT id FROM iot_device WHERE device_id = %s", device_id)
+        with contextlib.closing(psycopg2.connect(**self._bench.dsn)) as connection, connection.cursor() as cursor:
+            Store(SPECS).write_heartbeat(cursor, record_id, self.at(minutes))
+            connection.commit()
+
+    def look(self, minutes):
+        with contextlib.closing(psycopg2.connect(**self._bench.dsn)) as connection:
+            connection.autocommit = True
+            self._liveness.check(connection, self.at(minutes), self._listening_since)
+
+    def noticed(self):
+        """[(device, kind)] in the order in which it was noticed."""
+        return self._bench.query(
+            "SELECT device.device_id, inbox.kind FROM iot_inbox inbox JOIN iot_device device"
+            " ON device.id = inbox.iot_device_id ORDER BY inbox.id"
+        )
+
+
+def test_what_was_heard_while_the_clock_was_a_day_ahead_hides_no_silence_once_it_is_right(bench, device):
+    for device_id in ("TS-QUIET", "TS-SPEAKS", "TS-SILENT-LONG"):
+        device(device_id, "temperature")
+    listener = Listener(bench)
+    bench.query(
+        "INSERT INTO iot_device_state (iot_device_id, last_seen, silent)"
+        " SELECT id, %s, device_id = 'TS-SILENT-LONG' FROM iot_device",
+        listener.at(24 * 60),
+    )
+    for minutes in (1, 3, 4):
+        listener.hear("TS-SPEAKS", minutes)
+        listener.look(minutes)
+    assert listener.noticed() == []
+    for minutes in (6, 8, 10):
+        listener.hear("TS-SPEAKS", minutes)
+        listener.look(minutes)
+    assert listener.noticed() == [("TS-QUIET", "device_silent")]
+    listener.look(17)
+    assert sorted(listener.noticed()) == [("TS-QUIET", "device_silent"), ("TS-SPEAKS", "device_silent")]
+
+
+def test_a_device_that_is_heard_by_a_host_whose_clock_is_ahead_is_silent_only_once_it_is(bench, device):
+    device("TS-1", "temperature")
+    listener, ahead = Listener(bench, listening_since=-600), 180
+    for minutes in range(0, 20, 2):
+        listener.hear("TS-1", minutes + ahead)
+        listener.look(minutes)
+    listener.look(20)
+    assert listener.noticed() == []
+    listener.look(24)
+    assert listener.noticed() == [("TS-1", "device_silent")]
+    listener.hear("TS-1", 30 + ahead)
+    listener.look(30)
+    assert listener.noticed() == [("TS-1", "device_silent"), ("TS-1", "device_back")]
 
 
 def test_each_type_of_device_is_silent_after_its_own_time(bench, device):
