@@ -36,14 +36,14 @@ class BrokerClient:
     """Receives into `deliver` and publishes.
 
     :param config: `Config`
-    :param subscriptions: topic filters
+    :param filters: `SessionFilters`
     :param deliver: callable(`Message`), called in paho's thread; it must not block
     :param may_speak: callable; whether this process may connect and publish, being the one that leads
     """
 
-    def __init__(self, config, subscriptions, deliver, may_speak):
+    def __init__(self, config, filters, deliver, may_speak):
         self._config = config
-        self._subscriptions = self._shared(subscriptions)
+        self._filters = filters
         self._deliver = deliver
         self.may_speak = may_speak
         self._window = Window()
@@ -56,8 +56,9 @@ class BrokerClient:
         self._without_broker_since = time.monotonic()
         self._largest_packet = None
         self._subscribing_lock = threading.RLock()
-        # Packet id and filters of what was asked for last.
-        self._subscribing = (None, [])
+        # Packet ids of what was asked for last.
+        self._subscribing = self._unsubscribing = None
+        self._unsubscribed_at = None
         self._refused_subscriptions = []
         self._refusals = {}
         self._client = self._make_client()
@@ -116,19 +117,33 @@ class BrokerClient:
         """
         return self._refusals.pop(publication.mid, None)
 
-    def subscribe(self, subscriptions):
-        """Make these the subscriptions, at once where connected."""
-        former, self._subscriptions = self._subscriptions, self._shared(subscriptions)
-        if self.connected.is_set():
-            gone = sorted(set(former) - set(self._subscriptions))
-            if gone:
-                self._client.unsubscribe(gone)
-            self._send_subscriptions()
+    def subscribe(self, filters):
+        """Make these the subscriptions, at once where connected.
+
+        :param filters: `SessionFilters`
+        """
+        with self._subscribing_lock:
+            self._filters, self._refused_subscriptions = filters, []
+            self._subscribing = self._unsubscribing = self._unsubscribed_at = None
+            if self.connected.is_set():
+                self._send_subscriptions()
 
     def subscribe_again(self):
         """Ask once more for subscriptions that the broker has refused: it may have been in trouble itself."""
         if self._refused_subscriptions and self.connected.is_set():
             self._send_subscriptions()
+
+    def rid_of(self, seconds):
+        """The stale filters, once the broker has had none of them for so long, without a break of the connection."""
+        with self._subscribing_lock:
+            since = self._unsubscribed_at
+            return list(self._filters.stale) if since is not None and time.monotonic() - since >= seconds else []
+
+    def forget(self, stale):
+        """Unsubscribe from these no more."""
+        with self._subscribing_lock:
+            kept = [topic_filter for topic_filter in self._filters.stale if topic_filter not in stale]
+            self._filters = self._filters._replace(stale=kept)
 
     def acknowledge(self, messages):
         """Acknowledge what is committed, as far as the connection that delivered it still stands."""
@@ -149,24 +164,26 @@ class BrokerClient:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_subscribe = self._on_subscribe
+        client.on_unsubscribe = self._on_unsubscribe
         return client
 
-    def _shared(self, subscriptions):
-        """The filters as this bridge subscribes to them: those of a group share what comes, device by device."""
-        group = self._config.bridge_share_group
-        return [f"$share/{group}/{topic_filter}" for topic_filter in subscriptions] if group else subscriptions
-
     def _send_subscriptions(self):
-        self.receiving.clear()
-        if self._subscriptions:
-            # Retained statuses come once, with a new subscription, not again at every reconnection. (With a shared one
-            # they do not come at all.)
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            # The answer may be here before the packet id is.
-            with self._subscribing_lock:
-                filters = self._subscriptions
-                _code, packet_id = self._client.subscribe([(topic_filter, options) for topic_filter in filters])
-                self._subscribing = (packet_id, filters)
+        # Retained statuses come once, with a new subscription, not again at every reconnection. (With a shared one they
+        # do not come at all.)
+        options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+        # The answer may be here before the packet id is.
+        with self._subscribing_lock:
+            self.receiving.clear()
+            self._subscribing = self._unsubscribing = self._unsubscribed_at = None
+            if self._filters.wanted:
+                asked = [(topic_filter, options) for topic_filter in self._filters.wanted]
+                _code, self._subscribing = self._client.subscribe(asked)
+            else:
+                self._unsubscribe()
+
+    def _unsubscribe(self):
+        if self._filters.stale:
+            _code, self._unsubscribing = self._client.unsubscribe(list(self._filters.stale))
 
     # -- paho's thread -------------------------------------------------------------------------------------
 
@@ -194,15 +211,26 @@ class BrokerClient:
 
     def _on_subscribe(self, _client, _userdata, packet_id, reason_codes, _properties):
         with self._subscribing_lock:
-            asked_last, filters = self._subscribing
-        if packet_id != asked_last:
-            return
-        refused = [topic_filter for topic_filter, code in zip(filters, reason_codes, strict=True) if code.is_failure]
-        if refused and refused != self._refused_subscriptions:
-            _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
-        self._refused_subscriptions = refused
-        if not refused:
-            self.receiving.set()
+            if packet_id != self._subscribing:
+                return
+            answers = zip(self._filters.wanted, reason_codes, strict=True)
+            refused = [topic_filter for topic_filter, code in answers if code.is_failure]
+            if refused and refused != self._refused_subscriptions:
+                _logger.error("The broker refuses the bridge these subscriptions: %s", ", ".join(refused))
+            self._refused_subscriptions = refused
+            if not refused:
+                self.receiving.set()
+                # Not before: what the new ones and the old ones both match must not fall between them.
+                self._unsubscribe()
+
+    def _on_unsubscribe(self, _client, _userdata, packet_id, reason_codes, _properties):
+        with self._subscribing_lock:
+            if packet_id != self._unsubscribing:
+                return
+            if any(code.is_failure for code in reason_codes):
+                _logger.error("The broker does not end all of these subscriptions: %s", ", ".join(self._filters.stale))
+            else:
+                self._unsubscribed_at = time.monotonic()
 
     def _on_publish(self, _client, _userdata, packet_id, reason_code, _properties):
         # Before paho tells that it is published. The packet id may have been another's, whom nobody asked about.
@@ -218,6 +246,8 @@ class BrokerClient:
     def _on_disconnect(self, _client, _userdata, _flags, reason_code, _properties):
         # From here on nothing may be acknowledged: the next connection can begin before it is reported.
         self._window.turn_over()
+        # A broker that ends now may come back as it was before.
+        self._unsubscribed_at = None
         if self.connected.is_set():
             # One that swallowed everything had been lost for as long as it took to find out.
             lost_for = 2 * _KEEPALIVE if reason_code == _SILENT else 0

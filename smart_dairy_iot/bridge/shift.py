@@ -26,6 +26,7 @@ from .pipeline import Pipeline
 from .replays import Replays
 from .schedule import Schedule
 from .store import Store
+from .subscriptions import Subscriptions
 from .supervisor import SupervisedThread
 from .timestamps import format_timestamp, utc_now
 from .topics import HEALTH_TOPIC
@@ -33,6 +34,9 @@ from .topics import HEALTH_TOPIC
 # Seconds.
 _HEALTH_INTERVAL, _LIVENESS_INTERVAL, _QUALITY_INTERVAL, _OUTBOX_INTERVAL = 10, 5, 60, 5
 _SUBSCRIPTIONS_INTERVAL = 10
+# A broker that is killed comes back with its sessions as it saved them last: Mosquitto saves every half hour, unless it
+# is told otherwise.
+_BROKER_SAVES_WITHIN = 3600
 
 
 class ThreadEnded(RuntimeError):
@@ -67,16 +71,19 @@ class Shift:
         self._lease = leader.lease
         self._dsn = dsn
         self._started_at = time.monotonic()
+        self._subscriptions = Subscriptions(config)
         with self._leader.cursor() as cursor:
             rows = read_topics(cursor)
+            topics = topic_table(rows)
+            filters = self._subscriptions.remember(cursor, topics.subscriptions())
             self._devices = DeviceCache()
             self._devices.reload(cursor)
             self._http_counters = read_counters(cursor)
             self._mailboxes = read_mailboxes(cursor)
             self._quality = read_quality(cursor)
         self._topic_rows = rows
-        decoder = Decoder(topic_table(rows), payload_validator(rows), self._devices, retention_by_type(specs, config))
-        self.client = BrokerClient(config, decoder.topics.subscriptions(), self._receive, self._may_speak)
+        decoder = Decoder(topics, payload_validator(rows), self._devices, retention_by_type(specs, config))
+        self.client = BrokerClient(config, filters, self._receive, self._may_speak)
         self.pipeline = Pipeline(
             self._connect_writer,
             decoder,
@@ -160,10 +167,18 @@ class Shift:
         self._duties.see_to("the registry", "iot_registry" in heard, self._reload)
         if self._schedule.is_due("subscriptions", _SUBSCRIPTIONS_INTERVAL):
             self.client.subscribe_again()
+        gone = self.client.rid_of(_BROKER_SAVES_WITHIN)
+        self._duties.see_to("former subscriptions", bool(gone), self._forget, gone)
         self._duties.see_to("figures", self._schedule.is_due("figures", _HEALTH_INTERVAL), self._read_figures)
         self._duties.see_to("quality", self._schedule.is_due("quality", _QUALITY_INTERVAL), self._read_quality)
         if self._sees_to_all or self._see_to_all():
             self._tick_for_all(heard, utc_now())
+
+    def _forget(self, stale):
+        """Strike out what the broker has unsubscribed from."""
+        with self._leader.cursor() as cursor:
+            self._subscriptions.forget(cursor, stale)
+        self.client.forget(stale)
 
     def _read_figures(self):
         with self._leader.cursor() as cursor:
@@ -206,12 +221,15 @@ class Shift:
         with self._leader.cursor() as cursor:
             self._devices.reload(cursor)
             rows = read_topics(cursor)
-        if rows != self._topic_rows:
-            self._topic_rows = rows
-            # In this order: the writer decodes meanwhile, and what has a route has to have its schema.
-            self.pipeline.decoder.validator = payload_validator(rows)
-            self.pipeline.decoder.topics = topic_table(rows)
-            self.client.subscribe(self.pipeline.decoder.topics.subscriptions())
+            if rows == self._topic_rows:
+                return
+            topics = topic_table(rows)
+            filters = self._subscriptions.remember(cursor, topics.subscriptions())
+        self._topic_rows = rows
+        # In this order: the writer decodes meanwhile, and what has a route has to have its schema.
+        self.pipeline.decoder.validator = payload_validator(rows)
+        self.pipeline.decoder.topics = topics
+        self.client.subscribe(filters)
 
     def _health(self, status):
         return {

@@ -53,6 +53,7 @@ from . import iot_ingestion
 from . import iot_mailbox_mixin
 from . import iot_inbox
 from . import iot_outbox
+from . import iot_bridge_subscription
 from . import iot_mqtt_service
 from . import iot_dead_letter
 from . import iot_dead_letter_count

@@ -192,6 +192,16 @@ class TestAccess(IotCase):
         with self.assertRaises(AccessError):
             self.env["iot.outbox"].with_user(system).create({"topic": "x", "payload": "y"})
 
+    def test_what_the_bridges_remember_is_for_the_systems_administrators_to_read_and_nobody_to_write(self):
+        system = new_test_user(self.env, "iot_system_s", "base.group_system")
+        subscriptions = self.env["iot.bridge.subscription"]
+        for user in (self.manager, self.admin):
+            with self.subTest(user=user.login), self.assertRaises(AccessError):
+                subscriptions.with_user(user).search([])
+        subscriptions.with_user(system).search([])
+        with self.assertRaises(AccessError):
+            subscriptions.with_user(system).create({"client_id": "sd_bridge", "topic_filter": "dairy/#"})
+
     def test_no_device_takes_anothers_identity_at_the_broker_by_a_default_in_the_context(self):
         victim = self.new_device("T-77")
         devices = (

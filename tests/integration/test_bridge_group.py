@@ -53,6 +53,41 @@ def test_both_receive_and_every_reading_is_stored_once(bench, make_member):
     assert bench.query("SELECT sum(readings)::int FROM iot_temperature_reading_hourly") == [(400,)]
 
 
+def test_who_joins_a_group_receives_its_share_alone_and_who_leaves_it_everything_once(bench, make_member, monkeypatch):
+    monkeypatch.setattr("smart_dairy_iot.bridge.shift._BROKER_SAVES_WITHIN", 0)
+    members = [make_member("sd_bridge_1"), make_member("sd_bridge_2")]
+    alone = bench.make_bridge(
+        mqtt_bridge_username="sd_bridge_1",
+        mqtt_bridge_client_id="sd_bridge_1",
+        mqtt_bridge_password="test-password",
+    )
+    sensor = bench.device("TS-1", "temperature")
+
+    def wait_until_it_shares(shares):
+        statement = "SELECT DISTINCT topic_filter LIKE %s FROM iot_bridge_subscription WHERE client_id = 'sd_bridge_1'"
+        bench.wait_for(lambda: bench.query(statement, "$share/%") == [(shares,)], "it has what it wants alone")
+
+    def received_by(bridges, numbers):
+        """How many messages the bridges receive of so many readings."""
+        for number in numbers:
+            sensor.publish(number, temperature=4)
+        bench.wait_for_count("iot_temperature_reading", numbers.stop)
+        counters = [bridge._shift.pipeline.counters for bridge in bridges]
+        bench.wait_for(lambda: sum(each.stored for each in counters) == len(numbers), "all are counted")
+        return sum(each.received for each in counters)
+
+    with contextlib.closing(sensor):
+        with bench.running(alone):
+            wait_until_it_shares(False)
+            assert received_by([alone], range(200)) == 200
+        with bench.running(members[0]), bench.running(members[1]):
+            wait_until_it_shares(True)
+            assert received_by(members, range(200, 400)) == 200
+        with bench.running(alone):
+            wait_until_it_shares(False)
+            assert received_by([alone], range(400, 600)) == 200
+
+
 def test_one_of_them_sees_to_the_outbox_and_another_when_it_is_gone(bench, make_member):
     first, second = make_member("sd_bridge_1"), make_member("sd_bridge_2")
     sensor = bench.device("TS-1", "temperature")

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from datetime import datetime
+from types import SimpleNamespace
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -14,6 +15,7 @@ from smart_dairy_iot.bridge.bulk_client import BulkClient
 from smart_dairy_iot.bridge.client import BrokerClient
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.messages import Message
+from smart_dairy_iot.bridge.subscriptions import SessionFilters
 
 
 class Code:
@@ -38,9 +40,9 @@ def delivered():
     return []
 
 
-def make_client(deliver=lambda message: None, may_speak=lambda: True, **settings):
+def make_client(deliver=lambda message: None, may_speak=lambda: True, stale=(), **settings):
     config = Config(mqtt_use_tls=False, **settings)
-    return BrokerClient(config, ["dairy/+/collars/+/data"], deliver, may_speak)
+    return BrokerClient(config, SessionFilters(["dairy/+/collars/+/data"], stale), deliver, may_speak)
 
 
 @pytest.fixture
@@ -160,10 +162,8 @@ def test_what_the_broker_does_not_take_is_refused_before_it_costs_the_connection
         client.publish("t", b"x" * 100, 1, False)
 
 
-def test_bridges_of_a_group_share_their_subscriptions_and_leave_no_last_word():
-    client = make_client(bridge_share_group="dairy")
-    assert client._subscriptions == ["$share/dairy/dairy/+/collars/+/data"]
-    assert not client._client._will
+def test_bridges_of_a_group_leave_no_last_word():
+    assert not make_client(bridge_share_group="dairy")._client._will
 
 
 def test_a_connection_that_is_lost_is_told_from_one_that_never_was(client, acknowledged):
@@ -233,12 +233,109 @@ def test_a_subscription_that_was_refused_is_asked_for_again(client, asked):
 def test_other_subscriptions_are_not_there_before_the_broker_has_taken_them(client, asked):
     connect(client)
     answer(client, 1, Code)
-    client.subscribe(["a/#", "b/#"])
+    client.subscribe(SessionFilters(["a/#", "b/#"]))
     assert not client.receiving.is_set()
     answer(client, 1, Code)
     assert not client.receiving.is_set(), "the answer to what was asked for before"
     answer(client, 2, Code, Code)
     assert client.receiving.is_set()
+
+
+@pytest.fixture
+def given_up(monkeypatch):
+    """The filters that were unsubscribed from, each time; packet ids are 101, 102, ..."""
+    filters = []
+
+    def unsubscribe(_client, topics):
+        filters.append(topics)
+        return 0, 100 + len(filters)
+
+    monkeypatch.setattr("paho.mqtt.client.Client.unsubscribe", unsubscribe)
+    return filters
+
+
+def confirm(client, packet_id, *codes):
+    client._client.on_unsubscribe(client._client, None, packet_id, list(codes), None)
+
+
+def test_what_the_session_is_not_to_have_is_given_up_once_the_broker_has_taken_the_others_over_each_connection(
+    asked, given_up
+):
+    client = make_client(stale=["old/#", "older/#"])
+    for connection in (1, 2):
+        connect(client)
+        assert len(given_up) == connection - 1
+        answer(client, connection, Code)
+        assert given_up == [["old/#", "older/#"]] * connection
+        lose_connection(client)
+
+
+def test_as_long_as_the_broker_refuses_a_subscription_the_former_ones_stay(asked, given_up):
+    client = make_client(stale=["old/#"])
+    connect(client)
+    answer(client, 1, Refused)
+    assert given_up == []
+    client.subscribe_again()
+    answer(client, 2, Code)
+    assert given_up == [["old/#"]]
+
+
+def test_where_no_topics_are_left_the_former_subscriptions_are_given_up_at_once(asked, given_up):
+    client = make_client()
+    client.subscribe(SessionFilters([], ["old/#"]))
+    connect(client)
+    assert (asked, given_up) == ([], [["old/#"]])
+
+
+def test_the_session_is_rid_of_a_subscription_once_the_broker_has_had_the_time_to_save_that(
+    asked, given_up, monkeypatch
+):
+    now = [1000.0]
+    monkeypatch.setattr("smart_dairy_iot.bridge.client.time", SimpleNamespace(monotonic=lambda: now[0]))
+    client = make_client(stale=["old/#"])
+    connect(client)
+    answer(client, 1, Code)
+    now[0] += 100
+    assert client.rid_of(60) == [], "the broker has not said so yet"
+    confirm(client, 101, Code)
+    now[0] += 59
+    assert client.rid_of(60) == []
+    now[0] += 1
+    assert client.rid_of(60) == ["old/#"]
+    client.forget(["old/#"])
+    assert client.rid_of(60) == []
+
+
+def test_a_broker_that_was_away_may_be_back_with_the_subscription(asked, given_up):
+    client = make_client(stale=["old/#"])
+    connect(client)
+    answer(client, 1, Code)
+    confirm(client, 101, Code)
+    assert client.rid_of(0) == ["old/#"]
+    lose_connection(client)
+    assert client.rid_of(0) == []
+
+
+def test_a_subscription_that_the_broker_does_not_end_stays_remembered_and_is_told(asked, given_up, caplog):
+    client = make_client(stale=["old/#", "older/#"])
+    connect(client)
+    answer(client, 1, Code)
+    confirm(client, 101, Code, Refused)
+    assert client.rid_of(0) == []
+    assert "old/#, older/#" in caplog.text
+
+
+def test_an_answer_to_what_was_asked_before_says_nothing_of_what_is_asked_now(asked, given_up):
+    client = make_client(stale=["old/#"])
+    connect(client)
+    answer(client, 1, Code)
+    # Wanted once more, and another one no longer.
+    client.subscribe(SessionFilters(["old/#"], ["dairy/+/collars/+/data"]))
+    confirm(client, 101, Code)
+    assert client.rid_of(0) == []
+    answer(client, 2, Code)
+    confirm(client, 102, Code)
+    assert client.rid_of(0) == ["dairy/+/collars/+/data"]
 
 
 def test_a_process_that_lost_the_lead_while_it_connected_goes_again(monkeypatch):

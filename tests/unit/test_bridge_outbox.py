@@ -10,6 +10,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from smart_dairy_iot.bridge.client import BrokerClient
 from smart_dairy_iot.bridge.config import Config
 from smart_dairy_iot.bridge.outbox import Outbox
+from smart_dairy_iot.bridge.subscriptions import SessionFilters
 
 
 class Publication:
@@ -142,7 +143,7 @@ def test_nothing_is_published_while_the_broker_is_away(client):
 
 
 def test_a_refusal_is_of_the_message_that_the_broker_refused_and_not_of_a_later_one_with_its_packet_id():
-    client = BrokerClient(Config(mqtt_use_tls=False), [], deliver=None, may_speak=lambda: True)
+    client = BrokerClient(Config(mqtt_use_tls=False), SessionFilters([]), deliver=None, may_speak=lambda: True)
     taken, refused = (ReasonCode(PacketTypes.PUBACK, name) for name in ("Success", "Not authorized"))
     publication = MQTTMessageInfo(7)
     for codes, refusal in (([taken], None), ([refused], "Not authorized"), ([refused, taken], None)):
