@@ -248,10 +248,11 @@ class IotDeviceCommand(models.Model):
     # ------------------------------------------------------------------ what the device does not say
 
     @api.model
-    def _due(self, now, limit=500):
+    def _due(self, now, limit=None):
         """Commands whose time is up, the urgent ones first: see `_look_after`.
 
         :param now: naive UTC
+        :param limit: most of them
         """
         domain = [
             *("|", "&", ("state", "in", NOT_BEGUN), ("expires_at", "<=", now)),

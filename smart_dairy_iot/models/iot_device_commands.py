@@ -178,8 +178,8 @@ class IotDevice(models.Model):
                 commands.search(queued, order="priority desc, id", limit=room)._transmit(now)
 
     @api.model
-    def _ready_for_commands(self, limit=500):
-        """Devices that are there, have commands waiting, and room for one."""
+    def _ready_for_commands(self, limit=None):
+        """Devices that are there, have commands waiting, and room for one; `limit` of them at most."""
         self.env["iot.device.command"].flush_model(["iot_device_id", "state"])
         self.env.cr.execute(_SELECT_WITH_ROOM, [OPEN_STATES, UNDER_WAY, MOST_UNDER_WAY])
         waiting = [device_id for (device_id,) in self.env.cr.fetchall()]

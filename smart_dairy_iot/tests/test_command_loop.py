@@ -12,6 +12,7 @@ from odoo.tests import tagged
 from odoo.tools import mute_logger
 
 from ..models.iot_device_command import IotDeviceCommand
+from ..models.iot_device_commands import IotDevice
 from ..reactors.commands import CommandLoop
 from .common import CommittedCase
 
@@ -134,6 +135,32 @@ class TestCommandLoop(CommittedCase):
                 with mute_logger("odoo.addons.smart_dairy_iot.reactors.rounds"):
                     self.loop.make_round(threading.Event())
         self.assertEqual([second for second, looked_at in looked_after if looked_at == other], list(range(1, 20)))
+
+    def test_commands_that_always_fail_leave_room_for_the_others_however_many_they_are(self):
+        broken, other = self.command_ids
+        self.loop.most_at_once = 1
+        with self.looking_after([broken]) as looked_after:
+            self.make_rounds([0])
+            self.loop.make_round(threading.Event())
+        self.assertEqual([looked_at for _second, looked_at in looked_after], [broken, other])
+        self.assertEqual(self.stored(), [("sent", 1, 1), ("sent", 2, 2)])
+
+    def test_devices_that_cannot_be_sent_to_leave_room_for_the_others_however_many_they_are(self):
+        broken = self.device_ids[0]
+        with self.environment() as env:
+            env["iot.device.command"].browse(self.command_ids).write({"state": "queued", "timeout_at": False})
+        self.loop.most_at_once = 1
+        send = IotDevice._send_waiting_commands
+
+        def fail_for_one(device, now):
+            if device.id == broken:
+                raise ZeroDivisionError
+            send(device, now)
+
+        with patch.object(IotDevice, "_send_waiting_commands", fail_for_one):
+            self.make_rounds([0])
+            self.loop.make_round(threading.Event())
+        self.assertEqual(self.stored(), [("queued", 1, 1), ("sent", 2, 2)])
 
     def test_what_fails_again_and_again_is_tried_ever_more_rarely_and_does_not_fill_the_log(self):
         to_be_tried = [0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111]
