@@ -5,18 +5,19 @@ from psycopg2 import sql
 from .spec import ROLLUP_PERIODS
 
 #: Part of a summary -> how one is made of several. A sum that PostgreSQL cannot hold is an error, and the nonsense that
-#: two devices of one farm measured would keep the hours of all farms from being published.
+#: two devices of one farm measured would keep the hours of all farms from being published. What was not measured is
+#: left out by a filter: `least` and `greatest` pass over NULL, and would make a number of it.
 _MERGES = {
-    "count": "sum({})",
-    "sum": "sum(least(greatest({}, -1e300::float8), 1e300::float8))",
-    "min": "min({})",
-    "max": "max({})",
+    "count": "sum({0})",
+    "sum": "sum(least(greatest({0}, -1e300::float8), 1e300::float8)) FILTER (WHERE {0} IS NOT NULL)",
+    "min": "min({0})",
+    "max": "max({0})",
 }
 #: The same of readings; a `real` is turned into a double precision by its text, as when it was summed up.
 _OF_READINGS = {
     **_MERGES,
-    "count": "count({})",
-    "sum": "sum(least(greatest({}::text::float8, -1e300::float8), 1e300::float8))",
+    "count": "count({0})",
+    "sum": "sum(least(greatest({0}::text::float8, -1e300::float8), 1e300::float8)) FILTER (WHERE {0} IS NOT NULL)",
 }
 
 

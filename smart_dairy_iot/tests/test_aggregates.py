@@ -156,6 +156,22 @@ class TestAggregates(IotCase):
         self.assertEqual(there["sum"], 10)
         self.assertEqual(published["dairy/HILL/aggregated/hourly"]["readings"], 2)
 
+    def test_what_was_not_measured_adds_nothing_to_a_sum(self):
+        self.measure(self.sensor, HOUR, temperature=4, humidity=60)
+        self.measure(self.new_device("TS-804"), HOUR, temperature=6)
+        moved = self.new_device("TS-805")
+        self.measure(moved, HOUR, temperature=8, humidity=70)
+        self.measure(moved, HOUR + timedelta(minutes=1), temperature=8)
+        moved.with_user(self.admin).farm_id = self.valley
+        self.measure(moved, HOUR + timedelta(minutes=2), temperature=9)
+        published = dict(self.publish())
+        there, here = (
+            published[f"dairy/{farm}/aggregated/hourly"]["device_types"]["temperature"]["values"]
+            for farm in ("VALLEY", "HILL")
+        )
+        self.assertEqual(here["humidity"], {"count": 2, "sum": 130.0, "mean": 65.0, "min": 60.0, "max": 70.0})
+        self.assertEqual(there.keys(), {"temperature"})
+
     def test_a_day_is_published_ten_minutes_after_its_end(self):
         self.measure(self.sensor, HOUR, temperature=4)
         midnight = datetime(2026, 3, 2)
