@@ -111,9 +111,10 @@ class BrokerClient:
         return self._client.publish(topic, payload, qos=qos, retain=retain)
 
     def refusal_of(self, publication):
-        """Why the broker refuses a message that it has confirmed, None where it has taken it.
+        """Why the broker refuses a message that it has confirmed.
 
         :param publication: what `publish` gave, confirmed; asked once
+        :return: paho's `ReasonCode`, None where the broker has taken it
         """
         return self._refusals.pop(publication.mid, None)
 
@@ -235,7 +236,7 @@ class BrokerClient:
     def _on_publish(self, _client, _userdata, packet_id, reason_code, _properties):
         # Before paho tells that it is published. The packet id may have been another's, whom nobody asked about.
         if reason_code.is_failure:
-            self._refusals[packet_id] = str(reason_code)
+            self._refusals[packet_id] = reason_code
         else:
             self._refusals.pop(packet_id, None)
 

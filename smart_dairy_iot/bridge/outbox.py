@@ -3,7 +3,9 @@
 At least once: after a crash between the two an entry goes out again. It never waits for the broker: the loop that calls
 it has other duties. What the broker has not confirmed is under way, and not published a second time meanwhile. What the
 broker refuses, such as a topic to which the bridge has no right, would be refused again: it is kept as failed, with the
-broker's reason, for a person to see.
+broker's reason, for a person to see. Only a packet id that is in use says nothing of the entry: a bridge that was
+killed had it, and EMQX waits for the rest of that message (QoS 2). Such an entry goes out again, by another packet id,
+and so after some that it was ahead of.
 """
 
 import logging
@@ -23,6 +25,8 @@ _COUNT = """
         ON CONFLICT (iot_device_id) DO UPDATE SET messages_sent = state.messages_sent + excluded.messages_sent
 """
 _MOST_UNDER_WAY = 500
+# Of PUBACK and PUBREC (MQTT 5, 2.4).
+_PACKET_ID_IN_USE = 0x91
 
 
 class Outbox:
@@ -68,7 +72,9 @@ class Outbox:
                 del self._under_way[entry_id]
                 continue
             refusal = self._client.refusal_of(publication) if confirmed else None
-            if refusal:
+            if refusal == _PACKET_ID_IN_USE:
+                del self._under_way[entry_id]
+            elif refusal:
                 _fail(connection, entry_id, f"the broker refuses it: {refusal}")
                 del self._under_way[entry_id]
             elif confirmed:

@@ -128,6 +128,21 @@ def test_what_the_broker_confirms_only_to_say_that_it_refuses_it_is_failed_and_n
     assert (database.queued, outbox.busy, client.topics) == ({}, False, ["a", "b"]), "it is not tried again by itself"
 
 
+@pytest.mark.parametrize("packet", ["PUBACK", "PUBREC"])
+def test_an_entry_whose_packet_id_a_killed_predecessor_left_in_use_goes_out_again_by_another(client, packet):
+    """MQTT 5, 3.4.2.1 and 3.5.2.1: 0x91. It says nothing of the entry."""
+    database, outbox = Database(_1="a", _2="b"), Outbox(client)
+    outbox.publish(database)
+    for _topic, publication in client.published:
+        publication.confirmed = True
+    client.published[0][1].refusal = ReasonCode(getattr(PacketTypes, packet), identifier=0x91)
+    outbox.publish(database)
+    assert (client.topics, list(database.queued), database.failed) == (["a", "b", "a"], [1], {})
+    client.published[2][1].confirmed = True
+    outbox.publish(database)
+    assert (database.queued, database.failed, outbox.busy) == ({}, {}, False)
+
+
 def test_a_leader_that_may_have_been_overtaken_publishes_nothing(client):
     client.leads = False
     database = Database(_1="a")
@@ -144,9 +159,10 @@ def test_nothing_is_published_while_the_broker_is_away(client):
 
 def test_a_refusal_is_of_the_message_that_the_broker_refused_and_not_of_a_later_one_with_its_packet_id():
     client = BrokerClient(Config(mqtt_use_tls=False), SessionFilters([]), deliver=None, may_speak=lambda: True)
-    taken, refused = (ReasonCode(PacketTypes.PUBACK, name) for name in ("Success", "Not authorized"))
+    names = ("Success", "Not authorized", "Packet identifier in use")
+    taken, refused, in_use = (ReasonCode(PacketTypes.PUBACK, name) for name in names)
     publication = MQTTMessageInfo(7)
-    for codes, refusal in (([taken], None), ([refused], "Not authorized"), ([refused, taken], None)):
+    for codes, refusal in (([taken], None), ([refused], "Not authorized"), ([in_use], 0x91), ([refused, taken], None)):
         for code in codes:
             client._client.on_publish(client._client, None, 7, code, None)
         assert client.refusal_of(publication) == refusal
