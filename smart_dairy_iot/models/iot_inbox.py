@@ -224,14 +224,16 @@ def _storable(error):
 
 
 def _runs_of_one_kind(messages):
-    """Lists of neighbours of one kind.
+    """Lists of messages of one kind, as few as go without a message overtaking one of the same device.
 
-    Not all of one kind together: a device that fell silent, came back and fell silent again must not end up as back.
+    A device that fell silent, came back and fell silent again must not end up as back.
     """
-    runs = []
+    runs, run_of_kind, run_of_device = [], {}, {}
     for message in messages:
-        if runs and runs[-1][0].kind == message.kind:
-            runs[-1].append(message)
-        else:
-            runs.append([message])
+        number = run_of_kind.get(message.kind, -1)
+        if number < run_of_device.get(message.iot_device_id, 0):
+            number = run_of_kind[message.kind] = len(runs)
+            runs.append([])
+        runs[number].append(message)
+        run_of_device[message.iot_device_id] = number
     return runs

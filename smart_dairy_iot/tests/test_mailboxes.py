@@ -70,6 +70,20 @@ class TestMailboxes(TransactionCase):
         kinds = self.events().sorted("id").mapped("kind")
         self.assertEqual(kinds, ["device_silent", "device_back", "device_silent"])
 
+    def test_what_devices_of_several_kinds_send_in_turn_is_acted_on_together_kind_by_kind(self):
+        batches = []
+        other = self.device.copy({"name": "Other collar", "device_id": "AC-902"})
+        for minute in range(3):
+            for device, kind in ((self.device, "device_alert"), (other, "device_status")):
+                self.inbox._put(kind, device.id, T + timedelta(minutes=minute), {})
+
+        def note(_model, messages):
+            batches.append([message.kind for message in messages])
+
+        with self.handler(note), patch.object(type(self.env["iot.event"]), "_react_device_status", note):
+            self.inbox.process()
+        self.assertEqual(batches, [["device_alert"] * 3, ["device_status"] * 3])
+
     def test_a_kind_that_nobody_handles_is_done_with(self):
         self.put("no_such_kind")
         self.inbox.process()
