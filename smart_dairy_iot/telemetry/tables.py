@@ -31,6 +31,13 @@ _INDEXES = {
     "id": "CREATE INDEX IF NOT EXISTS {} ON {} (id)",
 }
 
+# The same of a rollup, beside its key. What is published of an hour or a day is that of all devices; whoever sees one farm
+# sums up that farm. Neither column changes while an hour's readings come in, so that no index is touched then.
+_ROLLUP_INDEXES = {
+    "bucket": "CREATE INDEX IF NOT EXISTS {} ON {} (bucket)",
+    "farm": "CREATE INDEX IF NOT EXISTS {} ON {} (farm_id, bucket)",
+}
+
 # A `double precision` as `real`: what that cannot hold, which no sensor measures, would be an error. Infinity and NaN,
 # which PostgreSQL takes for more than that, it can.
 _TO_REAL = (
@@ -235,12 +242,9 @@ def _ensure_rollup(cr, spec, period):
     _change_types(cr, table, _type_changes(cr, table, columns))
     if not knew_farms:
         _fill_in_farms(cr, spec, period)
-    # What is published of an hour or a day is that of all devices.
-    cr.execute(
-        sql.SQL("CREATE INDEX IF NOT EXISTS {} ON {} (bucket)").format(
-            sql.Identifier(f"{table}_bucket_idx"), sql.Identifier(table)
-        )
-    )
+    for suffix, definition in _ROLLUP_INDEXES.items():
+        index = sql.Identifier(f"{table}_{suffix}_idx")
+        cr.execute(sql.SQL(definition).format(index, sql.Identifier(table)))
 
 
 def set_fill_factor(cr, table):
