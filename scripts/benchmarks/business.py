@@ -38,20 +38,23 @@ _MILKINGS = """
      CROSS JOIN LATERAL (SELECT ended - %(milking)s AS began) first
      ORDER BY ended
 """
-# What the platform has assessed itself by now stays.
+# In one hour of fifty something was out of range. What the platform has assessed itself by now stays.
 _QUALITY = """
     INSERT INTO iot_data_quality (iot_device_id, device_type, farm_id, hour, readings, received, interval_source,
                                   interval_seconds, expected, missing, completeness, gaps, longest_gap_seconds,
                                   stuck_hours, out_of_range, clock_skew_seconds, delivered_late)
     SELECT iot_device_id, %s, farm_id, bucket, readings, readings, 'learned', 3600.0 / readings, readings, 0, 100, 0,
-           3600 / readings, 0, 0, 0.1, false
+           3600 / readings, 0, ((iot_device_id + extract(hour FROM bucket)::integer) %% 50 = 0)::integer, 0.1,
+           false
       FROM {} WHERE bucket >= %s AND bucket < %s ORDER BY bucket, iot_device_id
         ON CONFLICT (iot_device_id, hour) DO NOTHING
 """
-# What the bridge has heard itself by now stays.
+# Each was heard at another moment. What the bridge has heard itself by now stays.
 _STATES = """
     INSERT INTO iot_device_state (iot_device_id, last_seen, last_message_timestamp, battery_level, signal_strength)
-    SELECT id, %s, %s, 80, -67 FROM iot_device
+    SELECT id, %s - id * interval '7 milliseconds', %s - id * interval '8 milliseconds', 80 + id %% 20,
+           -67 - id %% 20
+      FROM iot_device
         ON CONFLICT (iot_device_id) DO NOTHING
 """
 

@@ -19,6 +19,15 @@ _SEED = 5
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 # What a list of devices shows of what was last heard.
 _LATEST = ("connection", "last_seen", "last_message_timestamp", "battery_level", "signal_strength", "reported_status")
+# The filter of that name.
+_SOMETHING_WRONG = [
+    *["|"] * 4,
+    ("gaps", ">", 0),
+    ("stuck_hours", ">", 0),
+    ("out_of_range", ">", 0),
+    ("clock_skew_seconds", ">", 60),
+    ("clock_skew_seconds", "<", -60),
+]
 
 
 class Screens:
@@ -48,7 +57,8 @@ class Screens:
             self._codes[device_id] = code
 
     @property
-    def all(self) -> list:
+    def dashboards(self) -> list:
+        """What is looked at every day."""
         return [
             self.production_dashboard,
             self.temperatures,
@@ -56,11 +66,15 @@ class Screens:
             self.activities,
             self.milk,
             self.readings_of_a_device,
-            self.energy_consumption,
             self.data_quality,
             self.hours_of_a_device,
             self.days_of_a_device,
         ]
+
+    @property
+    def reports(self) -> list:
+        """What sums up a month by the hours of each device."""
+        return [self.energy_of_a_farm, self.energy_of_all_farms]
 
     def production_dashboard(self):
         """The production dashboard of a farm, on which milkings are under way."""
@@ -87,13 +101,17 @@ class Screens:
         """What a device's button opens: all its readings, the latest first."""
         _require(self._temperatures.rows([("iot_device_id", "=", self._device_id())]))
 
-    def energy_consumption(self):
-        """The graph of Energy Consumption as it opens: the last 30 days of all farms, by the day."""
+    def energy_of_a_farm(self):
+        """The graph of Energy Consumption for who sees one farm: its last 30 days, by the day."""
+        _require(self._energy.points([*self._last("hour", _MONTH), ("farm_id", "=", self._farm_id())]))
+
+    def energy_of_all_farms(self):
+        """The same of all farms."""
         _require(self._energy.points(self._last("hour", _MONTH)))
 
     def data_quality(self):
-        """The list of Data Quality as it opens: the last 24 hours, by the device."""
-        _require(self._quality.groups(self._last("hour", _DAY), "iot_device_id"))
+        """The list of Data Quality as it opens: where something was wrong in the last 24 hours, by the device."""
+        _require(self._quality.groups([*_SOMETHING_WRONG, *self._last("hour", _DAY)], "iot_device_id"))
 
     def hours_of_a_device(self):
         """The REST API's hours of a device, a week of them."""

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 from simulation.rpc import OdooClient
 
-#: Rows and groups of a list's first page, and how far the client has rows counted.
-PAGE, COUNT_LIMIT = 80, 10_001
+#: Rows and groups of a list's first page, and how far the client has rows counted where a list does not say.
+PAGE, COUNT_LIMIT = 80, 10_000
 _SUMMED_UP = ("integer", "float", "monetary")
 
 
@@ -28,6 +28,10 @@ class View:
         self._fields = {name: fields[name] for name in _fields_of(self._arch)}
 
     @property
+    def _count_limit(self) -> int:
+        return int(self._arch.get("count_limit", COUNT_LIMIT))
+
+    @property
     def specification(self) -> dict[str, dict]:
         """The fields, as `web_read` and `web_search_read` want them."""
         return {
@@ -38,7 +42,7 @@ class View:
     def rows(self, domain: list) -> list[dict]:
         """A list's first page."""
         found = self._client.call(
-            self._model, "web_search_read", domain, self.specification, limit=PAGE, count_limit=COUNT_LIMIT
+            self._model, "web_search_read", domain, self.specification, limit=PAGE, count_limit=self._count_limit + 1
         )
         return found["records"]
 
