@@ -31,8 +31,8 @@ _INDEXES = {
     "id": "CREATE INDEX IF NOT EXISTS {} ON {} (id)",
 }
 
-# The same of a rollup, beside its key. What is published of an hour or a day is that of all devices; whoever sees one farm
-# sums up that farm. Neither column changes while an hour's readings come in, so that no index is touched then.
+# The same of a rollup, beside its key. What is published of an hour or a day is that of all devices; whoever sees one
+# farm sums up that farm. Neither column changes while an hour's readings come in, so that no index is touched then.
 _ROLLUP_INDEXES = {
     "bucket": "CREATE INDEX IF NOT EXISTS {} ON {} (bucket)",
     "farm": "CREATE INDEX IF NOT EXISTS {} ON {} (farm_id, bucket)",
