@@ -4,15 +4,10 @@ from datetime import datetime
 
 from werkzeug.exceptions import BadRequest, Forbidden
 
-from odoo import _
 from odoo.http import Controller, Response, content_disposition, request, route
 
 from ..models.iot_telemetry_export import ExportSpan
 from ..telemetry.export import MIME_TYPES, PAGE, formats, pieces
-
-#: Most readings in a file: a minute's work, well below what a server lets a request take. What is cut off in the middle
-#: looks like a whole file.
-MOST_IN_FILE = 2_000_000
 
 
 class TelemetryExportController(Controller):
@@ -28,14 +23,7 @@ class TelemetryExportController(Controller):
         if not request.env.user.has_group("smart_dairy_farm.group_farm_manager"):
             raise Forbidden()
         readings, span = _asked(kind, since, until, farm, file_format)
-        if readings._export_page(span, None, 1, offset=MOST_IN_FILE):
-            raise BadRequest(
-                _(
-                    "These are more than %s readings: export shorter spans, or have the server's administrator run"
-                    " odoo-bin iot_store export.",
-                    f"{MOST_IN_FILE:,}",
-                )
-            )
+        readings._check_fits_file(span)
         # The first page is read now, so that what is wrong is an error and not a broken file.
         first = readings._export_page(span, None, PAGE)
         name = f"{readings._table}_{span.since:%Y%m%d}_{span.until:%Y%m%d}.{file_format}"

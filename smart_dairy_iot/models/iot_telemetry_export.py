@@ -4,11 +4,16 @@ import os
 from dataclasses import dataclass
 from datetime import datetime
 
-from odoo import models
+from odoo import _, models
+from odoo.exceptions import UserError
 from odoo.tools import SQL
 
 from ..telemetry.export import PAGE, pieces
 from ..telemetry.spec import BASE_COLUMNS
+
+#: Most readings in a file that a browser loads: a minute's work, well below what a server lets a request take. What is
+#: cut off in the middle looks like a whole file.
+MOST_IN_FILE = 2_000_000
 
 # What tells a reading from all others, and the order in which they are exported.
 _KEY = ("timestamp", "iot_device_id", "channel")
@@ -99,19 +104,44 @@ class IotTelemetryMixin(models.AbstractModel):
             with self.env.registry.cursor() as cursor:
                 page = self.with_env(self.env(cr=cursor))._export_page(span, page[-1][: len(_KEY)], size)
 
-    def _export_page(self, span, after, limit, offset=0):
+    def _export_page(self, span, after, limit):
         """Rows of the key, by which the next page is asked for, followed by the exported columns."""
+        query, key = self._export_query(span, after)
+        query.order = SQL("%s, %s, %s", *key)
+        query.limit = limit
+        columns = [self._export_expression(query.table, name) for name in self._export_columns()]
+        self.env.cr.execute(query.select(*key, *columns))
+        return self.env.cr.fetchall()
+
+    def _check_fits_file(self, span):
+        """Count the readings of the span, no further than a file that a browser loads may have.
+
+        :return: how many there are
+        :raises UserError: where there are more
+        """
+        query, _key = self._export_query(span)
+        query.limit = MOST_IN_FILE + 1
+        self.env.cr.execute(SQL("SELECT count(*) FROM (%s) AS reading", query.select(SQL("1"))))
+        (count,) = self.env.cr.fetchone()
+        if count > MOST_IN_FILE:
+            raise UserError(
+                _(
+                    "These are more than %s readings: export shorter spans, or have the server's administrator run"
+                    " odoo-bin iot_store export.",
+                    f"{MOST_IN_FILE:,}",
+                )
+            )
+        return count
+
+    def _export_query(self, span, after=None):
+        """The readings of the span that the user may see, past a key where one is given; and the key's columns."""
         # A query of the ORM's for its record rules; its fields would cut off the fractions of a second.
         query = self._search([("farm_id", "=", span.farm_id)] if span.farm_id else [])
         key = [SQL.identifier(query.table, name) for name in _KEY]
         query.add_where(SQL("%s >= %s AND %s < %s", key[0], after[0] if after else span.since, key[0], span.until))
         if after:
             query.add_where(SQL("(%s, %s, %s) > (%s, %s, %s)", *key, *after))
-        query.order = SQL("%s, %s, %s", *key)
-        query.limit = limit
-        columns = [self._export_expression(query.table, name) for name in self._export_columns()]
-        self.env.cr.execute(SQL("%s OFFSET %s", query.select(*key, *columns), offset))
-        return self.env.cr.fetchall()
+        return query, key
 
     def _export_expression(self, table, column):
         source = {"device_id": "iot_device_id", "farm_code": "farm_id"}.get(column)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from freezegun import freeze_time
 
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tests import HttpCase, tagged
 
 from ..bridge.devices import DeviceCache
@@ -69,6 +69,11 @@ class TestTelemetryExport(HttpCase, IotCase):
         self.assertEqual(response.status_code, 200, response.text)
         return list(csv.DictReader(io.StringIO(response.text)))
 
+    def wizard(self, user, **changes):
+        span = {name: text.replace("T", " ") for name, text in SPAN.items()}
+        wizard = self.env["iot.telemetry.export.wizard"].with_user(user)
+        return wizard.create({"kind": "iot.temperature.reading", **span, **changes})
+
     def test_a_csv_file_has_the_readings_of_the_span_in_the_order_of_time_with_all_their_digits(self):
         response = self.export()
         self.assertIn("iot_temperature_reading_20260301_20260302.csv", response.headers["Content-Disposition"])
@@ -124,14 +129,24 @@ class TestTelemetryExport(HttpCase, IotCase):
                 self.assertEqual(self.export(**changes).status_code, 400)
 
     def test_more_than_can_be_sent_in_one_go_is_refused_and_not_cut_off(self):
-        with patch.object(telemetry_export, "MOST_IN_FILE", 2):
+        with patch.object(iot_telemetry_export, "MOST_IN_FILE", 2):
             self.assertEqual(self.export().status_code, 200)
             self.assertEqual(self.export("iot_admin").status_code, 400)
+            self.wizard(self.manager).action_export()
+            with self.assertRaisesRegex(UserError, "more than 2 readings"):
+                self.wizard(self.admin).action_export()
+
+    def test_the_wizard_says_that_there_is_nothing_to_export_and_gives_no_empty_file(self):
+        for changes in (
+            {"kind": "iot.activity.reading"},
+            {"since": "2027-03-01 00:00:00", "until": "2027-03-02 00:00:00"},
+            {"farm_id": self.valley.id},
+        ):
+            with self.subTest(changes=changes), self.assertRaisesRegex(UserError, "no such readings"):
+                self.wizard(self.manager, **changes).action_export()
 
     def test_the_wizard_leads_to_the_file(self):
-        wizard = self.env["iot.telemetry.export.wizard"].with_user(self.manager)
-        span = {name: text.replace("T", " ") for name, text in SPAN.items()}
-        wizard = wizard.create({"kind": "iot.temperature.reading", **span})
+        wizard = self.wizard(self.manager)
         action = wizard.action_export()
         self.assertEqual(action["type"], "ir.actions.act_url")
         asked = {key: value for key, (value,) in parse_qs(urlsplit(action["url"]).query).items()}

@@ -4,7 +4,7 @@ import pytz
 from werkzeug.urls import url_encode
 
 from odoo import _, api, fields, models
-from odoo.exceptions import ValidationError
+from odoo.exceptions import UserError, ValidationError
 from odoo.tools import date_utils
 
 from ..models.iot_telemetry_export import ExportSpan
@@ -49,13 +49,19 @@ class IotTelemetryExportWizard(models.TransientModel):
     def _check_span(self):
         for wizard in self:
             try:
-                ExportSpan(wizard.since, wizard.until)
+                wizard._span()
             except ValueError as error:
-                raise ValidationError(_("What is exported begins before it ends.")) from error
+                raise ValidationError(_("“From” must be before “To”.")) from error
 
     def action_export(self):
-        """Load the file down."""
+        """Load the file down.
+
+        :raises UserError: where there is nothing to export, or more than a file may have
+        """
         self.ensure_one()
+        # Asked here too: the address of a file can tell what is wrong on a page of its own only.
+        if not self.env[self.kind]._check_fits_file(self._span()):
+            raise UserError(_("There are no such readings between these times: choose another kind, other times or another farm."))
         asked = {
             "kind": self.kind,
             "since": self.since.isoformat(),
@@ -64,3 +70,6 @@ class IotTelemetryExportWizard(models.TransientModel):
             "file_format": self.file_format,
         }
         return {"type": "ir.actions.act_url", "url": f"/iot/telemetry/export?{url_encode(asked)}", "target": "self"}
+
+    def _span(self):
+        return ExportSpan(self.since, self.until, self.farm_id.id or None)
