@@ -61,7 +61,7 @@ class IotTelemetryExportWizard(models.TransientModel):
         self.ensure_one()
         # Asked here too: the address of a file can tell what is wrong on a page of its own only.
         if not self.env[self.kind]._check_fits_file(self._span()):
-            raise UserError(_("There are no such readings between these times: choose another kind, other times or another farm."))
+            raise UserError(_("There are no such readings: choose another kind, other times or another farm."))
         asked = {
             "kind": self.kind,
             "since": self.since.isoformat(),
