@@ -162,7 +162,9 @@ class ResConfigSettings(models.TransientModel):
         label = self._fields[name]._description_string(self.env)
         bounds = value_range(name)
         if bounds:
-            return _("“%(setting)s” is from %(least)s to %(most)s.", setting=label, least=bounds[0], most=bounds[1])
+            return _(
+                "“%(setting)s” must be from %(least)s to %(most)s.", setting=label, least=bounds[0], most=bounds[1]
+            )
         return _("“%s” is an address such as http://localhost:18083/api/v5, without a password in it.", label)
 
     @api.constrains(*DEVICE_ID_PATTERNS)

@@ -40,7 +40,9 @@ class ResConfigSettings(models.TransientModel):
         shorter = {
             days
             for table in TELEMETRY_TABLES
-            if (days := self[f"telemetry_retention_days_{table}"] or self.telemetry_retention_days)
+            # What is no number of days is refused once it is saved.
+            if 0
+            < (days := self[f"telemetry_retention_days_{table}"] or self.telemetry_retention_days)
             < config.retention_days_of(table)
         }
         if not shorter:

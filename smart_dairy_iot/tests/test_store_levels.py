@@ -468,6 +468,10 @@ class TestRetention(StoreCase, TransactionCase):
         self.assertFalse(page._onchange_telemetry_retention())
         page.telemetry_retention_days = 90
         self.assertIn("older than 90 days", page._onchange_telemetry_retention()["warning"]["message"])
+        for nonsense in (0, -5):
+            page.telemetry_retention_days = nonsense
+            self.assertFalse(page._onchange_telemetry_retention(), "it cannot be saved, so nothing would be dropped")
+        page.telemetry_retention_days = 90
         self.env["ir.config_parameter"].set_param("iot.telemetry_retention_days", "90")
         self.assertFalse(page._onchange_telemetry_retention())
         with self.assertRaises(AccessError):
