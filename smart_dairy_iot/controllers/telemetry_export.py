@@ -4,6 +4,7 @@ from datetime import datetime
 
 from werkzeug.exceptions import BadRequest, Forbidden
 
+from odoo.exceptions import UserError
 from odoo.http import Controller, Response, content_disposition, request, route
 
 from ..models.iot_telemetry_export import ExportSpan
@@ -23,7 +24,11 @@ class TelemetryExportController(Controller):
         if not request.env.user.has_group("smart_dairy_farm.group_farm_manager"):
             raise Forbidden()
         readings, span = _asked(kind, since, until, farm, file_format)
-        readings._check_fits_file(span)
+        try:
+            readings._check_fits_file(span)
+        except UserError as error:
+            # Odoo's own answer to it is another one in each series.
+            raise BadRequest(str(error)) from error
         # The first page is read now, so that what is wrong is an error and not a broken file.
         first = readings._export_page(span, None, PAGE)
         name = f"{readings._table}_{span.since:%Y%m%d}_{span.until:%Y%m%d}.{file_format}"
