@@ -1,9 +1,6 @@
-"""Milk meters: devices that measure milkings and are read over Modbus, or publish by themselves."""
+"""Milk meters: devices that measure milkings, read over Modbus (`iot_milk_meter_modbus`) or publishing by themselves."""
 
-from odoo import _, api, fields, models
-from odoo.exceptions import ValidationError
-
-from ..modbus.client import parse_endpoint
+from odoo import api, fields, models
 
 MANUFACTURERS = [
     ("delaval", "DeLaval"),
@@ -52,30 +49,6 @@ class IotMilkMeter(models.Model):
         help="Modbus TCP meters, and Modbus RTU meters behind a TCP gateway, are polled by the platform. "
         "A serial line of its own is not polled yet.",
     )
-    modbus_address = fields.Integer(string="Modbus Unit", default=1, help="Address of the meter behind its endpoint.")
-    modbus_port = fields.Char(
-        string="Serial Port / IP:Port",
-        help="For Modbus TCP host:port, e.g. 192.168.1.20:502; for a serial line its device.",
-    )
-    modbus_baudrate = fields.Selection(
-        [(rate, rate) for rate in ("9600", "19200", "38400", "57600", "115200")], string="Baud Rate", default="9600"
-    )
-    modbus_parity = fields.Selection([("N", "None"), ("E", "Even"), ("O", "Odd")], string="Parity", default="N")
-    modbus_profile_id = fields.Many2one(
-        "iot.modbus.profile",
-        ondelete="restrict",
-        compute="_compute_modbus_profile_id",
-        store=True,
-        readonly=False,
-        help="Which quantity stands in which register.",
-    )
-    polling_enabled = fields.Boolean(
-        string="Polling",
-        default=True,
-        copy=False,
-        help="The meter is read every second while it is active or in maintenance.",
-    )
-
     milking_point_count = fields.Integer(string="Milking Points", default=1)
     milking_point_ids = fields.One2many("iot.milk_meter.point", "meter_id", string="Points")
 
@@ -102,31 +75,9 @@ class IotMilkMeter(models.Model):
 
     _sql_constraints = [
         ("device_unique", "UNIQUE(iot_device_id)", "This device is a milk meter already."),
-        ("unit_range", "CHECK(modbus_address BETWEEN 0 AND 255)", "A Modbus unit is a number from 0 to 255."),
         ("point_count_range", "CHECK(milking_point_count BETWEEN 1 AND 999)", "A meter has 1 to 999 milking points."),
         ("factor_positive", "CHECK(flow_calibration_factor > 0)", "A calibration factor is greater than 0."),
     ]
-
-    @api.constrains("communication_type", "modbus_port")
-    def _check_modbus_port(self):
-        for meter in self.filtered(lambda meter: meter.communication_type == "modbus_tcp" and meter.modbus_port):
-            try:
-                parse_endpoint(meter.modbus_port)
-            except ValueError as error:
-                raise ValidationError(
-                    _("%(meter)s: %(port)s is no host:port.", meter=meter.name, port=meter.modbus_port)
-                ) from error
-
-    @api.depends("manufacturer", "communication_type")
-    def _compute_modbus_profile_id(self):
-        """Propose the maker's profile; one that was chosen stays as long as it fits the maker."""
-        for meter in self:
-            if not (meter.communication_type or "").startswith("modbus"):
-                meter.modbus_profile_id = False
-            elif meter.modbus_profile_id.manufacturer not in (meter.manufacturer, "other"):
-                meter.modbus_profile_id = self.env["iot.modbus.profile"].search(
-                    [("manufacturer", "=", meter.manufacturer)], limit=1
-                )
 
     @api.depends("session_ids.state", "session_ids.start_time")
     def _compute_current_session(self):
@@ -201,32 +152,6 @@ class IotMilkMeter(models.Model):
             self.env["iot.milk_meter.point"].create(missing)
 
     # ------------------------------------------------------------------ actions
-
-    def action_start_polling(self):
-        """Have the meters read every second."""
-        for meter in self:
-            self.env["iot.modbus.service"].start_meter_polling(meter.id)
-
-    def action_stop_polling(self):
-        """Leave the meters alone; a milking that is running is closed by its time-out."""
-        for meter in self:
-            self.env["iot.modbus.service"].stop_meter_polling(meter.id)
-
-    def action_read_now(self):
-        """Read the meter once and show what it says."""
-        self.ensure_one()
-        values = self.env["iot.modbus.service"].read_meter_data(self.id)
-        labels = dict(self.env["iot.modbus.profile.line"]._fields["quantity"]._description_selection(self.env))
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "title": self.display_name,
-                "message": "; ".join(f"{labels[quantity]}: {value}" for quantity, value in values.items()),
-                "type": "info",
-                "sticky": True,
-            },
-        }
 
     def action_view_sessions(self):
         """Open this meter's sessions."""

@@ -1,13 +1,12 @@
 """Milkings: one cow at one milking point, from the first drop to the last.
 
-How sessions come from messages is in `milk_session_reaction`, what happens at their end in `milk_session_completion`.
+How sessions come from messages is in `milk_session_reaction` and `milk_session_identification`, what happens at their
+end in `milk_session_completion` and `milk_session_production`.
 """
 
-from datetime import timedelta
+from odoo import api, fields, models
 
-from odoo import _, api, fields, models
-
-from ..quality import GRADES, YIELD_MEAN_DAYS, is_conductivity_abnormal, is_yield_abnormal, quality_grade
+from ..quality import GRADES, quality_grade
 
 
 class MilkSession(models.Model):
@@ -140,32 +139,6 @@ class MilkSession(models.Model):
             reasons = session._abnormalities() if session.animal_id else []
             session.is_abnormal = bool(reasons)
             session.abnormality_reason = "; ".join(reasons)
-
-    def _abnormalities(self):
-        """What is unusual about this milking for its animal, as a list of texts."""
-        self.ensure_one()
-        reasons = []
-        # While it runs every yield is small.
-        if self.state == "completed" and is_yield_abnormal(self.total_yield, self._mean_yield()):
-            reasons.append(_("Yield deviation >30% from average"))
-        if is_conductivity_abnormal(self.conductivity, self.animal_id.conductivity_baseline):
-            reasons.append(_("Elevated conductivity"))
-        return reasons
-
-    def _mean_yield(self):
-        """Mean of the animal's completed milkings in the 30 days before this one; 0.0 where there is none."""
-        groups = self._read_group(
-            [
-                ("animal_id", "=", self.animal_id.id),
-                ("state", "=", "completed"),
-                ("start_time", "<", self.start_time),
-                ("start_time", ">=", self.start_time - timedelta(days=YIELD_MEAN_DAYS)),
-                ("id", "!=", self._origin.id),
-            ],
-            [],
-            ["total_yield:avg"],
-        )
-        return groups[0][0] or 0.0
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -2,7 +2,10 @@ from . import test_completion
 from . import test_milk_dashboard
 from . import test_milk_dashboard_screen
 from . import test_milk_meter
+from . import test_modbus_profile
 from . import test_quality
 from . import test_rfid_service
 from . import test_screens
 from . import test_session
+from . import test_session_animal
+from . import test_session_unnamed

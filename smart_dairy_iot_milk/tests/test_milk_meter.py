@@ -2,13 +2,11 @@
 
 from datetime import datetime, timedelta, timezone
 
-from psycopg2 import IntegrityError, sql
+from psycopg2 import sql
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests.common import new_test_user, tagged
-from odoo.tools import mute_logger
 
-from ..modbus.profile import DATA_TYPES, QUANTITIES
 from ..modbus.registry import load_last_reading, load_meters
 from .common import START, TAG, MilkCase
 
@@ -167,16 +165,16 @@ class TestMilkMeter(MilkCase):
         self.assertIsNone(load_last_reading(self.env.cr, seen, now))
 
     def test_a_missing_poller_is_said_once_and_a_meter_less_farm_needs_none(self):
-        sessions = self.env["milk.session"]
+        service = self.env["iot.modbus.service"]
         self.env["iot.milk_meter"].search([]).polling_enabled = False
-        self.assertTrue(sessions._check_poller())
+        self.assertTrue(service._check_poller())
         self.modbus_meter().action_provision()
-        with self.assertLogs("odoo.addons.smart_dairy_iot_milk.models.milk_session_completion", "WARNING") as log:
-            self.assertFalse(sessions._check_poller())
-            self.assertFalse(sessions._check_poller())
+        with self.assertLogs("odoo.addons.smart_dairy_iot_milk.models.iot_modbus_supervision", "WARNING") as log:
+            self.assertFalse(service._check_poller())
+            self.assertFalse(service._check_poller())
         self.assertEqual(len(log.output), 1)
         self.env["iot.milk_meter"].search([]).polling_enabled = False
-        sessions._check_poller()
+        service._check_poller()
 
     def test_a_user_sees_the_meters_and_milkings_of_his_farms_only(self):
         session = self.milk()
@@ -250,36 +248,3 @@ class TestMilkMeter(MilkCase):
         readings = self.env["milk.production.realtime"].with_user(user)
         reading = readings.search([("iot_device_id", "=", self.meter.iot_device_id.id)])
         self.assertTrue(reading.is_abnormal)
-
-
-@tagged("post_install", "-at_install")
-class TestModbusProfile(MilkCase):
-    def test_the_form_offers_what_the_poller_knows(self):
-        line = self.env["iot.modbus.profile.line"]
-        self.assertEqual({name for name, _label in line._fields["quantity"].selection}, set(QUANTITIES))
-        self.assertEqual({name for name, _label in line._fields["data_type"].selection}, set(DATA_TYPES))
-
-    def test_the_delaval_profile_reads_a_meter_in_two_requests(self):
-        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
-        self.assertEqual(profile.request_count, 2)
-        self.assertFalse(profile.problem)
-
-    def test_a_profile_says_what_it_lacks(self):
-        self.assertIn("Milking in progress", self.env.ref("smart_dairy_iot_milk.profile_afimilk").problem)
-
-    def test_a_register_that_makes_no_sense_is_refused(self):
-        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
-        with self.assertRaisesRegex(ValidationError, "addresses 0 to 65535"):
-            profile.line_ids[0].address = 70_000
-        with self.assertRaisesRegex(ValidationError, "only a tag"):
-            profile.line_ids.filtered(lambda line: line.quantity == "flow_rate").data_type = "string"
-
-    def test_a_profile_names_a_quantity_once(self):
-        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
-        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            profile.line_ids.create({"profile_id": profile.id, "quantity": "yield_liters", "address": 50})
-
-    def test_a_profile_in_use_cannot_be_deleted(self):
-        meter = self.make_meter("MM-9", communication_type="modbus_tcp")
-        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            meter.modbus_profile_id.unlink()
