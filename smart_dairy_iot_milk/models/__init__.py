@@ -11,6 +11,9 @@ from . import iot_rfid_service
 from . import iot_settings
 from . import iot_inbox
 from . import milk_session
+from . import milk_session_quarters
+from . import milk_session_curve
+from . import milk_session_udder
 from . import milk_session_expectation
 from . import milk_session_identification
 from . import milk_session_reaction

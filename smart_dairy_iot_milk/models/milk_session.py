@@ -21,6 +21,9 @@ class MilkSession(models.Model):
     session_key = fields.Char(
         string="Meter's Session ID", readonly=True, copy=False, help="The milking, as the meter names it on the wire."
     )
+    wire_session_id = fields.Char(
+        string="Session ID as Sent", readonly=True, copy=False, index=True, help="Meters use their ids again."
+    )
     source = fields.Selection(
         [("modbus", "Modbus"), ("mqtt", "MQTT"), ("api", "REST API"), ("manual", "Entered by Hand")],
         required=True,
@@ -101,6 +104,16 @@ class MilkSession(models.Model):
     production_id = fields.Many2one(
         "farm.milk.production", string="Production Record", readonly=True, copy=False, ondelete="set null"
     )
+    continues_id = fields.Many2one(
+        "milk.session",
+        string="Continues",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        help="The milking of which this is the rest: the meter began anew.",
+    )
+    continued_by_ids = fields.One2many("milk.session", "continues_id", string="Continued by")
+    typed_values = fields.Json(readonly=True, copy=False, help="Names of the fields that a person typed.")
 
     _sql_constraints = [
         ("name_unique", "UNIQUE(name)", "Session ID must be unique!"),

@@ -1,12 +1,31 @@
 """Which animal a milking is of, by what was read at the milking point."""
 
-from odoo import models
+from odoo import fields, models
 
 from ..reactors.meter_data import canonical
 
 
 class MilkSession(models.Model):
     _inherit = "milk.session"
+
+    identification = fields.Selection(
+        [
+            ("tag", "Tag"),
+            ("number", "Animal's Number"),
+            ("person", "By Hand"),
+            ("proposal", "Accepted Proposal"),
+            ("doubtful", "Doubtful"),
+            ("none", "Unknown"),
+        ],
+        readonly=True,
+        copy=False,
+        index=True,
+        help="How it is known whose milking it is.",
+    )
+    tag_reads = fields.Json(readonly=True, copy=False, help="Tag, or the text as it was sent -> how often it was read.")
+    proposed_animal_id = fields.Many2one("farm.animal", string="Likely Animal", readonly=True, copy=False)
+    proposal_reason = fields.Char(readonly=True, copy=False)
+    proposal_certainty = fields.Float(readonly=True, copy=False, group_operator=False, help="From 0 to 1.")
 
     def _identification_vals(self, meter, readings, at):
         """Tag and animal, as far as the readings tell: the first tag counts, for it was read as the cow came in."""
