@@ -1,4 +1,4 @@
-"""Milk meters: devices that measure milkings, read over Modbus (`iot_milk_meter_modbus`) or publishing by themselves."""
+"""Milk meters: devices that measure milkings, polled over Modbus (`iot_milk_meter_modbus`) or publishing themselves."""
 
 from odoo import api, fields, models
 
