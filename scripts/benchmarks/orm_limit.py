@@ -29,7 +29,7 @@ def measure(env, path):
         schemas[device.device_type, message_type].validate(values)
         env["iot.event"].create(
             {
-                "kind": "bench",
+                "kind": "device_error",
                 "iot_device_id": device.id,
                 "farm_id": device.farm_id.id,
                 "timestamp": values["timestamp"][:19].replace("T", " "),

@@ -10,7 +10,7 @@ class IotAlert(models.Model):
     _name = "iot.alert"
     _description = "IoT Alert"
     _inherit = ["mail.thread", "farm.owned.mixin"]
-    _order = "create_date desc, id desc"
+    _order = "occurred_at desc, id desc"
     _mail_post_access = "read"
 
     name = fields.Char(string="Alert", required=True)
@@ -33,6 +33,14 @@ class IotAlert(models.Model):
         "farm.location", compute="_compute_farm_id", store=True, readonly=False, index=True, ondelete="restrict"
     )
     event_id = fields.Many2one("iot.event", readonly=True, copy=False, index=True, ondelete="set null")
+    occurred_at = fields.Datetime(
+        string="Occurred",
+        compute="_compute_occurred_at",
+        store=True,
+        index=True,
+        copy=False,
+        help="When what it is about happened. An alert may be raised later, when a device sends what it has kept.",
+    )
     acknowledged_by_id = fields.Many2one("res.users", readonly=True, copy=False)
     acknowledged_at = fields.Datetime(readonly=True, copy=False)
     resolved_by_id = fields.Many2one("res.users", readonly=True, copy=False)
@@ -42,6 +50,13 @@ class IotAlert(models.Model):
     def _compute_farm_id(self):
         for alert in self:
             alert.farm_id = alert.farm_id or alert.iot_device_id.farm_id or alert.animal_id.farm_id
+
+    # An event may be deleted: when it happened stays.
+    @api.depends("event_id")
+    def _compute_occurred_at(self):
+        for alert in self:
+            raised = (alert.create_date or fields.Datetime.now()).replace(microsecond=0)
+            alert.occurred_at = alert.event_id.timestamp or alert.occurred_at or raised
 
     @api.model
     def _expand_states(self, states, domain, order=None):

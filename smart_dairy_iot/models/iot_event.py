@@ -5,7 +5,7 @@ Events are the meeting point of addons that do not know each other: one records 
 
 import json
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
 
 SEVERITIES = [("low", "Low"), ("medium", "Medium"), ("high", "High"), ("critical", "Critical")]
 
@@ -15,8 +15,9 @@ class IotEvent(models.Model):
     _description = "IoT Event"
     _order = "timestamp desc, id desc"
     _rec_name = "kind"
+    _rec_names_search = ["message", "iot_device_id", "animal_id"]
 
-    kind = fields.Char(required=True, readonly=True, index=True, help="E.g. device_silent, device_back, milk_rejected.")
+    kind = fields.Selection(selection="_kinds", required=True, readonly=True, index=True)
     timestamp = fields.Datetime(required=True, readonly=True, index=True)
     iot_device_id = fields.Many2one("iot.device", string="Device", readonly=True, index=True, ondelete="set null")
     animal_id = fields.Many2one("farm.animal", readonly=True, index=True, ondelete="set null")
@@ -37,10 +38,41 @@ class IotEvent(models.Model):
             event.data_text = json.dumps(event.data, indent=4, ensure_ascii=False) if event.data else False
 
     @api.depends("kind", "iot_device_id", "animal_id")
+    @api.depends_context("lang")
     def _compute_display_name(self):
+        labels = dict(self._kinds())
         for event in self:
             subject = event.iot_device_id.name or event.animal_id.name
-            event.display_name = f"{event.kind}: {subject}" if subject else event.kind
+            # What an addon of others has recorded stays when that addon is gone.
+            label = labels.get(event.kind, event.kind)
+            event.display_name = f"{label}: {subject}" if subject else label
+
+    @api.model
+    def _kinds(self):
+        """What can happen, as pairs of kind and label.
+
+        Those of the whole product are here, whichever of its addons are installed: a rule on a kind may be there before
+        the addon that records it. Addons of others add their own.
+        """
+        return [
+            ("device_alert", _("Alert of a device")),
+            ("device_error", _("Device in error")),
+            ("device_silent", _("Device silent")),
+            ("device_back", _("Device heard again")),
+            ("crl_not_renewed", _("Revocation list not renewed")),
+            ("milk_rejected", _("Milk rejected")),
+            ("mastitis_suspected", _("Mastitis suspected")),
+            ("tag_unknown", _("Unknown tag")),
+            ("milking_doubtful", _("Doubtful milking")),
+            ("meter_unreadable", _("Milk meter cannot be read")),
+            ("modbus_poller_missing", _("Milk meters are not polled")),
+            ("calibration_due", _("Calibration due")),
+            ("calibration_passed", _("Calibration passed")),
+            ("calibration_failed", _("Calibration failed")),
+            ("equipment_fault", _("Milking equipment outside its norm")),
+            ("meter_drift", _("Milk meter drifts")),
+            ("equipment_checked", _("Milking equipment checked")),
+        ]
 
     @api.model
     def record(
@@ -58,13 +90,14 @@ class IotEvent(models.Model):
     ):
         """Record an event, unless one with the same `dedup_key` is there already.
 
-        :param kind: what happened, e.g. "milk_rejected"
+        :param kind: what happened: one of `_kinds`
         :param timestamp: when, naive UTC
         :param device: `iot.device`, if one
         :param animal: `farm.animal`, if one
         :param farm: `farm.location`, by default the device's or the animal's
         :param severity: low, medium, high or critical
-        :param message: one sentence for the people of the farm
+        :param message: one sentence for the people of the farm, which says what: the device and the animal are named
+            beside it
         :param data: dict of JSON values
         :param dedup_key: identifies the happening, so that a handler that runs twice records it once
         :returns: the event, the earlier one if there was one

@@ -32,12 +32,12 @@ class TestEvents(IotCase):
         event.invalidate_recordset()
         self.assertEqual(event.data, {"blood_detected": True, "liters": 7.4})
         self.assertIn('"liters": 7.4', event.data_text)
-        self.assertEqual(event.display_name, "milk_rejected: Device T-1")
+        self.assertEqual(event.display_name, "Milk rejected: Device T-1")
 
     def test_an_event_without_a_device_takes_its_farm_from_the_animal(self):
         animal = self.env["farm.animal"].create({"name": "17", "farm_id": self.valley.id})
-        self.assertEqual(self.env["iot.event"].record("heat", timestamp=T, animal=animal).farm_id, self.valley)
-        self.assertFalse(self.env["iot.event"].record("started", timestamp=T).farm_id)
+        self.assertEqual(self.env["iot.event"].record("tag_unknown", timestamp=T, animal=animal).farm_id, self.valley)
+        self.assertFalse(self.env["iot.event"].record("device_back", timestamp=T).farm_id)
 
     def test_a_handler_that_runs_twice_records_one_event(self):
         record = self.env["iot.event"].record
@@ -45,6 +45,30 @@ class TestEvents(IotCase):
         self.assertEqual(record("device_silent", timestamp=T, dedup_key="silent:1"), first)
         self.assertNotEqual(record("device_silent", timestamp=T, dedup_key="silent:2"), first)
         self.assertNotEqual(record("device_silent", timestamp=T), record("device_silent", timestamp=T))
+
+    def test_a_kind_that_nobody_knows_is_refused(self):
+        with self.assertRaises(ValueError):
+            self.env["iot.event"].record("started", timestamp=T)
+
+    def test_every_kind_has_a_label_of_its_own(self):
+        kinds = dict(self.env["iot.event"]._kinds())
+        self.assertEqual(len(kinds), len(self.env["iot.event"]._kinds()))
+        self.assertEqual(len(set(kinds.values())), len(kinds))
+        described = self.env["iot.event"].fields_get(["kind"])["kind"]
+        self.assertEqual((described["type"], dict(described["selection"])), ("selection", kinds))
+
+    def test_an_event_of_a_kind_that_is_gone_still_has_a_name(self):
+        event = self.env["iot.event"].record("device_back", timestamp=T)
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE iot_event SET kind = 'heat' WHERE id = %s", [event.id])
+        self.env.invalidate_all()
+        self.assertEqual(event.display_name, "heat")
+
+    def test_events_are_grouped_by_what_happened(self):
+        record = self.env["iot.event"].record
+        events = record("device_silent", timestamp=T) + record("device_silent", timestamp=T)
+        groups = self.env["iot.event"]._read_group([("id", "in", events.ids)], ["kind"], ["__count"])
+        self.assertEqual(groups, [("device_silent", 2)])
 
     def test_what_belongs_to_no_farm_and_so_to_everybody_only_the_platform_makes(self):
         manager = self.env(user=self.manager)
@@ -88,6 +112,23 @@ class TestAlerts(IotCase):
     def test_an_alert_cannot_be_pushed_over_to_a_closed_farm(self):
         with self.assertRaises(AccessError):
             self.alert.with_user(self.manager).farm_id = self.valley
+
+    def test_an_alert_tells_when_it_happened_not_when_it_was_raised(self):
+        event = self.env["iot.event"].record("device_silent", timestamp=T, device=self.alert.iot_device_id)
+        late = self.env["iot.alert"].create({"name": "Silent since the morning", "event_id": event.id})
+        self.assertEqual(late.occurred_at, T)
+        self.assertEqual(self.env["iot.alert"].search([("id", "in", (late + self.alert).ids)]), self.alert + late)
+
+    def test_an_alert_without_an_event_happened_when_it_was_raised(self):
+        raised = self.alert.create_date
+        self.assertEqual(self.alert.occurred_at, raised.replace(microsecond=0))
+
+    def test_when_it_happened_stays_without_the_event(self):
+        event = self.env["iot.event"].record("device_silent", timestamp=T)
+        alert = self.env["iot.alert"].create({"name": "Silent", "event_id": event.id})
+        event.unlink()
+        self.env.invalidate_all()
+        self.assertEqual(alert.occurred_at, T)
 
     def test_several_alerts_are_acknowledged_together(self):
         alerts = self.alert + self.alert.copy()

@@ -2,6 +2,10 @@
 
 from odoo import _, fields, models
 
+from odoo.addons.smart_dairy_iot.models.iot_event import SEVERITIES
+
+RANK = {severity: rank for rank, (severity, _label) in enumerate(SEVERITIES)}
+
 
 class IotAlert(models.Model):
     _inherit = "iot.alert"
@@ -16,6 +20,23 @@ class IotAlert(models.Model):
             "This rule has an open alert for this device and animal already.",
         ),
     ]
+
+    def _worsen(self, event, message):
+        """Make the alerts as severe as an event that is worse; who acknowledged less than that has to look again.
+
+        :param message: what the alert says from now on
+        """
+        for alert in self.filtered(lambda alert: RANK[alert.severity] < RANK[event.severity]):
+            alert.write(
+                {
+                    "severity": event.severity,
+                    "message": message,
+                    "state": "active",
+                    "acknowledged_by_id": False,
+                    "acknowledged_at": False,
+                }
+            )
+            alert.message_post(body=_("More severe by the event %s.", event.display_name))
 
     def _resolve_by(self, event):
         """Resolve the alerts because of an event: nobody acknowledged or resolved them, it took care of itself."""

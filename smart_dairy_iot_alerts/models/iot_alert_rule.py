@@ -17,16 +17,28 @@ class IotAlertRule(models.Model):
 
     name = fields.Char(required=True, translate=True, help="Also the title of the alerts.")
     active = fields.Boolean(default=True)
-    event_kind = fields.Char(required=True, index=True, help="The kind of event that raises the alert.")
+    event_kind = fields.Selection(
+        selection=lambda self: self.env["iot.event"]._kinds(),
+        required=True,
+        index=True,
+        help="The kind of event that raises the alert.",
+    )
     severity = fields.Selection(SEVERITIES, required=True, default="medium")
+    severity_from_event = fields.Boolean(
+        string="Severity of the Event",
+        help="The alert is as severe as its event, and becomes more so with a later event of the same animal, or of the "
+        "same device where it is about none.",
+    )
     alert_type = fields.Char(required=True, help="The type that the alerts get, to group and filter them by.")
     message_template = fields.Text(
         required=True,
         translate=True,
         default="{message}",
-        help="Placeholders: {device}, {animal} and {farm}, each by its name, and {message}, the event's own text.",
+        help="Placeholders: {device} and {farm} by their names, {animal} as in 'cow 6', and {message}, the event's own "
+        "text, which says what happened.",
     )
-    resolve_on_kind = fields.Char(
+    resolve_on_kind = fields.Selection(
+        selection=lambda self: self.env["iot.event"]._kinds(),
         string="Resolved by Event",
         help="The kind of event, of the same device and animal, that resolves the alert. Empty: a person does.",
     )
@@ -77,8 +89,13 @@ class IotAlertRule(models.Model):
                 rule._resolve_alerts(event)
 
     def _raise_alert(self, event):
-        """Raise one alert, unless the one raised before is still open or the device is in maintenance."""
-        if event.iot_device_id.state == "maintenance" or self._open_alerts(event):
+        """Raise one alert; one that is still open becomes worse instead. Nothing of a device in maintenance does."""
+        if event.iot_device_id.state == "maintenance":
+            return
+        known = self._open_alerts(event)
+        if known:
+            if self.severity_from_event:
+                known._worsen(event, self._message(event))
             return
         self.env["iot.alert"].create(
             {
@@ -86,7 +103,7 @@ class IotAlertRule(models.Model):
                 "rule_id": self.id,
                 "event_id": event.id,
                 "alert_type": self.alert_type,
-                "severity": self.severity,
+                "severity": event.severity if self.severity_from_event else self.severity,
                 "message": self._message(event),
                 "iot_device_id": event.iot_device_id.id,
                 "animal_id": event.animal_id.id,
@@ -98,23 +115,37 @@ class IotAlertRule(models.Model):
         self._open_alerts(event)._resolve_by(event)
 
     def _open_alerts(self, event):
-        return self.env["iot.alert"].search(
-            [
-                ("rule_id", "=", self.id),
-                ("iot_device_id", "=", event.iot_device_id.id),
-                ("animal_id", "=", event.animal_id.id),
-                ("state", "!=", "resolved"),
-            ]
-        )
+        domain = [
+            ("rule_id", "=", self.id),
+            ("animal_id", "=", event.animal_id.id),
+            ("state", "!=", "resolved"),
+        ]
+        # What is wrong with a cow goes with her from one milking point to the next.
+        if not (self.severity_from_event and event.animal_id):
+            domain.append(("iot_device_id", "=", event.iot_device_id.id))
+        return self.env["iot.alert"].search(domain)
 
     def _message(self, event):
         text = self.message_template.format(
             device=event.iot_device_id.name or _("an unknown device"),
-            animal=event.animal_id.name or _("an unknown animal"),
+            animal=self._animal_text(event.animal_id),
             farm=event.farm_id.name or _("no farm"),
             message=event.message or "",
         )
         return text.strip()
+
+    @api.model
+    def _animal_text(self, animal):
+        """An animal as people call it: a number alone does not say of what."""
+        if not animal:
+            return _("an unknown animal")
+        if animal.sex == "male":
+            return _("bull %s", animal.name)
+        if animal.status == "calf":
+            return _("calf %s", animal.name)
+        if animal.status == "heifer":
+            return _("heifer %s", animal.name)
+        return _("cow %s", animal.name)
 
     def action_view_alerts(self):
         """Open the alerts that the rule has raised."""

@@ -45,7 +45,7 @@ class TestAlertRules(TransactionCase):
 
     def new_rule(self, **values):
         return self.env["iot.alert.rule"].create(
-            {"name": "Test", "event_kind": "test", "alert_type": "test", "message_template": "{message}", **values}
+            {"name": "Test", "event_kind": "device_error", "alert_type": "test", "message_template": "{message}", **values}
         )
 
     def test_a_rejected_milking_raises_a_high_alert_that_names_cow_and_meter(self):
@@ -54,7 +54,7 @@ class TestAlertRules(TransactionCase):
         self.assertEqual((alert.severity, alert.state, alert.alert_type), ("high", "active", "milk_rejected"))
         self.assertEqual((alert.iot_device_id, alert.animal_id, alert.farm_id), (self.meter, self.cow, self.hill))
         self.assertEqual(alert.rule_id, self.rejected_rule)
-        self.assertEqual(alert.message, "The milk of 17 at MM-1 is not fit for sale. Blood was detected.")
+        self.assertEqual(alert.message, "The milk of cow 17 at MM-1 is not fit for sale. Blood was detected.")
 
     def test_a_rejected_milking_of_an_unknown_animal_raises_an_alert_too(self):
         alert = self.alerts(event_id=self.record("milk_rejected", self.meter).id)
@@ -70,7 +70,7 @@ class TestAlertRules(TransactionCase):
         self.record("device_back", self.sensor, minutes=2)
         self.assertEqual((alert.state, alert.resolved_at), ("resolved", T + timedelta(minutes=2)))
         self.assertFalse(alert.resolved_by_id, "nobody resolved it: it took care of itself")
-        self.assertIn("device_back", alert.message_ids[0].body)
+        self.assertIn("Device heard again", alert.message_ids[0].body)
 
     def test_an_acknowledged_alert_is_resolved_as_well(self):
         self.record("device_silent", self.sensor)
@@ -110,9 +110,9 @@ class TestAlertRules(TransactionCase):
 
     def test_a_rule_for_some_farms_leaves_the_others_alone(self):
         rule = self.new_rule(farm_ids=[(6, 0, self.valley.ids)])
-        self.record("test", self.sensor)
+        self.record("device_error", self.sensor)
         self.assertFalse(self.alerts(rule_id=rule.id))
-        self.record("test", farm=self.valley)
+        self.record("device_error", farm=self.valley)
         self.assertEqual(self.alerts(rule_id=rule.id).farm_id, self.valley)
 
     def test_an_archived_rule_raises_nothing(self):
@@ -123,7 +123,7 @@ class TestAlertRules(TransactionCase):
     def test_an_event_that_is_recorded_again_raises_nothing(self):
         rule = self.new_rule()
         for _time in range(2):
-            self.record("test", self.sensor, dedup_key="the same")
+            self.record("device_error", self.sensor, dedup_key="the same")
             self.alerts(rule_id=rule.id, state="active").action_resolve()
         self.assertEqual(len(self.alerts(rule_id=rule.id)), 1)
 
@@ -135,12 +135,90 @@ class TestAlertRules(TransactionCase):
             with self.subTest(template=template), self.assertRaises(ValidationError):
                 self.new_rule(message_template=template)
         rule = self.new_rule(message_template="{{{device}}} on {farm}")
-        self.record("test", self.sensor)
+        self.record("device_error", self.sensor)
         self.assertEqual(self.alerts(rule_id=rule.id).message, "{TS-1} on Hill Farm")
+
+    def suspect(self, severity, device=None, minutes=0, message="", **values):
+        values = {"animal": self.cow, **values}
+        return self.record(
+            "mastitis_suspected", device or self.meter, minutes, severity=severity, message=message, **values
+        )
+
+    def test_an_alert_is_as_severe_as_its_event_where_the_rule_says_so(self):
+        self.assertEqual(self.alerts(event_id=self.suspect("high").id).severity, "high")
+        other = self.env["farm.animal"].create({"name": "18", "farm_id": self.hill.id})
+        self.assertEqual(self.alerts(event_id=self.suspect("critical", animal=other).id).severity, "critical")
+
+    def test_a_worse_event_of_the_same_animal_makes_the_open_alert_worse(self):
+        alert = self.alerts(event_id=self.suspect("high", message="Conductivity 6.4 mS/cm.").id)
+        alert.action_acknowledge()
+        self.suspect("critical", self.new_device("MM-2", "milk_meter"), 60, "Conductivity 7.9 mS/cm.")
+        self.assertEqual(self.alerts(animal_id=self.cow.id), alert, "she was milked at another meter")
+        self.assertEqual((alert.severity, alert.state, alert.occurred_at), ("critical", "active", T))
+        self.assertFalse(alert.acknowledged_by_id, "what was acknowledged was less")
+        self.assertEqual(alert.message, "Look at the udder of cow 17. Conductivity 7.9 mS/cm.")
+        self.assertIn("Mastitis suspected", alert.message_ids[0].body)
+
+    def test_a_milder_event_leaves_the_open_alert_as_it_is(self):
+        alert = self.alerts(event_id=self.suspect("critical", message="Bad.").id)
+        alert.action_acknowledge()
+        self.suspect("high", minutes=60, message="Better.")
+        self.assertEqual((alert.severity, alert.state), ("critical", "acknowledged"))
+        self.assertIn("Bad.", alert.message)
+
+    def test_a_rule_with_a_severity_of_its_own_does_not_change_it(self):
+        self.record("device_silent", self.sensor, severity="critical")
+        self.assertEqual(self.alerts(rule_id=self.silent_rule.id).severity, "medium")
+        self.record("device_silent", self.sensor, minutes=1, severity="critical")
+        self.assertEqual(self.alerts(rule_id=self.silent_rule.id).severity, "medium")
+
+    def test_alerts_of_a_day_that_is_caught_up_have_the_times_of_that_day(self):
+        alert = self.alerts(event_id=self.record("device_silent", self.sensor, minutes=-600).id)
+        self.assertEqual(alert.occurred_at, T - timedelta(minutes=600))
+
+    def test_what_is_shipped_covers_the_kinds_of_the_milk_meters(self):
+        shipped = {
+            "calibration_due": ("medium", "calibration_passed"),
+            "calibration_failed": ("high", "calibration_passed"),
+            "equipment_fault": ("medium", "equipment_checked"),
+            "meter_drift": ("medium", "equipment_checked"),
+            "meter_unreadable": ("medium", "device_back"),
+        }
+        for kind, (severity, resolved_by) in shipped.items():
+            with self.subTest(kind=kind):
+                event = self.record(kind, self.meter, severity=severity, message="What is wrong.")
+                alert = self.alerts(event_id=event.id)
+                self.assertEqual((alert.severity, alert.state), (severity, "active"))
+                self.assertIn("MM-1", alert.message)
+                self.assertTrue(alert.message.endswith("What is wrong."))
+                self.record(resolved_by, self.meter, minutes=1)
+                self.assertEqual(alert.state, "resolved")
+        alert = self.alerts(event_id=self.record("modbus_poller_missing", severity="high").id)
+        self.assertEqual((alert.severity, alert.message), ("high", "No milk meter is read any more."))
+
+    def test_an_animal_is_called_what_it_is(self):
+        rule = self.new_rule(message_template="{animal}")
+        for values, text in (
+            ({}, "cow 17"),
+            ({"status": "dry"}, "cow 17"),
+            ({"status": "heifer"}, "heifer 17"),
+            ({"status": "calf"}, "calf 17"),
+            ({"sex": "male"}, "bull 17"),
+        ):
+            with self.subTest(text=text):
+                self.cow.write(values)
+                event = self.record("device_error", self.sensor, animal=self.cow)
+                alert = self.alerts(event_id=event.id, rule_id=rule.id)
+                self.assertEqual(alert.message, text)
+                alert.action_resolve()
+
+    def test_a_rule_is_about_kinds_that_there_are(self):
+        with self.assertRaises(ValueError):
+            self.new_rule(event_kind="test")
 
     def test_an_event_cannot_both_raise_and_resolve(self):
         with self.assertRaises(ValidationError):
-            self.new_rule(resolve_on_kind="test")
+            self.new_rule(resolve_on_kind="device_error")
 
     def test_a_rule_counts_and_opens_its_alerts(self):
         self.record("device_silent", self.sensor)
