@@ -1,0 +1,1 @@
+"""Milk in other people's units and formats. Nothing here needs Odoo."""
