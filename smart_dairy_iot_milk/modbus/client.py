@@ -1,125 +1,342 @@
-"""One connection to one Modbus TCP endpoint, shared by the meters behind it."""
+"""One connection to one endpoint, shared by the meters behind it.
+
+An answer of a serial line carries no number that ties it to its request: one that comes too late looks like the answer
+to the next. So what is not from the unit that was asked, not of its function or not of the length asked for is passed
+over; after an answer that failed to come the line is closed, left to itself for a moment and opened anew (which throws
+away what came in the meantime); and the meter that was late is not asked again until its answer is long overdue.
+"""
 
 import asyncio
+import fcntl
 import logging
+import os
+import stat
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerRTU, FramerType
 
-from .decode import DecodeError, decode_profile
-from .profile import REQUIRED_QUANTITIES
+from .blocks import MAX_PER_REQUEST
+from .decode import decode_profile
+from .endpoint import checked_device
+from .profile import BIT_REGISTER_TYPES, LAST_ADDRESS, REGISTER_TYPES
 
 # pymodbus logs each refused connection and each missing answer; an outage is reported once, by the bus.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
-#: A connection or an answer that takes longer counts as missing. Half the polling period, so that a meter that is
-#: dead leaves the others behind the same gateway their turn within the second.
+#: A connection or an answer over the network that takes longer counts as missing. Half the polling period, so that a
+#: meter that is dead leaves the others behind the same gateway their turn within the second.
 TIMEOUT_SECONDS = 0.5
 
-DEFAULT_PORT = 502
+#: What a meter on a serial line may think before it answers, beside the time of twice the frames themselves.
+_SERIAL_TIMEOUT_SECONDS = 0.2
+
+#: A line that failed is left alone for this long, and for 3.5 characters at least, which end a frame.
+_SETTLE_SECONDS = 0.05
+
+#: Start, 8 data bits, parity or a second stop bit, stop.
+_BITS_PER_CHARACTER = 11
+
+#: Bytes of a request; of an answer beside its data: unit, function, length, checksum; of one that is an exception.
+_REQUEST_SIZE = 8
+_ANSWER_FRAME_SIZE = 5
+_EXCEPTION_SIZE = 5
+
+_EXCEPTIONS = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledged, not ready",
+    6: "device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+}
+#: With this exception a gateway says that the meter behind it is silent.
+_GATEWAY_TARGET_SILENT = 11
 
 
 class MeterError(Exception):
-    """A meter that could not be read; the text says why."""
+    """A meter that could not be read; the text says why.
 
-
-def parse_endpoint(text):
-    """`host:port`, `host` or `[IPv6 address]:port` as (host, port).
-
-    :raise ValueError: it is none of these
+    :ivar kind: `unreachable` (no connection), `silent` (no answer), `refused` (an exception response), `garbage`
+        (bytes, but no answer to the request), `incomplete` (a value without which nothing can be told is missing)
+    :ivar reading: of `incomplete` the `RegisterReading` of what could be read, else None
     """
-    text = (text or "").strip()
-    host, separator, port = text.rpartition(":")
-    if not separator or text.endswith("]"):
-        host, port = text, DEFAULT_PORT
-    host = host.strip("[]")
-    if not host or any(character.isspace() for character in host):
-        raise ValueError(f"{text!r} is no host:port")
-    try:
-        port = int(port)
-    except ValueError:
-        raise ValueError(f"{text!r} is no host:port") from None
-    if not 0 < port < 65536:
-        raise ValueError(f"{port} is no TCP port")
-    return host, port
+
+    def __init__(self, message, kind, reading=None):
+        super().__init__(message)
+        self.kind = kind
+        self.reading = reading
+
+
+@dataclass(frozen=True)
+class RegisterReading:
+    """What the registers of one milking point hold.
+
+    :param words: dict (register type, address on the wire) -> word, or bool of a coil or discrete input
+    :param values: dict quantity -> value
+    :param problems: dict quantity -> why it has no value
+    :param seconds: from the first request to the last answer
+    """
+
+    words: dict
+    values: dict
+    problems: dict
+    seconds: float
 
 
 class Connection:
     """Connects when first read from, and again after a failure; one request at a time.
 
-    :param endpoint: (host, port)
+    :param endpoint: `Endpoint`
+    :param timeout: seconds for a connection and for each answer; None: what suits the kind of endpoint
     """
 
-    def __init__(self, endpoint, timeout=TIMEOUT_SECONDS):
-        self.host, self.port = endpoint
+    def __init__(self, endpoint, timeout=None):
+        self.endpoint = endpoint
         self._timeout = timeout
         self._client = None
         self._lock = asyncio.Lock()
+        self._answer = _AnswerFilter()
+        self._settled_at = 0.0
+        self._late_unit = None
+        self._late_until = 0.0
 
-    async def read(self, unit, profile):
-        """Read a meter's registers.
+    async def read(self, unit, profile, offset=0):
+        """Read one milking point of a meter.
 
         :param unit: Modbus unit id
-        :return: dict quantity -> value
-        :raise MeterError: no connection, no answer, an exception response, or registers that make no sense
+        :param offset: registers from the addresses of the profile to those of the point
+        :return: `RegisterReading`
+        :raise MeterError: it could not be read, or lacks a value that the profile requires
         """
+        if any(block.last_address + offset > LAST_ADDRESS for block in profile.blocks):
+            raise MeterError(f"the point's registers lie beyond {LAST_ADDRESS}", "refused")
         async with self._lock:
-            try:
-                values = decode_profile(profile, await self._read_blocks(unit, profile))
-            except DecodeError as error:
-                raise MeterError(str(error)) from error
-            except ModbusException as error:
-                # Closed, so that an answer that comes late is not taken for the next meter's.
-                self.close()
-                raise MeterError(f"no answer from unit {unit}") from error
-        missing = [quantity for quantity in REQUIRED_QUANTITIES if quantity not in values]
+            client = await self._connected(unit)
+            begin = time.monotonic()
+            words = {}
+            for block in profile.blocks:
+                words.update(await self._read_block(client, unit, block, offset))
+            seconds = time.monotonic() - begin
+        reading = RegisterReading(words, *decode_profile(profile, words, offset), seconds)
+        missing = [
+            f"{quantity} ({reading.problems.get(quantity, 'no value')})"
+            for quantity in profile.required
+            if quantity not in reading.values
+        ]
         if missing:
-            raise MeterError(f"unit {unit} has no value for {' and '.join(missing)}")
-        return values
+            raise MeterError(f"unit {unit} has no value for {' and '.join(missing)}", "incomplete", reading)
+        return reading
 
     def close(self):
+        """Give the line free; the next reading opens it again."""
         if self._client is not None:
             self._client.close()
             self._client = None
 
-    async def _read_blocks(self, unit, profile):
-        client = await self._connected()
-        read = client.read_input_registers if profile.register_type == "input" else client.read_holding_registers
-        words = {}
-        for block in profile.blocks:
-            response = await read(block.address, count=block.count, device_id=unit)
-            if response.isError():
-                raise MeterError(f"unit {unit} refuses registers {block.address} to {block.address + block.count - 1}")
-            if len(response.registers) != block.count:
-                raise MeterError(f"unit {unit} answers {len(response.registers)} of {block.count} registers")
-            words.update(enumerate(response.registers, block.address))
-        return words
+    async def _read_block(self, client, unit, block, offset):
+        """:return: dict (register type, address) -> word or bool"""
+        address = block.address + offset
+        self._answer.expect(unit, block)
+        try:
+            response = await asyncio.wait_for(
+                _request(client, block.register_type, address, block.count, unit), self._answer_seconds(block.count)
+            )
+        except (ModbusException, asyncio.TimeoutError) as error:
+            self._give_up(unit, block.count)
+            if self._answer.received:
+                raise MeterError(f"unit {unit} is not understood", "garbage") from error
+            raise MeterError(f"no answer from unit {unit}", "silent") from error
+        except asyncio.CancelledError:
+            # The answer to a request that nobody waits for any more is still to come.
+            self._give_up(unit, block.count)
+            raise
+        if response.isError():
+            raise _refusal(unit, block, address, response.exception_code)
+        if response.function_code != REGISTER_TYPES[block.register_type]:
+            self._give_up(unit, block.count)
+            raise MeterError(f"unit {unit} answers function {response.function_code}", "garbage")
+        found = response.bits if block.register_type in BIT_REGISTER_TYPES else response.registers
+        # The bits of coils fill whole bytes.
+        missing = len(found) < block.count
+        if missing or (block.register_type not in BIT_REGISTER_TYPES and len(found) > block.count):
+            self._give_up(unit, block.count)
+            raise MeterError(f"unit {unit} answers {len(found)} of {block.count} registers", "garbage")
+        return {(block.register_type, address + i): found[i] for i in range(block.count)}
 
-    async def _connected(self):
+    def _give_up(self, unit, count):
+        """Close, so that an answer that comes late is not taken for the next one."""
+        self.close()
+        now = time.monotonic()
+        self._settled_at = now + max(_SETTLE_SECONDS, self._characters_seconds(3.5))
+        self._late_unit, self._late_until = unit, now + self._answer_seconds(count)
+
+    async def _connected(self, unit):
+        if self.endpoint.is_rtu:
+            await _sleep_until(self._late_until if unit == self._late_unit else self._settled_at)
         if self._client is None or not self._client.connected:
             self.close()
-            # Reconnecting is the bus's decision, with its backoff, not the library's.
-            client = AsyncModbusTcpClient(
-                self.host, port=self.port, timeout=self._timeout, retries=0, reconnect_delay=0
-            )
-            if not await client.connect():
-                raise MeterError(f"no connection to {self.host}:{self.port}")
-            self._client = client
+            self._client = await self._connect()
         return self._client
 
+    async def _connect(self):
+        device = self._checked_device() if self.endpoint.kind == "serial" else None
+        client = self._make_client(device)
+        try:
+            connected = await client.connect()
+        except asyncio.CancelledError:
+            client.close()
+            raise
+        if not connected:
+            client.close()
+            reason = f": {_reason_not_opened(device)}" if device else ""
+            raise MeterError(f"no connection to {self.endpoint}{reason}", "unreachable")
+        return client
 
-def read_once(endpoint, unit, profile, timeout=3.0):
-    """Read a meter over a connection made for it alone. Blocks.
+    def _make_client(self, device):
+        # Reconnecting is the bus's decision, with its backoff, not the library's.
+        common = {"timeout": self._answer_seconds(MAX_PER_REQUEST["holding"]), "retries": 0, "reconnect_delay": 0}
+        if self.endpoint.is_rtu:
+            common |= {"framer": FramerType.RTU, "trace_packet": self._answer}
+        else:
+            common |= {"trace_packet": self._answer.count}
+        if self.endpoint.kind == "serial":
+            return AsyncModbusSerialClient(
+                device, baudrate=self.endpoint.baudrate, parity=self.endpoint.parity, **common
+            )
+        return AsyncModbusTcpClient(self.endpoint.host, port=self.endpoint.port, **common)
 
-    :return: dict quantity -> value
+    def _checked_device(self):
+        """The path of the line itself, behind any link; nothing has been opened yet."""
+        try:
+            return _serial_line(self.endpoint.device)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise MeterError(f"no connection to {self.endpoint}: {reason}", "unreachable") from error
+
+    def _answer_seconds(self, count):
+        """How long the answer with `count` registers may take."""
+        if self._timeout is not None:
+            return self._timeout
+        if self.endpoint.kind != "serial":
+            return TIMEOUT_SECONDS
+        frames = _REQUEST_SIZE + _ANSWER_FRAME_SIZE + 2 * min(count, MAX_PER_REQUEST["holding"])
+        return _SERIAL_TIMEOUT_SECONDS + 2 * self._characters_seconds(frames)
+
+    def _characters_seconds(self, count):
+        return count * _BITS_PER_CHARACTER / self.endpoint.baudrate
+
+
+class _AnswerFilter:
+    """Finds the answer to the last request in what a serial line brings: noise and frames of others may stand before.
+
+    Given to pymodbus as `trace_packet`, which sees the bytes received so far and returns those to decode.
+    """
+
+    def __init__(self):
+        self.received = False
+        self._answer = self._exception = b""
+        self._size = 0
+
+    def expect(self, unit, block):
+        """Before each request: whose answer to which it will be."""
+        self.received = False
+        data_size = (block.count + 7) // 8 if block.register_type in BIT_REGISTER_TYPES else 2 * block.count
+        function_code = REGISTER_TYPES[block.register_type]
+        self._answer = bytes([unit, function_code, data_size])
+        self._exception = bytes([unit, function_code | 0x80])
+        self._size = _ANSWER_FRAME_SIZE + data_size
+
+    def count(self, sending, data):
+        """Only notice that there was something; a frame of TCP has a number of its own."""
+        self.received = self.received or not sending
+        return data
+
+    def __call__(self, sending, data):
+        if sending:
+            return data
+        self.received = True
+        for start in range(len(data)):
+            for head, size in ((self._answer, self._size), (self._exception, _EXCEPTION_SIZE)):
+                frame = data[start : start + size]
+                if frame.startswith(head) and len(frame) == size and _is_whole(frame):
+                    return frame
+        return b""
+
+
+def read_once(endpoint, unit, profile, offset=0, timeout=3.0):
+    """Read one milking point of a meter over a connection made for it alone. Blocks.
+
+    :return: `RegisterReading`
     :raise MeterError: it could not be read
     """
 
     async def read():
         connection = Connection(endpoint, timeout)
         try:
-            return await connection.read(unit, profile)
+            return await connection.read(unit, profile, offset)
         finally:
             connection.close()
 
     return asyncio.run(read())
+
+
+def _request(client, register_type, address, count, unit):
+    method = {
+        "coil": client.read_coils,
+        "discrete": client.read_discrete_inputs,
+        "holding": client.read_holding_registers,
+        "input": client.read_input_registers,
+    }[register_type]
+    return method(address, count=count, device_id=unit)
+
+
+def _refusal(unit, block, address, code):
+    if code == _GATEWAY_TARGET_SILENT:
+        return MeterError(f"the gateway has no answer from unit {unit}", "silent")
+    reason = _EXCEPTIONS.get(code, f"exception {code}")
+    what = f"{block.register_type} registers {address} to {address + block.count - 1}"
+    return MeterError(f"unit {unit} refuses {what}: {reason}", "refused")
+
+
+def _is_whole(frame):
+    return FramerRTU.compute_CRC(frame[:-2]).to_bytes(2, "big") == frame[-2:]
+
+
+async def _sleep_until(moment):
+    await asyncio.sleep(max(0.0, moment - time.monotonic()))
+
+
+def _serial_line(path):
+    """The device behind a path, seen to be a terminal without opening it: opening alone sets some devices off.
+
+    :raise OSError: there is none, or it cannot be read and written
+    :raise ValueError: it is no serial line
+    """
+    device = checked_device(os.path.realpath(checked_device(path)))
+    is_terminal = device.startswith("/dev/pts/") or Path("/sys/class/tty", os.path.basename(device)).exists()
+    if not stat.S_ISCHR(os.stat(device).st_mode) or not is_terminal:
+        raise ValueError(f"{path} is no serial line")
+    if not os.access(device, os.R_OK | os.W_OK):
+        raise ValueError(f"{path} may not be read and written by the platform's user")
+    return device
+
+
+def _reason_not_opened(device):
+    """Why a serial line that is there was not had."""
+    try:
+        line = os.open(device, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError as error:
+        return error.strerror
+    try:
+        fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "another process uses the line"
+    finally:
+        os.close(line)
+    return "the line does not take these settings"
