@@ -5,7 +5,8 @@ from werkzeug.exceptions import HTTPException
 from odoo import models
 from odoo.http import request
 
-from ..controllers.api.dispatcher import PREFIX, ApiDispatcher
+from ..controllers.api.apis import api_at
+from ..controllers.api.dispatcher import ApiDispatcher
 
 
 class IrHttp(models.AbstractModel):
@@ -31,5 +32,4 @@ class IrHttp(models.AbstractModel):
 
     @classmethod
     def _is_of_api(cls):
-        path = request.httprequest.path
-        return path == PREFIX or path.startswith(f"{PREFIX}/")
+        return api_at(request.httprequest.path) is not None

@@ -8,7 +8,8 @@ from odoo import fields
 from odoo.tests import HttpCase
 
 from ..controllers.api import callers
-from ..controllers.api.dispatcher import JSON_TYPE, PREFIX
+from ..controllers.api.apis import PREFIX
+from ..controllers.api.dispatcher import JSON_TYPE
 from ..controllers.api.limits import RateLimiter
 from .common import IotCase
 
@@ -49,17 +50,17 @@ class ApiCase(HttpCase, IotCase):
         credentials = f"{device.sudo().mqtt_username}:{password}".encode()
         return {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
 
-    def call(self, method, path, caller="manager", json=None, headers=None, **options):
+    def call(self, method, path, caller="manager", json=None, headers=None, prefix=PREFIX, **options):
         """The response to a request.
 
-        :param path: relative to `/api/v1/iot`
+        :param path: relative to the prefix of an API
         :param caller: one of the users' names, a header as `basic` gives it, or None
         """
         own = self.bearer(caller) if isinstance(caller, str) else caller or {}
         self.env.flush_all()
         response = self.opener.request(
             method,
-            self.base_url() + PREFIX + path,
+            self.base_url() + prefix + path,
             json=json,
             headers={**own, **(headers or {})},
             timeout=TIMEOUT_SECONDS,

@@ -14,8 +14,9 @@ from odoo.tests import new_test_user, tagged
 from ..bridge.config import Config
 from ..bridge.ingestion import Ingestion
 from ..bridge.store import Store
-from ..controllers.api.dispatcher import PREFIX
-from ..controllers.api.operations import ENDPOINTS
+from ..controllers.api.apis import PREFIX
+from ..controllers.api.operations import ENDPOINTS as ALL_ENDPOINTS
+from ..controllers.api.operations import endpoints_of
 from ..telemetry.retention import retention_by_type
 from .api import ApiCase
 from .shared_connection import SharedConnection
@@ -23,6 +24,8 @@ from .shared_connection import SharedConnection
 TWO_YEARS = retention_by_type((), Config())
 PASSWORD = "the device's own, of the test"
 PUBLIC = ("openapi_document", "openapi_page")
+#: Other addons have their own APIs, and tests of them.
+ENDPOINTS = endpoints_of(PREFIX)
 
 
 @dataclass
@@ -155,12 +158,12 @@ class TestApiAuthorisation(ApiCase):
             (method, re.sub(r"<string:(\w+)>", r"{\1}", rule.rule))
             for rule in self.env["ir.http"].routing_map().iter_rules()
             for method in rule.methods or ("ANY",)
-            if rule.rule.startswith(PREFIX) and method not in ("HEAD", "OPTIONS")
+            if rule.rule.startswith(f"{PREFIX}/") and method not in ("HEAD", "OPTIONS")
         }
-        self.assertEqual(routes, {(endpoint.method, PREFIX + endpoint.path) for endpoint in ENDPOINTS})
+        self.assertEqual(routes, {(endpoint.method, endpoint.address) for endpoint in ENDPOINTS})
 
     def test_no_two_endpoints_have_one_name(self):
-        names = [endpoint.name for endpoint in ENDPOINTS]
+        names = [endpoint.name for endpoint in ALL_ENDPOINTS]
         self.assertEqual(len(names), len(set(names)))
 
     def test_what_is_public_is_no_more_than_the_description(self):

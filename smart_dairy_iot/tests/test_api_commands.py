@@ -2,7 +2,7 @@
 
 from odoo.tests import tagged
 
-from ..controllers.api.dispatcher import PREFIX
+from ..controllers.api.apis import PREFIX
 from .api import ApiCase
 
 

@@ -5,8 +5,9 @@ import jsonschema_rs
 
 from odoo.tests import tagged
 
+from ..controllers.api.apis import PREFIX
 from ..controllers.api.openapi import ERRORS, document
-from ..controllers.api.operations import ENDPOINTS
+from ..controllers.api.operations import endpoints_of
 from .api import ApiCase
 
 ASKED_FOR = {
@@ -25,6 +26,8 @@ ASKED_FOR = {
     "DELETE /devices/{id}",
     "GET /openapi.json",
 }
+#: Other addons have their own APIs, each with its own document.
+ENDPOINTS = endpoints_of(PREFIX)
 
 
 @tagged("post_install", "-at_install")

@@ -21,9 +21,10 @@ from odoo import _
 from odoo.http import request, route
 
 from . import idempotency
+from .apis import PREFIX
 from .audit import AuditEntry
 from .callers import anybody, check_rate, identify
-from .dispatcher import PREFIX, error_response, json_response
+from .dispatcher import error_response, json_response
 from .errors import HANDLED, ApiError, as_api_error
 from .operations import ENDPOINTS, Endpoint, Operation, is_device_id
 
@@ -60,29 +61,30 @@ class Call:
 class Answer:
     """A good answer with more to say than its body.
 
-    :param body: what is told beside `success`
+    :param body: what is told beside `success`; without the operation's `envelope` all that is told
     """
 
-    body: dict
+    body: dict | list
     status: int = 200
     headers: dict = field(default_factory=dict)
 
 
-def endpoint(method, path, operation):
+def endpoint(method, path, operation, prefix=PREFIX):
     """Make a controller's method, handler(self, call), serve a method of a path.
 
     The handler returns the good answer as a dict, an `Answer`, or where it is no JSON a `Response`; it raises
     `ApiError` or what Odoo raises (UserError 409, ValidationError 422, AccessError 403, MissingError 404), or a
     BrokerError (503).
 
-    :param path: relative to `/api/v1/iot`; `{id}` is a device's ID
+    :param path: relative to the prefix; below `/api/v1/iot` `{id}` is a device's ID
     :param operation: `Operation`
+    :param prefix: that of an `Api`
     """
 
     def decorate(handler):
-        declared = Endpoint.of(method, path, operation, handler.__name__)
+        declared = Endpoint.of(method, path, operation, handler.__name__, prefix)
         ENDPOINTS.append(declared)
-        address = PREFIX + path.replace("{", "<string:").replace("}", ">")
+        address = declared.address.replace("{", "<string:").replace("}", ">")
 
         def serve(self, **path_parameters):
             return _serve(declared, functools.partial(handler, self), path_parameters)
@@ -119,14 +121,14 @@ def _serve(declared, handler, path_parameters):
             response, replayed = _once(call, handler)
     except (ApiError, HTTPException, *HANDLED) as raised:
         error = as_api_error(request.env, raised)
-        response = error_response(error)
+        response = error_response(error, declared.address)
     entry.note(request.env, response.status_code, error, replayed)
     return response
 
 
 def _check_method(declared):
     """Odoo lets OPTIONS through to every route."""
-    allowed = {other.method for other in ENDPOINTS if other.path == declared.path}
+    allowed = {other.method for other in ENDPOINTS if other.address == declared.address}
     method = request.httprequest.method
     if method != declared.method and not (method == "HEAD" and declared.method == "GET"):
         raise MethodNotAllowed(sorted(allowed))
@@ -232,5 +234,6 @@ def _response(call, result):
     if isinstance(result, dict):
         result = Answer(result, call.endpoint.operation.status)
     if isinstance(result, Answer):
-        return json_response({"success": True, **result.body}, result.status, result.headers)
+        body = {"success": True, **result.body} if call.endpoint.operation.envelope else result.body
+        return json_response(body, result.status, result.headers)
     return result

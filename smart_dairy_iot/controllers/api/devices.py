@@ -4,7 +4,8 @@ from odoo import _
 from odoo.exceptions import AccessError
 from odoo.http import Controller
 
-from .base import PREFIX, Answer, Operation, endpoint
+from .apis import PREFIX
+from .base import Answer, Operation, endpoint
 from .device_rows import check_references, checked_values
 from .device_schemas import (
     DETAILED_DEVICE,

@@ -6,9 +6,9 @@ import orjson
 
 from odoo.http import Dispatcher, Response
 
+from .apis import PREFIX, api_at, api_of
 from .errors import as_api_error
 
-PREFIX = "/api/v1/iot"
 JSON_TYPE = "application/json; charset=utf-8"
 _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 
@@ -35,12 +35,13 @@ class ApiDispatcher(Dispatcher):
         entry = getattr(self.request, "iot_api_entry", None)
         if entry:
             entry.note_alone(error)
-        return error_response(error)
+        return error_response(error, self.request.httprequest.path)
 
 
-def error_response(error):
-    """An `ApiError` as a response."""
-    return json_response(error.body(), error.status, error.headers)
+def error_response(error, path):
+    """An `ApiError` as a response to a request for a path."""
+    api = api_at(path) or api_of(PREFIX)
+    return json_response(api.error_body(error), error.status, error.headers)
 
 
 def _dumps(body):

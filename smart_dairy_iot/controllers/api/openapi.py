@@ -7,12 +7,13 @@ import re
 
 from odoo.http import Controller, Response
 
+from .apis import PREFIX, Api, api_of, register
 from .base import Operation, endpoint
-from .dispatcher import PREFIX, json_response
+from .dispatcher import json_response
 from .docs_page import docs_page
-from .errors import CODES, OTHER_CODES
+from .errors import CODES, OTHER_CODES, ApiError
 from .idempotency import HEADER, KEY_PATTERN
-from .operations import DEVICE_ID_PATTERN, ENDPOINTS
+from .operations import DEVICE_ID_PATTERN, endpoints_of
 
 VERSION = "1.0.0"
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -21,7 +22,7 @@ ERRORS = {
     400: "The request cannot be understood: its query, its body, its headers.",
     401: "No good credentials.",
     403: "The caller may not do this.",
-    404: "No such device that the caller may see, or nothing at this address.",
+    404: "Nothing of that name that the caller may see, or nothing at this address.",
     405: "The address is there, and does not take this method; `Allow` tells those that it takes.",
     409: "The state of things does not allow it, or the idempotency key stands for something else.",
     411: "A body without its length.",
@@ -89,6 +90,17 @@ _KEY_PARAMETER = {
 }
 _GOOD = {200: "Done.", 201: "Made.", 202: "Taken."}
 
+register(
+    Api(
+        prefix=PREFIX,
+        title="Smart Dairy IoT",
+        description="The devices of dairy farms. Moments are UTC. Errors have a stable code and a sentence; so has the"
+        " answer where there is nothing at an address (404), or not for this method (405).",
+        error_body=ApiError.body,
+        error_schema=ERROR,
+    )
+)
+
 
 class OpenApi(Controller):
     @endpoint(
@@ -103,8 +115,7 @@ class OpenApi(Controller):
     )
     def openapi_document(self, _call):
         """The document."""
-        headers = {"Content-Type": "application/vnd.oai.openapi+json; charset=utf-8"}
-        return json_response(document(), headers=headers)
+        return document_response(PREFIX)
 
     @endpoint(
         "GET",
@@ -113,27 +124,39 @@ class OpenApi(Controller):
     )
     def openapi_page(self, _call):
         """The document as a page that needs nothing from elsewhere."""
-        headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
-        return Response(docs_page(document()), headers=headers)
+        return page_response(PREFIX)
 
 
-def document():
-    """The OpenAPI document as a dict."""
-    paths = {}
-    for endpoint_ in sorted(ENDPOINTS, key=lambda declared: declared.path):
-        paths.setdefault(PREFIX + endpoint_.path, {})[endpoint_.method.lower()] = _operation(endpoint_)
+def document_response(prefix):
+    """The OpenAPI document of an API as a response."""
+    headers = {"Content-Type": "application/vnd.oai.openapi+json; charset=utf-8"}
+    return json_response(document(prefix), headers=headers)
+
+
+def page_response(prefix):
+    """The description of an API, to read, as a response."""
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": PAGE_POLICY}
+    return Response(docs_page(document(prefix)), headers=headers)
+
+
+def document(prefix=PREFIX):
+    """The OpenAPI document of an API as a dict."""
+    api = api_of(prefix)
+    paths, callers = {}, set()
+    for endpoint_ in sorted(endpoints_of(prefix), key=lambda declared: declared.path):
+        paths.setdefault(endpoint_.address, {})[endpoint_.method.lower()] = _operation(endpoint_)
+        callers |= set(endpoint_.operation.callers)
     return {
         "openapi": "3.1.0",
         "info": {
-            "title": "Smart Dairy IoT",
+            "title": api.title,
             "version": VERSION,
-            "description": "The devices of dairy farms. Moments are UTC. Errors have a stable code and a sentence; so"
-            " has the answer where there is nothing at an address (404), or not for this method (405).",
+            "description": api.description,
         },
         "paths": paths,
         "components": {
-            "securitySchemes": SECURITY,
-            "schemas": {"Error": ERROR},
+            "securitySchemes": {caller: scheme for caller, scheme in SECURITY.items() if caller in callers},
+            "schemas": {"Error": api.error_schema},
             "responses": {
                 str(status): {"description": description, "content": _ERROR_CONTENT}
                 for status, description in ERRORS.items()
@@ -166,7 +189,7 @@ def _parameters(declared):
     parameters = []
     for name in re.findall(r"{(\w+)}", declared.path):
         other = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        parameters.append(_DEVICE_PARAMETER if name == "id" else other)
+        parameters.append(_DEVICE_PARAMETER if declared.concerns_device and name == "id" else other)
     for name, schema in operation.query.items():
         described = {"name": name, "in": "query", "required": False}
         told = {key: value for key, value in schema.items() if key != "description"}

@@ -10,6 +10,7 @@ from odoo import _
 
 from ...bridge import plain_words
 from ...bridge.topics import IDENTIFIER
+from .apis import PREFIX
 from .errors import ApiError
 
 MOST_DETAILS = 20
@@ -44,7 +45,8 @@ class Operation:
     """One method of one path.
 
     :param summary: a short line
-    :param answer: {key: JSON Schema} of a good answer, beside `success`; all of them are always there
+    :param answer: {key: JSON Schema} of a good answer, beside `success`; all of them are always there. Without
+        `envelope` the answer's JSON Schema
     :param description: Markdown, where the summary is not enough
     :param query: {name: JSON Schema with a description} of the query; its types are string, integer, number, boolean
     :param body: JSON Schema of the body; None where there is none
@@ -54,6 +56,7 @@ class Operation:
     :param callers: who may call: "user", "device" or both; "anybody" where it is public
     :param secret: the answer holds a password: it is not kept for a repetition with the same idempotency key
     :param routine: devices send it all day long: those that a device sent, and that were good, are in no audit trail
+    :param envelope: whether a good answer has `success` and the keys of `answer`; a format that is another's has not
     :param content: media type of a good answer where it is no JSON at all
     :param other_content: {media type: JSON Schema} of a good answer that is not JSON
     :param other_answers: {status: description} of further good answers, and of errors that others do not have
@@ -70,12 +73,15 @@ class Operation:
     callers: tuple = ("user",)
     secret: bool = False
     routine: bool = False
+    envelope: bool = True
     content: str = "application/json"
     other_content: dict = field(default_factory=dict)
     other_answers: dict = field(default_factory=dict)
 
     def answer_schema(self):
         """JSON Schema of a good answer."""
+        if not self.envelope:
+            return self.answer
         return {
             "type": "object",
             "required": ["success", *self.answer],
@@ -87,7 +93,7 @@ class Operation:
 class Endpoint:
     """An operation with its address.
 
-    `path` is relative to `/api/v1/iot`, with its parameters in braces, e.g. "/devices/{id}".
+    `path` is relative to `prefix`, with its parameters in braces, e.g. "/devices/{id}".
     """
 
     method: str
@@ -97,9 +103,10 @@ class Endpoint:
     """Of the handler; unique, and the operation's id in the document."""
     body_validator: object = None
     query_validator: object = None
+    prefix: str = PREFIX
 
     @classmethod
-    def of(cls, method, path, operation, name):
+    def of(cls, method, path, operation, name, prefix):
         """An endpoint with its validators compiled."""
         body = None
         if operation.body is not None and not operation.raw_body:
@@ -109,12 +116,17 @@ class Endpoint:
             "properties": operation.query,
             "additionalProperties": False,
         }
-        return cls(method, path, operation, name, body, _compiled(query))
+        return cls(method, path, operation, name, body, _compiled(query), prefix)
+
+    @property
+    def address(self):
+        """The whole path."""
+        return self.prefix + self.path
 
     @property
     def concerns_device(self):
         """Whether its path names a device."""
-        return "{id}" in self.path
+        return self.prefix == PREFIX and "{id}" in self.path
 
     @property
     def writes(self):
@@ -143,7 +155,12 @@ class Endpoint:
 
 
 ENDPOINTS = []
-"""All `Endpoint`s, in the order in which they are declared."""
+"""All `Endpoint`s, in the order in which they are declared: of all APIs of all addons that the process has loaded."""
+
+
+def endpoints_of(prefix):
+    """The `Endpoint`s of one API."""
+    return [endpoint for endpoint in ENDPOINTS if endpoint.prefix == prefix]
 
 
 def is_device_id(text):
