@@ -63,6 +63,7 @@
         "views/iot_energy_consumption_views.xml",
         "views/iot_dead_letter_correction_wizard_views.xml",
         "views/iot_readings_views.xml",
+        "views/iot_reading_curve_views.xml",
         "views/iot_telemetry_export_wizard_views.xml",
         "views/iot_mailbox_views.xml",
         "views/iot_provisioning_entry_views.xml",

@@ -49,6 +49,7 @@ from . import iot_activity_reading
 from . import iot_feeding_event
 from . import iot_environment_reading
 from . import iot_device_readings
+from . import iot_device_curve
 from . import iot_ingestion
 from . import iot_mailbox_mixin
 from . import iot_inbox

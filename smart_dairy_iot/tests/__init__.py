@@ -38,6 +38,7 @@ from . import test_mailboxes
 from . import test_provisioning
 from . import test_provisioning_outbox
 from . import test_provisioning_undone
+from . import test_reading_curve
 from . import test_registry
 from . import test_replace_device
 from . import test_screens

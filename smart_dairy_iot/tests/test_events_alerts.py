@@ -126,6 +126,7 @@ class TestAlerts(IotCase):
     def test_when_it_happened_stays_without_the_event(self):
         event = self.env["iot.event"].record("device_silent", timestamp=T)
         alert = self.env["iot.alert"].create({"name": "Silent", "event_id": event.id})
+        self.env.flush_all()
         event.unlink()
         self.env.invalidate_all()
         self.assertEqual(alert.occurred_at, T)

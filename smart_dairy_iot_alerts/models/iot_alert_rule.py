@@ -26,8 +26,8 @@ class IotAlertRule(models.Model):
     severity = fields.Selection(SEVERITIES, required=True, default="medium")
     severity_from_event = fields.Boolean(
         string="Severity of the Event",
-        help="The alert is as severe as its event, and becomes more so with a later event of the same animal, or of the "
-        "same device where it is about none.",
+        help="The alert is as severe as its event, and becomes more so with a later event of the same animal, or of "
+        "the same device where it is about none.",
     )
     alert_type = fields.Char(required=True, help="The type that the alerts get, to group and filter them by.")
     message_template = fields.Text(

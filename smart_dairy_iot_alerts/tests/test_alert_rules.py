@@ -45,7 +45,13 @@ class TestAlertRules(TransactionCase):
 
     def new_rule(self, **values):
         return self.env["iot.alert.rule"].create(
-            {"name": "Test", "event_kind": "device_error", "alert_type": "test", "message_template": "{message}", **values}
+            {
+                "name": "Test",
+                "event_kind": "device_error",
+                "alert_type": "test",
+                "message_template": "{message}",
+                **values,
+            }
         )
 
     def test_a_rejected_milking_raises_a_high_alert_that_names_cow_and_meter(self):
