@@ -14,6 +14,10 @@ from a milk meter and the fifteen digits printed on the ear tag name the same an
 The canonical form is the code as sixteen upper-case hexadecimal digits, ``8000F9DCBE991A14`` for country 999 and number
 123456789012. Sixteen hexadecimal digits that are no ISO 11784 code (a proprietary tag) are their own canonical form.
 
+No form has a check digit: what left the transponder with one arrives here without it. A line that lost or doubled a
+character must therefore be no tag, rather than another animal's. So each form is taken at its exact length and with its
+blanks where they belong, and a country has to be one. What a form cannot tell, `rfid_reads` tells by several reads.
+
 This module imports nothing of Odoo: it also runs in processes that have none.
 """
 
@@ -26,13 +30,40 @@ COUNTRY_MAX = 999
 NATIONAL_MAX = (1 << COUNTRY_SHIFT) - 1
 CODE_MAX = (1 << 64) - 1
 
+# Country codes of ISO 3166-1 (numeric). From 900 on ISO 11784 numbers manufacturers.
+# fmt: off
+COUNTRIES = frozenset({
+    4, 8, 10, 12, 16, 20, 24, 28, 31, 32, 36, 40, 44, 48, 50, 51, 52, 56, 60, 64, 68, 70, 72, 74, 76, 84, 86, 90,
+    92, 96, 100, 104, 108, 112, 116, 120, 124, 132, 136, 140, 144, 148, 152, 156, 158, 162, 166, 170, 174, 175, 178,
+    180, 184, 188, 191, 192, 196, 203, 204, 208, 212, 214, 218, 222, 226, 231, 232, 233, 234, 238, 239, 242, 246,
+    248, 250, 254, 258, 260, 262, 266, 268, 270, 275, 276, 288, 292, 296, 300, 304, 308, 312, 316, 320, 324, 328,
+    332, 334, 336, 340, 344, 348, 352, 356, 360, 364, 368, 372, 376, 380, 384, 388, 392, 398, 400, 404, 408, 410,
+    414, 417, 418, 422, 426, 428, 430, 434, 438, 440, 442, 446, 450, 454, 458, 462, 466, 470, 474, 478, 480, 484,
+    492, 496, 498, 499, 500, 504, 508, 512, 516, 520, 524, 528, 531, 533, 534, 535, 540, 548, 554, 558, 562, 566,
+    570, 574, 578, 580, 581, 583, 584, 585, 586, 591, 598, 600, 604, 608, 612, 616, 620, 624, 626, 630, 634, 638,
+    642, 643, 646, 652, 654, 659, 660, 662, 663, 666, 670, 674, 678, 682, 686, 688, 690, 694, 702, 703, 704, 705,
+    706, 710, 716, 724, 728, 729, 732, 740, 744, 748, 752, 756, 760, 762, 764, 768, 772, 776, 780, 784, 788, 792,
+    795, 796, 798, 800, 804, 807, 818, 826, 831, 832, 833, 834, 840, 850, 854, 858, 860, 862, 876, 882, 887, 894,
+})
+# fmt: on
+MANUFACTURER_MIN = 900
+
 # What serial readers put around a tag: STX, ETX, CR, LF, NUL and blanks.
 _FRAMING = "\x00\x02\x03\r\n\t "
-_SEPARATORS = re.compile(r"[\s:_-]")
+_BLANKS = re.compile(r"\s+")
 _INDUSTRIAL = re.compile(r"L?R[\s\d]")
 _DOTTED = re.compile(r"([0-9A-F]{3})\.([0-9A-F]{10})")
-_DECIMAL = re.compile(r"(?:L?A\d{0,7})?(\d{3})(\d{12})")
-_HEXADECIMAL = re.compile(r"(?:0X)?([0-9A-F]{16})")
+# "A" and decimal digits are a reader's line, never hexadecimal digits.
+_IS_LINE = re.compile(r"L?A[\d ]*")
+# Before the country: nothing, seven zeros without a blank, or five digits and one. The latter need their blank: written
+# together they could be the seven of a line that lost a digit, with a country made of its neighbours.
+_LINE = re.compile(r"L?A ?(?:0{7}|\d{5} \d ?)?(\d{3}) ?(\d{12})")
+_NUMBER = re.compile(r"(\d{3})[ :_-]?(\d{12}|\d{6}[ _-]\d{6}|\d{4}[ _-]\d{4}[ _-]\d{4}|(?:\d{3}[ _-]){3}\d{3})")
+# Sixteen digits in one, or in groups: bytes, words, or as in 8000F9DC-BE99-1A14.
+_HEXADECIMAL = re.compile(
+    r"(?:0X)?((?:[0-9A-F]{2}[ :_-]?){7}[0-9A-F]{2}|(?:[0-9A-F]{4}[ :_-]?){3}[0-9A-F]{4})", re.ASCII
+)
+_SEPARATORS = re.compile(r"[ :_-]")
 
 
 class RfidError(ValueError):
@@ -68,23 +99,30 @@ def to_decimal(canonical):
 
 
 def _from_text(tag):
-    text = tag.strip(_FRAMING).upper()
+    text = _BLANKS.sub(" ", tag.strip(_FRAMING).upper())
     if not text:
         raise RfidError("The RFID tag is empty.")
     if _INDUSTRIAL.match(text):
         raise RfidError(f"{text!r} is an industrial tag (LR), not the tag of an animal.")
     if match := _DOTTED.fullmatch(text):
         return _from_parts(int(match[1], 16), int(match[2], 16))
-    compact = _SEPARATORS.sub("", text)
-    # Before hexadecimal: "A" and fifteen digits are sixteen hexadecimal digits too, and readers send the former.
-    if match := _DECIMAL.fullmatch(compact):
-        return _from_parts(int(match[1]), int(match[2]))
-    if match := _HEXADECIMAL.fullmatch(compact):
-        return _from_code(int(match[1], 16))
+    form = _LINE if _IS_LINE.fullmatch(text) else _NUMBER
+    if match := form.fullmatch(text):
+        return _from_parts(int(match[1]), int(_SEPARATORS.sub("", match[2])))
+    if form is _NUMBER and (match := _HEXADECIMAL.fullmatch(text)):
+        return _from_hexadecimal(_SEPARATORS.sub("", match[1]))
     raise RfidError(
         f"{text[:64]!r} is not an RFID tag: give its 15 digits (country and number), its 16 hexadecimal digits, "
         "or the line a reader sent."
     )
+
+
+def _from_hexadecimal(digits):
+    code = int(digits, 16)
+    # A number of fifteen digits with one doubled looks like this as well; a code has its flag and its zeros at one end.
+    if digits.isdecimal() and code not in (0, CODE_MAX) and not (digits.startswith("8000") or digits.endswith("0001")):
+        raise RfidError(f"{digits} is not an RFID tag: it has 16 decimal digits, which is one too many.")
+    return _from_code(code)
 
 
 def _from_number(number):
@@ -112,7 +150,7 @@ def _from_code(code):
 
 
 def _from_parts(country, national):
-    if not 1 <= country <= COUNTRY_MAX:
+    if not _is_country(country):
         raise RfidError(f"{country:03d} is not a country or manufacturer code of ISO 11784.")
     if national > NATIONAL_MAX:
         raise RfidError(f"{national:012d} is more than the largest number that ISO 11784 allows, {NATIONAL_MAX}.")
@@ -121,7 +159,11 @@ def _from_parts(country, national):
 
 def _is_animal_code(code):
     country, _national = _split(code)
-    return bool(code & ANIMAL_FLAG) and not code & RESERVED_MASK and 1 <= country <= COUNTRY_MAX
+    return bool(code & ANIMAL_FLAG) and not code & RESERVED_MASK and _is_country(country)
+
+
+def _is_country(country):
+    return country in COUNTRIES or MANUFACTURER_MIN <= country <= COUNTRY_MAX
 
 
 def _split(code):
