@@ -1,12 +1,28 @@
-"""Where a milking begins and ends, seen in one meter's registers.
+"""Where a milking begins and ends, seen in the registers of one milking point.
 
-The status bit opens and closes a milking. Registers keep their last values after its end, so without the bit nothing
-opens one. Between two readings, or while the meter or we were away, the end can go by unseen: another tag, or a clock
-or a yield that runs backwards, tells that the next cow is being milked already.
+The status bit opens and closes a milking. Between two readings, or while the meter or we were away, the end can go by
+unseen: then clock and yield tell whether it is still the same (`continuity`). Registers keep their last values after
+the end, and a meter that comes back may show them with the bit set: they open no milking, until they move.
+
+| seen | result |
+| --- | --- |
+| clock or yield runs backwards | the end of the former, at its last reading; a new milking |
+| another tag, the clock steady, the yield not lower | the same milking; both tags are reported |
+| another tag, the clock younger than the last reading | a new milking: cows were swapped without a gap |
+| no clock; another tag twice running, and less milk | a new milking |
+| the bit set, yield and clock those of the last milking | nothing; the same milking, reopened, if it grows from there |
+| a reading fails in between | nothing is decided by it |
+
+A tag is reported once it was read twice running; the milking's last reading has the latest one. A milking that was read
+no more than twice reports the tag it has.
 """
 
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from .continuity import PAUSE, goes_on, grows_from, shows
+from .flow import FlowSwitch
 
 # A session id is at most 64 characters long: the device id's share of it, beside point and start.
 _DEVICE_ID_SHARE = 36
@@ -14,8 +30,8 @@ _DEVICE_ID_SHARE = 36
 # The end of a milking that nobody saw is put right after its last reading: later would invent a duration.
 _UNSEEN_END = timedelta(milliseconds=1)
 
-# A yield read back from the database is a rounded one.
-_YIELD_TOLERANCE_LITERS = 0.01
+# Former milkings whose registers a meter may show again: that before the last one, if it restarts in the middle of one.
+_REMEMBERED = 2
 
 
 @dataclass(frozen=True)
@@ -25,75 +41,193 @@ class Reading:
     :param timestamp: aware UTC
     :param milking: False on the last reading of the milking
     :param values: dict quantity -> value, `yield_liters` among them
+    :param first: whether it is the first reading of the milking
     """
 
     session_id: str
     timestamp: datetime
     milking: bool
     values: dict = field(default_factory=dict)
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known of a milking point when one begins to look.
+
+    :param last: the last `Reading` there, of a milking that may still be running if it says so
+    :param ended: the last `Reading` of the last milking that was over
+    """
+
+    last: Reading = None
+    ended: Reading = None
+
+
+NOTHING = Past()
+
+
+class _Tags:
+    """The tags that were read in one milking.
+
+    :param known: the one that it is known to have had before
+    """
+
+    def __init__(self, known=None):
+        self._confirmed = {known} if known else set()
+        self._first = self._candidate = known
+        self.latest = known
+        self._readings = 0
+
+    def take(self, tag):
+        """:return: the tag, if it is to be reported: it has been read twice running"""
+        self._readings += 1
+        if not tag:
+            return None
+        if tag == self._candidate:
+            self._confirmed.add(tag)
+        self._candidate = tag
+        self._first = self._first or tag
+        if tag not in self._confirmed:
+            return None
+        self.latest = tag
+        return tag
+
+    @property
+    def known(self):
+        """The tag that another one differs from."""
+        return self.latest or self._first
+
+    @property
+    def final(self):
+        """What the end of the milking reports."""
+        return self.latest or (self._candidate if self._readings <= 2 else None)
+
+
+class _Milking:
+    """A milking that is running.
+
+    :param last: its last `Reading`, None before the first
+    """
+
+    def __init__(self, session_id, last=None, tag=None):
+        self.session_id = session_id
+        self.last = last
+        self.tags = _Tags(tag)
+        self._suspect = None
+
+    def goes_on(self, values, milking, now):
+        """Whether the values are of this milking."""
+        if self._is_another_cow(values):
+            return False
+        return goes_on(self.last, self.tags.known, values, milking, now)
+
+    def _is_another_cow(self, values):
+        """Without a clock: whether a tag is another one for the second time running, and there is less milk."""
+        tag, suspect, self._suspect = values.get("rfid_tag"), self._suspect, None
+        if not tag or tag == self.tags.known or "duration_seconds" in values:
+            return False
+        suspected_tag, liters = suspect or (None, None)
+        if tag != suspected_tag:
+            self._suspect = tag, self.last.values["yield_liters"]
+            return False
+        return values["yield_liters"] < liters
+
+    def take(self, values, milking, now):
+        """The `Reading` to report."""
+        values = dict(values)
+        tag = self.tags.take(values.pop("rfid_tag", None))
+        if not milking:
+            tag = tag or self.tags.final
+        if tag:
+            values["rfid_tag"] = tag
+        self.last = Reading(self.session_id, now, milking, values, first=self.last is None)
+        return self.last
+
+    def unseen_end(self):
+        """The `Reading` of an end that nobody saw: what was last read."""
+        tag = self.tags.final
+        values = {**self.last.values, **({"rfid_tag": tag} if tag else {})}
+        return replace(
+            self.last, timestamp=self.last.timestamp + _UNSEEN_END, milking=False, values=values, first=False
+        )
 
 
 class SessionTracker:
     """Follows the milkings at one milking point.
 
-    :param last: the `Reading` of a milking that was running when we last looked, or None
+    :param past: the `Past` of the point
+    :param flow: (L/min, idle seconds) of `FlowSwitch`, where the meter does not say itself that a cow is milked
     """
 
-    def __init__(self, device_id, channel, last=None):
+    def __init__(self, device_id, channel, past=NOTHING, flow=None):
         self._prefix = f"{device_id[:_DEVICE_ID_SHARE]}-{channel}"
-        self._last = last
+        self._ended = deque([past.ended] if past.ended else [], maxlen=_REMEMBERED)
+        self._shown_at = None
+        self._milking = None
+        if past.last and past.last.milking:
+            self._milking = _Milking(past.last.session_id, past.last, past.last.values.get("rfid_tag"))
+        self._switch = FlowSwitch(*flow, is_milking=self.is_milking) if flow else None
 
     @property
     def is_milking(self):
-        return self._last is not None
+        return self._milking is not None
 
-    def is_ahead_of(self, reading):
-        """Whether this knows of a running milking, and nobody has reported anything later.
+    def is_ahead_of(self, past):
+        """Whether this knows of a milking, and nobody has reported anything later.
 
-        :param reading: the last `Reading` in the database, or None
+        :param past: the point's `Past` in the database
         """
-        return self._last is not None and (reading is None or reading.timestamp <= self._last.timestamp)
+        known = self._milking.last if self._milking else self._ended[-1] if self._ended else None
+        reported = [reading.timestamp for reading in (past.last, past.ended) if reading]
+        return known is not None and known.timestamp >= max(reported, default=known.timestamp)
 
     def observe(self, values, now):
         """Take in what was read.
 
-        :param values: dict quantity -> value
+        :param values: dict quantity -> value, `yield_liters` among them, and `milking` where the meter says that
         :param now: aware UTC
         :return: list of `Reading`s to report, oldest first; none while nobody is milked
         """
+        values = dict(values)
+        milking = self._switch.observe(values, now) if self._switch else values.pop("milking")
         readings = []
-        if self._last and _is_another_milking(self._last.values, values):
-            readings.append(self._unseen_end())
-        if values["milking"]:
-            readings.append(self._reading(values, now))
-            self._last = readings[-1]
-        elif self._last:
-            readings.append(self._reading(values, now))
-            self._last = None
+        if self._milking and not self._milking.goes_on(values, milking, now):
+            if milking and self._shows_a_former_one(values):
+                return []
+            readings.append(self._milking.unseen_end())
+            self._end(readings[-1])
+        if self._milking is None:
+            begins = milking and not self._shows_a_former_one(values)
+            if begins:
+                self._milking = self._reopened(values, now) or self._new(now)
+            self._note_what_is_shown(values, now)
+        if self._milking:
+            readings.append(self._milking.take(values, milking, now))
+            if not milking:
+                self._end(readings[-1])
+                self._shown_at = now
         return readings
 
-    def _reading(self, values, now):
-        if self._last:
-            session_id, tag = self._last.session_id, self._last.values.get("rfid_tag")
-        else:
-            session_id, tag = f"{self._prefix}-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z", None
-        values = dict(values)
-        if tag:
-            # Readers lose a tag while the cow stands still; it is the same cow.
-            values.setdefault("rfid_tag", tag)
-        return Reading(session_id, now, values.pop("milking"), values)
+    def _shows_a_former_one(self, values):
+        return any(shows(former, values) for former in self._ended)
 
-    def _unseen_end(self):
-        last, self._last = self._last, None
-        return Reading(last.session_id, last.timestamp + _UNSEEN_END, False, last.values)
+    def _note_what_is_shown(self, values, now):
+        if self._ended and shows(self._ended[-1], values):
+            self._shown_at = now
 
+    def _reopened(self, values, now):
+        """The last milking, if it is that which goes on: a cluster that was kicked off is attached again."""
+        if self._shown_at is None or (now - self._shown_at).total_seconds() > PAUSE:
+            return None
+        former = self._ended[-1]
+        tag = former.values.get("rfid_tag")
+        return _Milking(former.session_id, former, tag) if grows_from(former, tag, values) else None
 
-def _is_another_milking(before, now):
-    """Whether `now` cannot be of the milking that `before` was read in."""
-    tags = before.get("rfid_tag"), now.get("rfid_tag")
-    if all(tags) and tags[0] != tags[1]:
-        return True
-    clock = before.get("duration_seconds"), now.get("duration_seconds")
-    if None not in clock:
-        return clock[1] < clock[0]
-    return now["yield_liters"] < before["yield_liters"] - _YIELD_TOLERANCE_LITERS
+    def _new(self, now):
+        return _Milking(f"{self._prefix}-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z")
+
+    def _end(self, reading):
+        if self._ended and self._ended[-1].session_id == reading.session_id:
+            self._ended.pop()
+        self._ended.append(reading)
+        self._milking = self._shown_at = None
