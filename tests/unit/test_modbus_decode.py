@@ -5,17 +5,25 @@ import struct
 
 import pytest
 
-from modbus_testing import DELAVAL
-from smart_dairy_iot_milk.modbus.client import parse_endpoint
 from smart_dairy_iot_milk.modbus.decode import DecodeError, decode, decode_profile
-from smart_dairy_iot_milk.modbus.profile import Block, Line, Profile, ProfileError
+from smart_dairy_iot_milk.modbus.profile import Line, Profile, parse_unavailable
 
+BYTE_ORDERS = ["ABCD", "CDAB", "BADC", "DCBA"]
 STATUS = Line("milking", 90, "bit")
 
 
 def words(code, value):
     raw = struct.pack(code, value)
     return [int.from_bytes(raw[i : i + 2], "big") for i in range(0, len(raw), 2)]
+
+
+def ordered(registers, byte_order):
+    """Words in the order ABCD as a meter of another order sends them."""
+    if byte_order in ("CDAB", "DCBA"):
+        registers = registers[::-1]
+    if byte_order in ("BADC", "DCBA"):
+        registers = [(word & 0xFF) << 8 | word >> 8 for word in registers]
+    return registers
 
 
 @pytest.mark.parametrize(
@@ -31,11 +39,12 @@ def test_a_float_is_read_in_each_byte_order(byte_order, registers):
     assert decode(Line("yield_liters", 0, "float32", byte_order), registers) == pytest.approx(123.45)
 
 
+@pytest.mark.parametrize("byte_order", BYTE_ORDERS)
 @pytest.mark.parametrize(
     ("data_type", "code", "value"),
     [
         ("int16", ">h", -12),
-        ("uint16", ">H", 65_535),
+        ("uint16", ">H", 65_534),
         ("int32", ">i", -70_000),
         ("uint32", ">I", 4_000_000_000),
         ("int64", ">q", -(2**40)),
@@ -44,26 +53,33 @@ def test_a_float_is_read_in_each_byte_order(byte_order, registers):
         ("float64", ">d", 12.3456),
     ],
 )
-def test_each_number_type_is_read(data_type, code, value):
-    line = Line("yield_liters", 0, data_type)
-    registers = words(code, value)
+def test_each_number_type_is_read_in_each_byte_order(data_type, code, value, byte_order):
+    line = Line("yield_liters", 0, data_type, byte_order)
+    registers = ordered(words(code, value), byte_order)
     assert line.count == len(registers)
     assert decode(line, registers) == pytest.approx(value)
 
 
-@pytest.mark.parametrize("byte_order", ["ABCD", "CDAB", "BADC", "DCBA"])
-def test_a_64_bit_value_is_put_in_order_over_all_four_registers(byte_order):
-    registers = words(">Q", 0x0102030405060708)
-    if byte_order in ("CDAB", "DCBA"):
-        registers.reverse()
-    if byte_order in ("BADC", "DCBA"):
-        registers = [(word & 0xFF) << 8 | word >> 8 for word in registers]
+@pytest.mark.parametrize("byte_order", BYTE_ORDERS)
+def test_a_64_bit_tag_is_put_in_order_over_all_four_registers(byte_order):
+    registers = ordered(words(">Q", 0x0102030405060708), byte_order)
     assert decode(Line("rfid_tag", 0, "uint64", byte_order), registers) == "0102030405060708"
 
 
 @pytest.mark.parametrize(("bit", "expected"), [(0, True), (1, False), (15, True)])
 def test_a_bit_of_a_status_register_is_a_boolean(bit, expected):
     assert decode(Line("milking", 0, "bit", bit=bit), [0x8001]) is expected
+
+
+@pytest.mark.parametrize(("word", "expected"), [(0, False), (1, True), (0x0100, True)])
+def test_a_bool_is_any_bit_of_its_register(word, expected):
+    assert decode(Line("blood_detected", 0, "bool"), [word]) is expected
+
+
+@pytest.mark.parametrize("register_type", ["coil", "discrete"])
+@pytest.mark.parametrize("state", [False, True])
+def test_a_coil_is_what_it_is(register_type, state):
+    assert decode(Line("milking", 0, "bool", register_type=register_type), [state]) is state
 
 
 def test_scale_and_offset_apply_to_the_decoded_value():
@@ -76,9 +92,79 @@ def test_a_count_stays_a_whole_number():
     assert isinstance(value, int)
 
 
+@pytest.mark.parametrize("data_type", ["float32", "float64"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_float_that_is_no_number_is_no_value(value):
-    assert decode(Line("conductivity", 0, "float32"), words(">f", value)) is None
+def test_a_float_that_is_no_number_is_not_available(value, data_type):
+    with pytest.raises(DecodeError, match=r"^not available$"):
+        decode(Line("conductivity", 0, data_type), words({"float32": ">f", "float64": ">d"}[data_type], value))
+
+
+@pytest.mark.parametrize(
+    ("line", "registers"),
+    [
+        (Line("vacuum_pressure", 0, "uint16", unavailable=(0xFFFF, 0x8000)), [0x8000]),
+        (Line("vacuum_pressure", 0, "int16", unavailable=(0x8000,)), [0x8000]),
+        (Line("vacuum_pressure", 0, "int16", unavailable=(-32768,)), [0x8000]),
+        (Line("conductivity", 0, "float32", unavailable=(-9999,)), words(">f", -9999.0)),
+        (Line("conductivity", 0, "float32", unavailable=(0x7F7FFFFF,)), [0x7F7F, 0xFFFF]),
+        (Line("conductivity", 0, "float32", "CDAB", unavailable=(0x7F7FFFFE,)), [0xFFFE, 0x7F7F]),
+        (Line("somatic_cell_count", 0, "uint32", unavailable=(0xFFFFFFFF,), scale=1000), [0xFFFF, 0xFFFF]),
+        (Line("blood_detected", 0, "bool", unavailable=(0xFFFF,)), [0xFFFF]),
+        (Line("rfid_tag", 0, "uint64", unavailable=(0x1111,)), [0, 0, 0, 0x1111]),
+    ],
+)
+def test_a_number_by_which_the_meter_says_that_it_has_no_value_is_none(line, registers):
+    with pytest.raises(DecodeError, match=r"^not available$"):
+        decode(line, registers)
+
+
+def test_a_single_bit_is_not_taken_for_such_a_number():
+    line = Line("milking", 0, "bit", bit=3, unavailable=(1,))
+    assert decode(line, [0x0008]) is True
+    with pytest.raises(DecodeError):
+        decode(line, [0x0001])
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [("", ()), (None, ()), ("0xFFFF, 0x8000", (65535, 32768)), (" -9999 ,1.5,", (-9999, 1.5))],
+)
+def test_such_numbers_are_written_as_decimals_or_as_bits(text, numbers):
+    assert parse_unavailable(text) == numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (-0.01, "out of range: -0.01 L"),
+        (0.0, None),
+        (50.0, None),
+        (50.01, "out of range: 50.01 L"),
+        (912.0, "out of range: 912.0 L"),
+        (3e38, "out of range: 3e+38 L"),
+    ],
+)
+def test_a_value_beyond_its_range_is_none_and_the_reason_says_which(value, problem):
+    line = Line("yield_liters", 0, "float64", minimum=0, maximum=50)
+    if problem is None:
+        assert decode(line, words(">d", value)) == value
+    else:
+        with pytest.raises(DecodeError) as error:
+            decode(line, words(">d", value))
+        assert str(error.value) == problem
+
+
+def test_a_range_is_of_the_value_and_not_of_its_registers():
+    line = Line("temperature_celsius", 0, "uint16", scale=0.1, minimum=10, maximum=45)
+    assert decode(line, [385]) == 38.5
+    with pytest.raises(DecodeError, match=r"out of range: 50.0 °C"):
+        decode(line, [500])
+
+
+def test_a_range_may_be_open_at_one_end():
+    assert decode(Line("somatic_cell_count", 0, "uint32", minimum=1), [0xFFFF, 0xFFFF]) == 0xFFFFFFFF
+    with pytest.raises(DecodeError):
+        decode(Line("somatic_cell_count", 0, "uint32", minimum=1), [0, 0])
 
 
 @pytest.mark.parametrize(
@@ -94,81 +180,37 @@ def test_a_tag_is_a_code_or_a_printed_number_or_absent(code, tag):
     assert decode(Line("rfid_tag", 0, "uint64"), words(">Q", code)) == tag
 
 
-def test_a_tag_can_be_a_string():
-    line = Line("rfid_tag", 0, "string", length=8)
-    assert decode(line, words(">16s", b"999123456789012\0")) == "999123456789012"
+@pytest.mark.parametrize("byte_order", ["ABCD", "BADC"])
+def test_a_tag_can_be_a_string(byte_order):
+    line = Line("rfid_tag", 0, "string", byte_order, length=8)
+    assert decode(line, ordered(words(">16s", b"999123456789012\0"), byte_order)) == "999123456789012"
     assert decode(line, [0] * 8) is None
 
 
-def test_a_string_of_no_characters_is_an_error_of_the_meter():
-    with pytest.raises(DecodeError):
+def test_a_string_of_no_characters_cannot_be_decoded():
+    with pytest.raises(DecodeError, match=r"^cannot be decoded$"):
         decode(Line("rfid_tag", 0, "string", length=1), [0xFFFE])
 
 
-def test_values_that_are_missing_are_left_out_of_a_reading():
-    profile = Profile("a", "holding", (Line("yield_liters", 0, "float32"), Line("conductivity", 2, "float32"), STATUS))
-    registers = dict(enumerate(words(">f", 7.5) + words(">f", math.nan))) | {90: 1}
-    assert decode_profile(profile, registers) == {"yield_liters": 7.5, "milking": True}
+def test_values_that_are_missing_are_left_out_and_named():
+    profile = Profile(
+        "a",
+        (
+            Line("yield_liters", 0, "float32"),
+            Line("conductivity", 2, "float32"),
+            Line("flow_rate", 4, "float32", maximum=15),
+            Line("rfid_tag", 6, "uint64"),
+            STATUS,
+        ),
+    )
+    registers = words(">f", 7.5) + words(">f", math.nan) + words(">f", 99.0) + [0] * 4
+    holding = {("holding", address): word for address, word in enumerate(registers)} | {("holding", 90): 1}
+    values, problems = decode_profile(profile, holding)
+    assert values == {"yield_liters": 7.5, "milking": True}
+    assert problems == {"conductivity": "not available", "flow_rate": "out of range: 99.0 L/min"}
 
 
-def test_contiguous_registers_are_one_request_and_a_gap_is_not_read_across():
-    assert set(DELAVAL.blocks) == {Block(0, 9), Block(10, 7)}
-
-
-def test_the_status_is_read_before_the_yield():
-    assert DELAVAL.blocks[0] == Block(10, 7)
-
-
-def test_lines_that_overlap_share_a_request():
-    profile = Profile("a", "holding", (Line("yield_liters", 0, "float64"), Line("milking", 2, "bit")))
-    assert profile.blocks == (Block(0, 4),)
-
-
-def test_a_request_is_no_longer_than_modbus_allows():
-    lines = (Line("yield_liters", 0, "float32"), Line("rfid_tag", 2, "string", length=124), Line("milking", 126, "bit"))
-    assert all(block.count <= 125 for block in Profile("a", "holding", lines).blocks)
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"quantity": "colour"},
-        {"data_type": "float128"},
-        {"byte_order": "ACBD"},
-        {"bit": 16},
-        {"address": -1},
-        {"address": 65535},
-        {"data_type": "string"},
-    ],
-)
-def test_a_line_that_makes_no_sense_is_refused(values):
-    with pytest.raises(ProfileError):
-        Line(**{"quantity": "yield_liters", "address": 0, "data_type": "float32", **values})
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [(STATUS,), (Line("yield_liters", 0, "float32"),), (STATUS, STATUS, Line("yield_liters", 0, "float32"))],
-)
-def test_a_map_without_status_or_yield_or_with_one_twice_is_refused(lines):
-    with pytest.raises(ProfileError):
-        Profile("a", "holding", lines)
-
-
-@pytest.mark.parametrize(
-    ("text", "endpoint"),
-    [
-        ("10.0.0.7:1502", ("10.0.0.7", 1502)),
-        ("meter.local", ("meter.local", 502)),
-        ("[fe80::1]:502", ("fe80::1", 502)),
-        ("[::1]", ("::1", 502)),
-    ],
-)
-def test_an_endpoint_is_a_host_and_a_port(text, endpoint):
-    assert parse_endpoint(text) == endpoint
-
-
-@pytest.mark.parametrize("text", ["", None, ":502", "host:", "host:0", "host:65536", "host:modbus", "a host:502"])
-def test_what_is_no_endpoint_is_refused(text):
-    with pytest.raises(ValueError, match="is no"):
-        parse_endpoint(text)
+def test_the_second_milking_point_stands_behind_the_first():
+    profile = Profile("a", (Line("yield_liters", 0, "uint16"), Line("milking", 1, "bool", register_type="coil")))
+    read = {("holding", 0): 1, ("coil", 1): True, ("holding", 20): 2, ("coil", 21): False}
+    assert decode_profile(profile, read, offset=20) == ({"yield_liters": 2.0, "milking": False}, {})
