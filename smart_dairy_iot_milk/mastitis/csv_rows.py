@@ -1,0 +1,176 @@
+"""Milkings as rows of text: what they mean, and their verdicts in the order of the rows.
+
+A row is a dict of texts with the columns cow, datetime, yield_kg, conductivity or conductivity_lf/rf/lr/rr, and
+optional lactose, scc and blood; an empty text (or none, "NA", "nan", "null") is not measured. Other columns are left alone.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from itertools import groupby
+from statistics import fmean
+
+from .levels import DEFAULT, Settings
+from .milking import QUARTERS, Milking, Past
+from .norm import WINDOW, herd_norm
+from .score import OLDEST, Verdict, score
+
+_MISSING = {"", "na", "n/a", "nan", "nat", "null", "none", "-", "."}
+_TRUE = {"true", "yes", "y", "t"}
+_FALSE = {"false", "no", "n", "f"}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_MOMENT = re.compile(
+    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
+    r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d*)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?",
+    re.IGNORECASE,
+)
+
+
+class RowError(ValueError):
+    """A row that cannot be read as it is meant. The text says which and why."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it is scored: whose, and what. `series` keeps apart what cannot be compared."""
+
+    series: tuple
+    milking: Milking
+
+
+def parse_moment(text: str) -> tuple[datetime, bool] | None:
+    """The moment a text names, naive (of UTC where the text gives an offset), and whether it has a time of day.
+
+    None where it names none.
+    """
+    match = _MOMENT.fullmatch(text.strip())
+    if not match:
+        return None
+    numbers, offset = [int(part or 0) for part in match.groups()[:6]], match[7]
+    try:
+        moment = datetime(*numbers)
+    except ValueError:
+        return None
+    if offset and offset.upper() != "Z":
+        hours, minutes = int(offset[:3]), int(offset[0] + offset[-2:])
+        moment = moment.replace(tzinfo=timezone(timedelta(hours=hours, minutes=minutes)))
+        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return moment, match[4] is not None
+
+
+def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: Callable[[str], None]) -> Row | None:
+    """What a row says; None where cow or moment are not to be read, so that nothing can be judged.
+
+    :param herd: the column that names the herd, where there is one
+    :param warn: told of each text that is taken for "not measured" because it is no number
+    :raises RowError: on a decimal comma, which would be read wrongly without a word
+    """
+
+    def number(column: str) -> float | None:
+        text = (row.get(column) or "").strip()
+        if text.lower() in _MISSING:
+            return None
+        if _DECIMAL_COMMA.fullmatch(text):
+            raise RowError(f"Line {line}: {column} is {text!r}. Write decimals with a point.")
+        try:
+            value = float(text)
+        except ValueError:
+            warn(f"Line {line}: {column} is {text!r}, which is no number. It is taken as not measured.")
+            return None
+        # No measure of these can be zero or less; such a 0 stands for a failed measurement.
+        return value if 0 < value < float("inf") else None
+
+    cow = (row.get("cow") or "").strip()
+    moment = parse_moment(row.get("datetime") or "")
+    if not cow or moment is None:
+        warn(f"Line {line}: no cow or no date that can be read. The row is not judged.")
+        return None
+    at, has_time = moment
+    return Row(
+        # A day's sum and a single milking of one cow are not to be compared, nor two herds' cows of one number.
+        ((row.get(herd) or "").strip() if herd else "", has_time, cow),
+        Milking(
+            at,
+            number("yield_kg"),
+            number("conductivity"),
+            tuple(number(f"conductivity_{quarter}") for quarter in QUARTERS),
+            lactose=number("lactose"),
+            scc=number("scc"),
+            blood=_blood((row.get("blood") or "").strip().lower(), line, warn),
+        ),
+    )
+
+
+def _blood(text: str, line: int, warn: Callable[[str], None]) -> bool | None:
+    """Whether blood was seen: true, yes, 1 and any number above 0."""
+    if text in _MISSING:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    try:
+        return float(text) > 0
+    except ValueError:
+        warn(f"Line {line}: blood is {text!r}, which is neither yes nor no. It is taken as not measured.")
+        return None
+
+
+def verdicts(rows: Sequence[Row | None], settings: Settings = DEFAULT) -> list[Verdict | None]:
+    """The verdict of each row, in their order; None of those that are None.
+
+    A row is judged by what lies before it: the cow's own milkings before its moment, and the herd's before its day. So
+    neither the order of the rows nor their repetition nor anything later matters.
+    """
+    found: list[Verdict | None] = [None] * len(rows)
+    herds = defaultdict(list)
+    for index, row in enumerate(rows):
+        if row is not None:
+            herds[row.series[:2]].append((row.milking.at, row.series[2], index))
+    for numbered in herds.values():
+        numbered.sort()
+        places = [(cow, rows[index].milking, index) for _at, cow, index in numbered]
+        for index, verdict in _of_herd(places, settings):
+            found[index] = verdict
+    return found
+
+
+def _of_herd(rows: list[tuple[str, Milking, int]], settings: Settings) -> Iterator[tuple[int, Verdict]]:
+    """Index and verdict of each row of one herd, given in order of time."""
+    window: list[tuple[str, Milking]] = []
+    histories: dict[str, list[Past]] = defaultdict(list)
+    for day, of_day in groupby(rows, key=lambda row: row[1].at.replace(hour=0, minute=0, second=0)):
+        window = [(cow, milking) for cow, milking in window if milking.at >= day - WINDOW]
+        norm = herd_norm(window, day)
+        for (_at, cow), same in groupby(of_day, key=lambda row: (row[1].at, row[0])):
+            # A row that is there twice is one milking.
+            indices = defaultdict(list)
+            for _cow, milking, index in same:
+                indices[milking].append(index)
+            history = histories[cow]
+            judged = {milking: score(milking, history, norm, settings) for milking in indices}
+            for milking, verdict in judged.items():
+                yield from ((index, verdict) for index in indices[milking])
+            evidence = fmean(sorted(verdict.evidence for verdict in judged.values()))
+            kept = [past for past in history if day - past.milking.at <= OLDEST]
+            histories[cow] = kept + [Past(milking, evidence) for milking in judged]
+            window.extend((cow, milking) for milking in judged)
+
+
+def output(row: Mapping[str, str | None], verdict: Verdict | None) -> dict[str, str | None]:
+    """The row with score, level and reasons. The score of a row that cannot be judged is 0."""
+    if verdict is None:
+        return {**row, "score": "0", "level": "", "reasons": "Cow or date cannot be read"}
+    return {
+        **row,
+        "score": f"{verdict.score:.6f}",
+        "level": verdict.level or "",
+        "reasons": "; ".join(verdict.reasons),
+    }
+
+
+def parse_rows(
+    rows: Iterable[Mapping[str, str | None]], herd: str | None, warn: Callable[[str], None]
+) -> Iterator[Row | None]:
+    """What each row says. Lines are counted from 2, the first being the header."""
+    return (parse_row(row, line, herd, warn) for line, row in enumerate(rows, start=2))
