@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import stat
+import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,6 +193,9 @@ class Connection:
         except asyncio.CancelledError:
             client.close()
             raise
+        except termios.error:
+            # A terminal that was opened and does not take the baud rate or the parity.
+            connected = False
         if not connected:
             client.close()
             reason = f": {_reason_not_opened(device)}" if device else ""
