@@ -20,5 +20,11 @@ from . import milk_session_reaction
 from . import milk_session_completion
 from . import milk_session_production
 from . import milk_session_supervision
+from . import iot_settings_exchange
+from . import farm_location_exchange
+from . import farm_animal_exchange
+from . import iot_milk_meter_exchange
+from . import milk_session_exchange
+from . import milk_session_exchange_import
 from . import milk_production_realtime
 from . import milk_dashboard

@@ -1,0 +1,169 @@
+"""Milkings for other systems: as milking visits of ICAR's Animal Data Exchange, in the order in which they changed."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from odoo import api, fields, models
+from odoo.tools import SQL
+
+from ..exchange.ade import Visit, visit_resource
+from .milk_session_quarters import QUARTERS
+
+_MEASURED = (
+    "somatic_cell_count",
+    "fat_percentage",
+    "protein_percentage",
+    "lactose_percentage",
+    "blood_detected",
+    "conductivity_25",
+    "avg_flow_rate",
+    "peak_flow_rate",
+    "milk_temperature",
+)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A session and when it last changed, naive UTC to the microsecond: the key by which visits are ordered."""
+
+    moment: datetime
+    session_id: int
+    created: datetime
+
+
+class MilkSession(models.Model):
+    _inherit = "milk.session"
+
+    ade_source = fields.Char(string="Imported from", readonly=True, copy=False, help="The system that measured it.")
+    ade_source_id = fields.Char(string="ID There", readonly=True, copy=False, index="btree_not_null")
+    ade_modified = fields.Datetime(string="Changed There", readonly=True, copy=False)
+
+    _sql_constraints = [
+        (
+            "ade_unique",
+            "UNIQUE(farm_id, ade_source, ade_source_id)",
+            "This milking has been imported already.",
+        ),
+    ]
+
+    def init(self):
+        super().init()
+        # Whoever keeps up with the milkings of a farm asks for what changed since.
+        self.env.cr.execute(
+            "CREATE INDEX IF NOT EXISTS milk_session_farm_changed ON milk_session (farm_id, write_date, id)"
+        )
+
+    # ------------------------------------------------------------------ which
+
+    @api.model
+    def _ade_changed(self, farm, since=None, until=None, after=None, limit=None):
+        """The farm's milkings that the user may see and that other systems get, in the order of their last change.
+
+        Those are the completed and the cancelled ones of a known animal: ADE has no milking without one.
+
+        :param since: naive UTC; `until` is the first moment that is left out
+        :param after: (moment, id) of the last one that is known
+        :return: list of `Changed`
+        """
+        query, key = self._ade_query(farm, since, until)
+        if after:
+            query.add_where(SQL("(%s, %s) > (%s, %s)", *key, *after))
+        query.order = SQL("%s, %s", *key)
+        query.limit = limit
+        self.env.cr.execute(query.select(*key, SQL.identifier(query.table, "create_date")))
+        return [Changed(*row) for row in self.env.cr.fetchall()]
+
+    @api.model
+    def _ade_count(self, farm, since=None, until=None):
+        """How many `_ade_changed` would find."""
+        query, _key = self._ade_query(farm, since, until)
+        self.env.cr.execute(query.select(SQL("count(*)")))
+        return self.env.cr.fetchone()[0]
+
+    @api.model
+    def _ade_query(self, farm, since, until):
+        self.flush_model()
+        # A query of the ORM's for its record rules; its fields would cut off the fractions of a second.
+        query = self._search(
+            [("farm_id", "=", farm.id), ("state", "in", ("completed", "cancelled")), ("animal_id", "!=", False)]
+        )
+        key = [SQL.identifier(query.table, name) for name in ("write_date", "id")]
+        if since:
+            query.add_where(SQL("%s >= %s", key[0], since))
+        if until:
+            query.add_where(SQL("%s < %s", key[0], until))
+        return query, key
+
+    # ------------------------------------------------------------------ what
+
+    @api.model
+    def _ade_resources(self, changed):
+        """Milking visits as ADE writes them.
+
+        :param changed: list of `Changed`
+        """
+        settings = self.env["iot.settings"]
+        density, source, database = settings._milk_density(), settings._ade_source(), settings._database_uuid()
+        sessions = self.browse([each.session_id for each in changed])
+        return [
+            visit_resource(session._ade_visit(each, source, database), density)
+            for session, each in zip(sessions, changed, strict=True)
+        ]
+
+    def _ade_resource(self):
+        """This session as a milking visit."""
+        self.ensure_one()
+        self.flush_recordset()
+        self.env.cr.execute("SELECT write_date, id, create_date FROM milk_session WHERE id = %s", [self.id])
+        return self._ade_resources([Changed(*self.env.cr.fetchone())])[0]
+
+    def _ade_visit(self, changed, source, database):
+        """The `Visit` that this session is.
+
+        :param source: what the platform calls itself; a milking from elsewhere keeps its own source
+        :param database: UUID
+        """
+        meter, is_robot = self.meter_id, self.meter_id.meter_type == "robotic"
+        number = self.milking_point.point_number or self.channel
+        place = str(number) if number else ""
+        return Visit(
+            source=self.ade_source or source,
+            source_id=self._ade_id(database),
+            modified=changed.moment,
+            created=changed.created,
+            is_deleted=self.state == "cancelled",
+            animal=self.animal_id._ade_identifier(),
+            location=self.farm_id._ade_identifier(),
+            start=self.start_time,
+            yield_liters=self.total_yield,
+            duration_seconds=self.duration_seconds or None,
+            is_automated=is_robot,
+            # One that was ended by its time-out may have been complete as well: nobody knows.
+            is_complete=self.ended_by_meter or None,
+            parlour_unit="" if is_robot else place,
+            box_number=place if is_robot else "",
+            measure_device_id=meter.device_id or "",
+            measured={name: self[name] for name in _MEASURED},
+            quarters=self._ade_quarters(),
+            remarks=("MilkedSeparately",) if self.under_withdrawal else (),
+        )
+
+    def _ade_id(self, database=None):
+        """Under which a milking is known outside: the one of the system that it comes from, else its own for ever."""
+        if self.ade_source_id:
+            return self.ade_source_id
+        return str(uuid.uuid5(database or self.env["iot.settings"]._database_uuid(), f"milk.session,{self.id}"))
+
+    def _ade_quarters(self):
+        """What was measured of the quarters; their conductivity at 25 °C, as that of all their milk together."""
+        at_25 = self.conductivity_25 / self.conductivity if self.conductivity else 0.0
+        quarters = {
+            quarter.upper(): {
+                "yield": self[f"yield_{quarter}"],
+                "conductivity_25": round(self[f"conductivity_{quarter}"] * at_25, 3),
+            }
+            for quarter in QUARTERS
+        }
+        measured = {name: {key: value for key, value in values.items() if value} for name, values in quarters.items()}
+        return {name: values for name, values in measured.items() if values}
