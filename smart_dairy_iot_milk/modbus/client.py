@@ -149,7 +149,10 @@ class Connection:
                 _request(client, block.register_type, address, block.count, unit), self._answer_seconds(block.count)
             )
         except (ModbusException, asyncio.TimeoutError) as error:
+            lost = not client.connected
             self._give_up(unit, block.count)
+            if lost:
+                raise MeterError(f"the connection to {self.endpoint} was lost", "unreachable") from error
             if self._answer.received:
                 raise MeterError(f"unit {unit} is not understood", "garbage") from error
             raise MeterError(f"no answer from unit {unit}", "silent") from error
