@@ -1,5 +1,7 @@
 """What makes milk good, poor or suspicious. Pure functions, so that a session and a single reading agree."""
 
+from dataclasses import dataclass
+
 GRADES = [
     ("A", "Grade A"),
     ("B", "Grade B"),
@@ -23,21 +25,38 @@ YIELD_DEVIATION = 0.3
 YIELD_MEAN_DAYS = 30
 
 
-def quality_grade(fat_percentage, protein_percentage, somatic_cell_count, blood_detected):
+@dataclass(frozen=True)
+class GradeLimits:
+    """From what on milk has a grade: fat and protein in %, cells per mL. Each farm has its own, these to begin with."""
+
+    a_fat: float = 3.5
+    a_protein: float = 3.0
+    b_fat: float = 3.0
+    b_protein: float = 2.8
+    c_fat: float = 2.5
+    scc_limit: int = SCC_LIMIT
+    scc_healthy: int = SCC_HEALTHY
+
+
+DEFAULT_LIMITS = GradeLimits()
+
+
+def quality_grade(fat_percentage, protein_percentage, somatic_cell_count, blood_detected, limits=DEFAULT_LIMITS):
     """The grade of milk; 0 or None stands for what was not measured.
 
     :param somatic_cell_count: cells per mL
+    :param limits: `GradeLimits` of the farm
     :return: `A`, `B`, `C`, `reject`, or False where fat or protein is not known
     """
-    if blood_detected or (somatic_cell_count and somatic_cell_count > SCC_LIMIT):
+    if blood_detected or (somatic_cell_count and somatic_cell_count > limits.scc_limit):
         return "reject"
     if not fat_percentage or not protein_percentage:
         return False
-    if fat_percentage >= 3.5 and protein_percentage >= 3.0:
-        return "A" if somatic_cell_count and somatic_cell_count < SCC_HEALTHY else "B"
-    if fat_percentage >= 3.0 and protein_percentage >= 2.8:
+    if fat_percentage >= limits.a_fat and protein_percentage >= limits.a_protein:
+        return "A" if somatic_cell_count and somatic_cell_count < limits.scc_healthy else "B"
+    if fat_percentage >= limits.b_fat and protein_percentage >= limits.b_protein:
         return "B"
-    return "C" if fat_percentage >= 2.5 else "reject"
+    return "C" if fat_percentage >= limits.c_fat else "reject"
 
 
 def is_conductivity_abnormal(conductivity, baseline):

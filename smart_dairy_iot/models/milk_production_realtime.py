@@ -28,6 +28,15 @@ class MilkProductionRealtime(models.Model):
         "blood_detected": "quality.blood_detected",
         "vacuum_pressure": "equipment.vacuum_pressure",
         "pulsation_rate": "equipment.pulsation_rate",
+        "pulsation_ratio": "equipment.pulsation_ratio",
+        "conductivity_lf": "quality.quarters.lf.conductivity",
+        "conductivity_rf": "quality.quarters.rf.conductivity",
+        "conductivity_lr": "quality.quarters.lr.conductivity",
+        "conductivity_rr": "quality.quarters.rr.conductivity",
+        "yield_lf": "quality.quarters.lf.yield_liters",
+        "yield_rf": "quality.quarters.rf.yield_liters",
+        "yield_lr": "quality.quarters.lr.yield_liters",
+        "yield_rr": "quality.quarters.rr.yield_liters",
     }
     _rollup_columns = ("flow_rate_lpm", "conductivity", "milk_temperature", "vacuum_pressure", "pulsation_rate")
     # Vacuum and pulsation are held where they are; milk is not.
@@ -51,3 +60,12 @@ class MilkProductionRealtime(models.Model):
     blood_detected = fields.Boolean(readonly=True)
     vacuum_pressure = fields.Float(string="Vacuum (kPa)", readonly=True, group_operator="avg")
     pulsation_rate = fields.Float(string="Pulsation (1/min)", readonly=True, group_operator="avg")
+    pulsation_ratio = fields.Float(string="Pulsation Ratio (%)", readonly=True, group_operator="avg")
+    conductivity_lf = fields.Float(string="Conductivity Left Front (mS/cm)", readonly=True, group_operator="avg")
+    conductivity_rf = fields.Float(string="Conductivity Right Front (mS/cm)", readonly=True, group_operator="avg")
+    conductivity_lr = fields.Float(string="Conductivity Left Rear (mS/cm)", readonly=True, group_operator="avg")
+    conductivity_rr = fields.Float(string="Conductivity Right Rear (mS/cm)", readonly=True, group_operator="avg")
+    yield_lf = fields.Float(string="Yield Left Front (L)", readonly=True, group_operator="max")
+    yield_rf = fields.Float(string="Yield Right Front (L)", readonly=True, group_operator="max")
+    yield_lr = fields.Float(string="Yield Left Rear (L)", readonly=True, group_operator="max")
+    yield_rr = fields.Float(string="Yield Right Rear (L)", readonly=True, group_operator="max")

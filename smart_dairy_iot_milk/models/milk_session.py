@@ -1,7 +1,8 @@
 """Milkings: one cow at one milking point, from the first drop to the last.
 
 How sessions come from messages is in `milk_session_reaction` and `milk_session_identification`, what happens at their
-end in `milk_session_completion` and `milk_session_production`.
+end in `milk_session_completion`, `milk_session_parts` and `milk_session_production`, and what people correct in
+`milk_session_correction`.
 """
 
 from odoo import api, fields, models
@@ -19,7 +20,10 @@ class MilkSession(models.Model):
 
     name = fields.Char(string="Session", readonly=True, copy=False, required=True, default="/")
     session_key = fields.Char(
-        string="Meter's Session ID", readonly=True, copy=False, help="The milking, as the meter names it on the wire."
+        string="Meter's Session ID",
+        readonly=True,
+        copy=False,
+        help="The milking, as the meter names it; with its beginning where the meter has used that name before.",
     )
     wire_session_id = fields.Char(
         string="Session ID as Sent", readonly=True, copy=False, index=True, help="Meters use their ids again."
@@ -136,22 +140,42 @@ class MilkSession(models.Model):
             session.duration_seconds = max(0, int(seconds))
             session.avg_flow_rate = session.total_yield * 60 / seconds if seconds > 0 else 0.0
 
-    @api.depends("fat_percentage", "protein_percentage", "somatic_cell_count", "blood_detected")
+    # Not of the farm's limits: milk keeps the grade by which it was delivered.
+    @api.depends("fat_percentage", "protein_percentage", "somatic_cell_count", "blood_detected", "under_withdrawal")
     def _compute_quality_grade(self):
         for session in self:
-            session.quality_grade = quality_grade(
-                session.fat_percentage,
-                session.protein_percentage,
-                session.somatic_cell_count,
-                session.blood_detected,
+            session.quality_grade = (
+                "reject"
+                if session.under_withdrawal
+                else quality_grade(
+                    session.fat_percentage,
+                    session.protein_percentage,
+                    session.somatic_cell_count,
+                    session.blood_detected,
+                    session.farm_id._grade_limits(),
+                )
             )
 
+    # Judged at its end: while it runs every yield is small, and there is a message each second.
     @api.depends("state", "total_yield", "conductivity", "animal_id")
     def _compute_is_abnormal(self):
         for session in self:
-            reasons = session._abnormalities() if session.animal_id else []
+            is_over = session.state == "completed" and session.animal_id
+            reasons = session._abnormalities() if is_over else []
             session.is_abnormal = bool(reasons)
             session.abnormality_reason = "; ".join(reasons)
+
+    def init(self):
+        """What is looked up with each batch of messages: the milkings around it at a point, and an animal's before."""
+        super().init()
+        self.env.cr.execute(
+            """
+            CREATE INDEX IF NOT EXISTS milk_session_point_start
+                ON milk_session (meter_id, channel, start_time DESC);
+            CREATE INDEX IF NOT EXISTS milk_session_animal_start
+                ON milk_session (animal_id, start_time DESC) WHERE state = 'completed';
+            """
+        )
 
     @api.model_create_multi
     def create(self, vals_list):

@@ -1,11 +1,14 @@
-"""The end of a milking, and what others are told of it."""
+"""The end of a milking, what follows from it, and what others are told.
+
+`_on_completed`, `_on_late_data` and `_on_identified` are where everything that is made of a milking hangs on: an
+extension calls `super()` first, and bears being called twice.
+"""
 
 from odoo import _, fields, models
 from odoo.exceptions import UserError
+from odoo.tools.misc import formatLang
 
 from odoo.addons.smart_dairy_iot.bridge.timestamps import format_timestamp
-
-from ..quality import SCC_LIMIT
 
 
 class MilkSession(models.Model):
@@ -39,7 +42,7 @@ class MilkSession(models.Model):
 
     def _complete(self, end_time):
         """End the sessions at their last message, or at `end_time` (naive UTC) where they have none."""
-        for session in self:
+        for session in self.with_context(from_meter=True):
             session.write(
                 session._completion_vals(
                     {
@@ -57,22 +60,30 @@ class MilkSession(models.Model):
         :param values: dict with `last_message_at`, `start_time` and `current_yield` as they will be
         """
         end = max(values["last_message_at"].replace(microsecond=0), values["start_time"])
-        return {"state": "completed", "end_time": end, "total_yield": max(values["current_yield"], self.total_yield)}
+        vals = {"state": "completed", "end_time": end}
+        if "total_yield" not in (self.typed_values or ()):
+            vals["total_yield"] = max(values["current_yield"], self.total_yield)
+        return vals
 
     def _on_completed(self):
         """Called once for each session, when it is completed."""
-        self._create_production()
-        self._record_rejected()
+        self._settle()
         for session in self:
             session._publish_complete()
 
     def _on_late_data(self):
         """Called for sessions that changed: what was told of those completed before is put right."""
-        completed = self.filtered(lambda session: session.state == "completed")
-        for session in completed.filtered("production_id"):
-            session.production_id.write(session._measured_vals())
-        completed.filtered(lambda session: not session.production_id)._create_production()
-        completed._record_rejected()
+        self.filtered(lambda session: session.state == "completed")._settle()
+
+    def _on_identified(self):
+        """Called for sessions whose animal became known, another one, or unknown again: of completed ones it counts."""
+        self.filtered(lambda session: session.state == "completed")._settle()
+
+    def _settle(self):
+        """Draw the conclusions from completed sessions as they are now."""
+        self._store_flow_curve()
+        self._settle_parts()._flow_to_production()
+        self._record_rejected()
 
     def _record_rejected(self):
         """Record the event of milk that must not be delivered. Of a meter in maintenance nothing raises an alert."""
@@ -88,11 +99,7 @@ class MilkSession(models.Model):
                 animal=session.animal_id,
                 farm=session.farm_id,
                 severity="high",
-                message=_(
-                    "Milk of %(animal)s graded reject: %(reason)s",
-                    animal=session.animal_id.name or _("an unknown animal"),
-                    reason=session._reject_reason(),
-                ),
+                message=session._reject_message(),
                 data={
                     "session": session.name,
                     "yield_liters": session.total_yield,
@@ -104,12 +111,31 @@ class MilkSession(models.Model):
                 dedup_key=f"milk_rejected:{session.name}",
             )
 
-    def _reject_reason(self):
+    def _reject_message(self):
+        reasons = self._reject_reasons()
+        # Without any, by limits that the farm has changed since.
+        return _("Milk graded reject: %s", "; ".join(reasons)) if reasons else _("Milk graded reject")
+
+    def _reject_reasons(self):
+        """Why the milk must not be delivered, as a list of texts: what of its measured values is beyond the limits."""
+        self.ensure_one()
+        limits = self.farm_id._grade_limits()
+        reasons = []
         if self.blood_detected:
-            return _("blood")
-        if self.somatic_cell_count > SCC_LIMIT:
-            return _("somatic cells %s/mL", self.somatic_cell_count)
-        return _("fat %(fat)s %%, protein %(protein)s %%", fat=self.fat_percentage, protein=self.protein_percentage)
+            reasons.append(_("blood"))
+        if self.somatic_cell_count > limits.scc_limit:
+            cells = formatLang(self.env, self.somatic_cell_count, digits=0)
+            reasons.append(_("somatic cells %s/mL", cells))
+        measured = self.fat_percentage and self.protein_percentage
+        if measured and self.fat_percentage < limits.c_fat:
+            reasons.append(
+                _(
+                    "fat %(fat)s %%, protein %(protein)s %%",
+                    fat=formatLang(self.env, self.fat_percentage, digits=2),
+                    protein=formatLang(self.env, self.protein_percentage, digits=2),
+                )
+            )
+        return reasons
 
     def _publish_complete(self):
         """Tell other systems, on the meter's events topic."""

@@ -1,14 +1,21 @@
-"""A completed milking's production record, which is the animal's milk of that half day."""
+"""A completed milking's production record, which is the animal's milk of that half day.
+
+A record agrees with its milking at all times: it follows late data, values that a person typed, the animal, and the
+rest of a milking that its meter began anew. What a person typed into the record itself stays.
+"""
 
 from odoo import _, models
 from odoo.exceptions import UserError
+
+#: Values of the milk that session and record have in common.
+LAB_VALUES = ("fat_percentage", "protein_percentage", "lactose_percentage", "somatic_cell_count")
 
 
 class MilkSession(models.Model):
     _inherit = "milk.session"
 
     def action_create_production_record(self):
-        """Make the production record of a completed session, once its animal is known.
+        """Make the production record of a completed session, where it has been deleted.
 
         :return: `farm.milk.production`
         """
@@ -17,9 +24,19 @@ class MilkSession(models.Model):
             raise UserError(_("%s has a production record already.", self.name))
         if self.state != "completed":
             raise UserError(_("%s is not completed.", self.name))
+        if self.continues_id:
+            raise UserError(
+                _(
+                    "%(rest)s is the rest of %(first)s: its milk is recorded there.",
+                    rest=self.name,
+                    first=self.continues_id.name,
+                )
+            )
+        if self.identification == "doubtful":
+            raise UserError(_("It is doubtful whose milking %s is: enter the animal first.", self.name))
         if not self.animal_id:
             raise UserError(_("%s needs an animal: milk production is recorded per animal.", self.name))
-        self._create_production()
+        self._flow_to_production()
         return self.production_id
 
     def action_view_production(self):
@@ -28,19 +45,46 @@ class MilkSession(models.Model):
         return {
             "type": "ir.actions.act_window",
             "res_model": "farm.milk.production",
-            "res_id": self.production_id.id,
+            "res_id": (self.production_id or self.continues_id.production_id).id,
             "view_mode": "form",
             "views": [(False, "form")],
         }
 
-    def _create_production(self):
-        """Record the milk of the sessions that have an animal and milk."""
-        productive = self.filtered(lambda session: session.animal_id and session.total_yield > 0)
-        # sudo: a meter's records are the milkings' alone to make; whoever completes one was allowed to write it.
-        productions = self.env["farm.milk.production"].sudo()
-        productions = productions.create([session._production_vals() for session in productive])
-        for session, production in zip(productive, productions, strict=True):
-            session.production_id = production
+    def _flow_to_production(self):
+        """Bring the production records in line with these sessions: make, change, or delete them."""
+        firsts = self.continues_id | self.filtered(lambda session: not session.continues_id)
+        rests = firsts.continued_by_ids | self.filtered("continues_id")
+        productive = firsts.filtered(lambda session: session._is_productive())
+        moved = productive.filtered(
+            lambda session: session.production_id and session.production_id.animal_id != session.animal_id
+        )
+        typed = {session: session.production_id._typed_vals() for session in moved}
+        # sudo: a meter's records are the milkings' alone to make; whoever changed a milking was allowed to write it.
+        (rests | (firsts - productive) | moved).production_id.sudo().unlink()
+        known = productive.filtered("production_id")
+        for session in known:
+            session.production_id.sudo()._follow(session._measured_vals())
+        unrecorded = productive - known
+        vals_list = [{**session._production_vals(), **typed.get(session, {})} for session in unrecorded]
+        productions = self.env["farm.milk.production"].sudo().create(vals_list)
+        for session, production in zip(unrecorded, productions, strict=True):
+            session.with_context(from_meter=True).production_id = production
+
+    def _is_productive(self):
+        """Whether the milk of this milking, with its rest, is recorded as its animal's."""
+        return (
+            self.state == "completed"
+            and bool(self.animal_id)
+            and self.identification != "doubtful"
+            and sum(self._parts().mapped("total_yield")) > 0
+        )
+
+    def _parts(self):
+        """This milking and the completed ones that are its rest."""
+        rests = self.continued_by_ids.filtered(
+            lambda rest: rest.state == "completed" and rest.identification != "doubtful"
+        )
+        return self | rests
 
     def _production_vals(self):
         return {
@@ -53,12 +97,21 @@ class MilkSession(models.Model):
 
     def _measured_vals(self):
         """What late messages may correct: an earlier one also moves the beginning, and with it the half day."""
+        parts = self._parts()
         return {
             "date": self.farm_id._local_date(self.start_time),
             "milking_time": self.farm_id._milking_time(self.start_time),
-            "quantity": self.total_yield,
-            "fat_percentage": self.fat_percentage,
-            "protein_percentage": self.protein_percentage,
-            "lactose_percentage": self.lactose_percentage,
-            "somatic_cell_count": self.somatic_cell_count,
+            "quantity": sum(parts.mapped("total_yield")),
+            **{name: parts._mean_of_milk(name) for name in LAB_VALUES},
         }
+
+    def _mean_of_milk(self, name):
+        """A value of the milk of several sessions together; 0 where none has measured it."""
+        measured = self.filtered(name)
+        if len(measured) < 2:
+            return measured[name]
+        liters = sum(measured.mapped("total_yield"))
+        if not liters:
+            return measured[0][name]
+        mean = sum(session[name] * session.total_yield for session in measured) / liters
+        return round(mean) if self._fields[name].type == "integer" else mean

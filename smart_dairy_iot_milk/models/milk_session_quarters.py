@@ -2,8 +2,10 @@
 
 from odoo import fields, models
 
+from ..reactors import meter_data
+
 #: Quarters of the udder: left and right, front and rear.
-QUARTERS = ("lf", "rf", "lr", "rr")
+QUARTERS = meter_data.QUARTERS
 
 
 class MilkSession(models.Model):

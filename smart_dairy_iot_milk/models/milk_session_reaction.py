@@ -1,33 +1,24 @@
 """Sessions from what meters report, over MQTT and Modbus alike.
 
-Handles messages in batches, at least once and in any order: a session is found by the meter and its session id, its
-readings are folded together, and it is written once per batch.
+Handles messages in batches, at least once and in any order: for each message the milking that it belongs to is found
+among those known at its point (`reactors/milkings.py`), its readings are folded together, and a session is written once
+per batch.
 """
 
-from collections import defaultdict
+from collections import defaultdict, namedtuple
 
 from odoo import api, models
 
-from ..reactors.meter_data import SILENCE, MeterData, Milking, canonical, fold, name_milkings
+from ..reactors.meter_data import FOLDED_FIELDS, MeterData, canonical, fold
+from ..reactors.milkings import NAME_REUSED, Milking, assign, keys_for
 
-_FOLDED_FIELDS = (
-    "start_time",
-    "last_message_at",
-    "last_received_at",
-    "current_yield",
-    "current_flow_rate",
-    "peak_flow_rate",
-    "milk_temperature",
-    "conductivity",
-    "fat_percentage",
-    "protein_percentage",
-    "lactose_percentage",
-    "somatic_cell_count",
-    "blood_detected",
-    "vacuum_level",
-    "pulsation_rate",
-)
 _SOURCES = {"modbus_rtu": "modbus", "modbus_tcp": "modbus", "mqtt": "mqtt", "api": "api"}
+
+# Keys of milkings that no meter has named begin with as much of the device's id.
+_DEVICE_ID_SHARE = 36
+
+#: What a batch says of one milking: `session` is empty where it is new.
+Share = namedtuple("Share", "meter channel milking session readings")
 
 
 class MilkSession(models.Model):
@@ -37,111 +28,151 @@ class MilkSession(models.Model):
     def _react_meter_data(self, messages):
         """Handler of the inbox for milk-meter data messages."""
         # A chatter entry for each state of each milking of each cow would tell nobody anything.
-        model = self.with_context(tracking_disable=True)
+        model = self.with_context(tracking_disable=True, from_meter=True)
         readings = [MeterData.parse(message) for message in messages]
         meters = self.env["iot.milk_meter"]._of_devices([reading.iot_device_id for reading in readings])
-        by_session = model._group_by_session(
-            [reading for reading in readings if reading.iot_device_id in meters], meters
-        )
-        model._fold_into_sessions(by_session)._tell_screens()
-
-    @api.model
-    def _group_by_session(self, readings, meters):
-        """:return: dict (meter, session id) -> list of `MeterData`"""
-        groups, unnamed = defaultdict(list), defaultdict(list)
+        by_point = defaultdict(list)
         for reading in readings:
-            meter = meters[reading.iot_device_id]
-            if reading.session_id:
-                groups[meter, reading.session_id].append(reading)
-            else:
-                unnamed[meter, reading.channel].append(reading)
-        for (meter, channel), of_point in unnamed.items():
-            milkings = self._milkings_around(meter, channel, of_point)
-            for session_id, reading in name_milkings(of_point, milkings, f"{meter.device_id[:36]}-{channel}"):
-                groups[meter, session_id].append(reading)
-        return groups
+            if reading.iot_device_id in meters:
+                meter = meters[reading.iot_device_id]
+                factor = model._volume_factor(meter, reading.timestamp)
+                by_point[meter, reading.channel].append(reading.scaled(factor))
+        model._fold_into_sessions(model._share_out(by_point))._tell_screens()
 
     @api.model
-    def _milkings_around(self, meter, channel, readings):
-        """The sessions at a milking point that readings without a session id may belong to."""
-        times = [reading.timestamp for reading in readings]
-        sessions = self.search(
+    def _volume_factor(self, meter, moment):
+        """What volumes of a message have to be multiplied with: those read over Modbus were when they were read."""
+        return 1.0 if meter.communication_type.startswith("modbus") else meter._factor_at(moment)
+
+    @api.model
+    def _share_out(self, by_point):
+        """Find the milking of each message.
+
+        :param by_point: dict (meter, channel) -> list of `MeterData`
+        :return: list of `Share`
+        """
+        if not by_point:
+            return []
+        known = self._sessions_around(by_point)
+        shares = []
+        for (meter, channel), readings in by_point.items():
+            sessions = {session._as_milking(): session for session in known[meter.id, channel]}
+            for milking, of_milking in assign(readings, list(sessions)).items():
+                shares.append(Share(meter, channel, milking, sessions.get(milking, self.browse()), of_milking))
+        self._name_new([share for share in shares if not share.session])
+        return shares
+
+    @api.model
+    def _sessions_around(self, by_point):
+        """The sessions that readings may belong to, in one query.
+
+        :param by_point: dict (meter, channel) -> list of `MeterData`
+        :return: dict (id of the meter, channel) -> `milk.session`
+        """
+        self.flush_model(["meter_id", "channel", "session_key", "start_time", "last_message_at"])
+        times = [[reading.timestamp for reading in readings] for readings in by_point.values()]
+        self.env.cr.execute(
+            """
+            SELECT session.id FROM milk_session session
+              JOIN unnest(%s::integer[], %s::integer[], %s::timestamp[], %s::timestamp[])
+                AS point (meter_id, channel, since, until)
+                ON session.meter_id = point.meter_id AND session.channel = point.channel
+               AND session.start_time <= point.until AND session.last_message_at >= point.since
+             WHERE session.session_key IS NOT NULL
+             ORDER BY session.start_time, session.id
+            """,
             [
-                ("meter_id", "=", meter.id),
-                ("channel", "=", channel),
-                ("session_key", "!=", False),
-                ("start_time", "<=", max(times) + SILENCE),
-                ("last_message_at", ">=", min(times) - SILENCE),
+                [meter.id for meter, _channel in by_point],
+                [channel for _meter, channel in by_point],
+                [min(each) - NAME_REUSED for each in times],
+                [max(each) + NAME_REUSED for each in times],
             ],
-            order="start_time, id",
         )
-        return [
-            Milking(
-                session.session_key,
-                session.start_time,
-                session.last_message_at,
-                session.current_yield,
-                canonical(session.rfid_tag),
-                session.ended_by_meter,
-            )
-            for session in sessions
-        ]
+        sessions = self.browse([row[0] for row in self.env.cr.fetchall()])
+        return defaultdict(self.browse, sessions.grouped(lambda session: (session.meter_id.id, session.channel)))
+
+    def _as_milking(self):
+        return Milking(
+            self.session_key,
+            self.wire_session_id or "",
+            self.start_time,
+            self.last_message_at,
+            self.current_yield,
+            canonical(self.rfid_tag),
+            self.ended_by_meter,
+        )
 
     @api.model
-    def _fold_into_sessions(self, by_session):
+    def _name_new(self, shares):
+        """Give new milkings the first of their possible keys that no other of the meter has."""
+        if not shares:
+            return
+        options = [
+            keys_for(share.milking, f"{share.meter.device_id[:_DEVICE_ID_SHARE]}-{share.channel}", share.channel)
+            for share in shares
+        ]
+        known = self.search(
+            [
+                ("meter_id", "in", [share.meter.id for share in shares]),
+                ("session_key", "in", [key for keys in options for key in keys]),
+            ]
+        )
+        taken = {(session.meter_id.id, session.session_key) for session in known}
+        for share, keys in zip(shares, options, strict=True):
+            share.milking.key = next((key for key in keys if (share.meter.id, key) not in taken), keys[-1])
+            taken.add((share.meter.id, share.milking.key))
+
+    @api.model
+    def _fold_into_sessions(self, shares):
         """Write what the readings say into their sessions.
 
-        :param by_session: dict (meter, session id) -> list of `MeterData`
+        :param shares: list of `Share`
         :return: the sessions that changed
         """
-        known = self._known_sessions(by_session)
-        changed, completed, to_create = self.browse(), self.browse(), []
-        for (meter, session_id), readings in by_session.items():
-            session = known.get((meter.id, session_id), self.browse())
+        changed, completed, identified, to_create = self.browse(), self.browse(), self.browse(), []
+        for share in shares:
+            session = share.session
             if session.state == "cancelled":
-                session._follow_cancelled(readings)
+                session._follow_cancelled(share.readings)
                 continue
-            vals = session._folded_vals(meter, readings)
-            if session and vals:
-                if vals.get("state") == "completed":
-                    completed |= session
-                session.write(vals)
-                changed |= session
+            vals = session._folded_vals(share.meter, share.readings)
+            if not session:
+                to_create.append(
+                    {**vals, "session_key": share.milking.key, "wire_session_id": share.milking.wire_id or False}
+                )
             elif vals:
-                to_create.append({**vals, "session_key": session_id})
+                changed |= session
+                completed |= session if vals.get("state") == "completed" else self.browse()
+                identified |= session if "animal_id" in vals else self.browse()
+                session.write(vals)
         created = self.create(to_create)
         completed |= created.filtered(lambda session: session.state == "completed")
         completed._on_completed()
-        ((changed | created) - completed)._on_late_data()
-        return changed | created
-
-    @api.model
-    def _known_sessions(self, by_session):
-        sessions = self.search(
-            [
-                ("meter_id", "in", [meter.id for meter, _session_id in by_session]),
-                ("session_key", "in", [session_id for _meter, session_id in by_session]),
-            ]
-        )
-        return {(session.meter_id.id, session.session_key): session for session in sessions}
+        superseded = self._complete_superseded(created.meter_id)
+        late = (changed | created) - completed - superseded
+        late._on_late_data()
+        (late & identified)._on_identified()
+        return changed | created | superseded
 
     def _folded_vals(self, meter, readings):
         """What a session (empty: a new one) becomes by some readings: vals of what changes."""
-        before = {name: self[name] for name in _FOLDED_FIELDS} if self else {}
-        vals = fold(before, readings)
+        before = {name: self[name] for name in FOLDED_FIELDS} if self else {}
+        vals = fold(before, readings, self.typed_values or ())
         ended = vals.pop("ended", False)
         after = {**before, **vals}
         if ended:
             vals["ended_by_meter"] = True
         if ended or self.state == "completed":
             vals |= self._completion_vals(after)
-        if self:
-            vals = {name: value for name, value in vals.items() if self[name] != value}
-        else:
+        if not self:
             vals |= self._new_session_vals(meter, readings)
-        if not self.animal_id:
+        # What a person has said of the animal stands.
+        if self.identification not in ("person", "proposal"):
             vals |= self._identification_vals(meter, readings, after["start_time"])
-        return vals
+        return {name: value for name, value in vals.items() if not self or self._differs(name, value)}
+
+    def _differs(self, name, value):
+        return self._fields[name].convert_to_write(self[name], self) != value
 
     def _follow_cancelled(self, readings):
         """Note no more than how long the meter goes on, so that what it says then is known as the next milking's."""

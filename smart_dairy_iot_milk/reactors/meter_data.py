@@ -1,22 +1,19 @@
 """Milk-meter messages, and what a milking is once they are put together.
 
-Messages come at least once and in any order; the milking they make is the same. Its yield is the largest that was
-reported, since a meter counts up and may clear its display at the end; of other values the latest counts.
+Messages come at least once and in any order; the milking they make is the same (`milkings` says which that is). Its
+yields, of the quarters too, are the largest that were reported, since a meter counts up and may clear its display at
+the end; of other values the latest counts.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from odoo.addons.smart_dairy_farm.tools.rfid import RfidError, normalize
 
-#: Silence after which a milking is over: milkings without a name of their own are told apart by it too.
-SILENCE = timedelta(minutes=5)
+from .milkings import START_TOLERANCE
 
-# A meter's clock counts whole seconds, so that the start told by each of its messages wanders by one.
-_START_TOLERANCE = timedelta(seconds=2)
-
-# A session's yield is stored with three decimals: the same one told again may be smaller than what was made of it.
-_YIELD_TOLERANCE_LITERS = 0.001
+#: Quarters of the udder: left and right, front and rear.
+QUARTERS = ("lf", "rf", "lr", "rr")
 
 #: Path in the payload -> field of the session that takes the latest value.
 _LATEST = {
@@ -29,7 +26,26 @@ _LATEST = {
     ("quality", "conductivity"): "conductivity",
     ("equipment", "vacuum_pressure"): "vacuum_level",
     ("equipment", "pulsation_rate"): "pulsation_rate",
+    ("equipment", "pulsation_ratio"): "pulsation_ratio",
+    **{("quality", "quarters", quarter, "conductivity"): f"conductivity_{quarter}" for quarter in QUARTERS},
+    **{("quality", "quarters", quarter, "yield_liters"): f"yield_{quarter}" for quarter in QUARTERS},
 }
+
+#: Session fields that take their value from messages.
+FOLDED_FIELDS = (
+    "start_time",
+    "last_message_at",
+    "last_received_at",
+    "current_yield",
+    "peak_flow_rate",
+    "blood_detected",
+    *_LATEST.values(),
+)
+
+_QUARTER_YIELDS = frozenset(f"yield_{quarter}" for quarter in QUARTERS)
+
+# What a calibration factor applies to, beside the yield.
+_VOLUMES = _QUARTER_YIELDS | {"current_flow_rate"}
 
 
 @dataclass(frozen=True)
@@ -75,9 +91,21 @@ class MeterData:
         )
 
     @property
+    def has_clock(self):
+        """Whether the message says for how long the milking has lasted. A clock that never leaves 0 is none."""
+        return self.duration_seconds > 0
+
+    @property
     def started_at(self):
         """When the milking began by this message, to the second."""
         return (self.timestamp - timedelta(seconds=self.duration_seconds)).replace(microsecond=0)
+
+    def scaled(self, factor):
+        """The same message of a meter whose volumes are to be multiplied."""
+        if factor == 1:
+            return self
+        values = {name: value * factor if name in _VOLUMES else value for name, value in self.values.items()}
+        return replace(self, yield_liters=self.yield_liters * factor, values=values)
 
 
 def canonical(tag):
@@ -88,27 +116,33 @@ def canonical(tag):
         return ""
 
 
-def fold(session, readings):
+def fold(session, readings, typed=()):
     """Put readings into a milking.
 
     :param session: dict of the session's fields as they are; empty for a new one
     :param readings: its `MeterData`, in any order
+    :param typed: names of the fields that a person typed: they stay
     :return: dict of the fields that change; `ended` True where one of the readings says that the milking is over
     """
     new = dict(session)
     for reading in sorted(readings, key=lambda reading: reading.timestamp):
         _add(new, reading)
-    return {name: value for name, value in new.items() if name not in session or session[name] != value}
+    return {
+        name: value
+        for name, value in new.items()
+        if name not in typed and (name not in session or session[name] != value)
+    }
 
 
 def _add(new, reading):
     is_latest = not new.get("last_message_at") or reading.timestamp >= new["last_message_at"]
     if is_latest:
         new["last_message_at"] = reading.timestamp
-        new.update(reading.values)
+        new.update({**reading.values, **_largest_yields(new, reading)})
     else:
         new.update({name: value for name, value in reading.values.items() if not new.get(name)})
-    if not new.get("start_time") or reading.started_at < new["start_time"] - _START_TOLERANCE:
+        new.update(_largest_yields(new, reading))
+    if not new.get("start_time") or reading.started_at < new["start_time"] - START_TOLERANCE:
         new["start_time"] = reading.started_at
     new["current_yield"] = max(new.get("current_yield") or 0.0, reading.yield_liters)
     flow = reading.values.get("current_flow_rate") or 0.0
@@ -121,58 +155,9 @@ def _add(new, reading):
         new["ended"] = True
 
 
-@dataclass
-class Milking:
-    """A milking that messages without a session id may belong to.
-
-    :param ended: the meter said that it was over
-    """
-
-    session_id: str
-    first: datetime
-    last: datetime
-    yield_liters: float
-    tag: str
-    ended: bool
-
-    def takes(self, reading):
-        """Whether a message is one of this milking's."""
-        if self.tag and reading.tag and self.tag != reading.tag:
-            return False
-        if not self.first - SILENCE <= reading.timestamp <= self.last + SILENCE:
-            return False
-        still_filling = reading.yield_liters >= self.yield_liters - _YIELD_TOLERANCE_LITERS
-        return reading.timestamp <= self.last or (not self.ended and still_filling)
-
-    def extend(self, reading):
-        self.first = min(self.first, reading.timestamp)
-        self.tag = self.tag or reading.tag
-        self.yield_liters = max(self.yield_liters, reading.yield_liters)
-        if reading.timestamp >= self.last:
-            self.last = reading.timestamp
-            self.ended = not reading.milking
-
-
-def name_milkings(readings, milkings, prefix):
-    """Find the milking of each message that names none: the next without a gap, of the same cow, and still filling.
-
-    :param readings: `MeterData` of one milking point
-    :param milkings: the known `Milking`s there around that time; new ones are added
-    :param prefix: of the session ids of new milkings
-    :return: list of (session id, `MeterData`)
-    """
-    named = []
-    for reading in sorted(readings, key=lambda reading: reading.timestamp):
-        milking = next((milking for milking in milkings if milking.takes(reading)), None)
-        if milking is None:
-            start = f"{reading.timestamp:%Y%m%dT%H%M%S}{reading.timestamp.microsecond // 1000:03d}Z"
-            milking = Milking(
-                f"{prefix}-{start}", reading.timestamp, reading.timestamp, reading.yield_liters, reading.tag, False
-            )
-            milkings.append(milking)
-        milking.extend(reading)
-        named.append((milking.session_id, reading))
-    return named
+def _largest_yields(new, reading):
+    yields = {name: value for name, value in reading.values.items() if name in _QUARTER_YIELDS}
+    return {name: max(new.get(name) or 0.0, value) for name, value in yields.items()}
 
 
 def _value(payload, path):

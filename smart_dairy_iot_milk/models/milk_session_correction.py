@@ -1,0 +1,69 @@
+"""What people correct: a value that was typed is not taken back by a meter, and what follows from it follows."""
+
+from odoo import models
+
+#: Fields that a meter measures and a person may put right.
+MEASURED = frozenset(
+    {
+        "start_time",
+        "current_yield",
+        "total_yield",
+        "current_flow_rate",
+        "peak_flow_rate",
+        "milk_temperature",
+        "conductivity",
+        "fat_percentage",
+        "protein_percentage",
+        "lactose_percentage",
+        "somatic_cell_count",
+        "blood_detected",
+        "vacuum_level",
+        "pulsation_rate",
+        "pulsation_ratio",
+        "yield_lf",
+        "yield_rf",
+        "yield_lr",
+        "yield_rr",
+        "conductivity_lf",
+        "conductivity_rf",
+        "conductivity_lr",
+        "conductivity_rr",
+    }
+)
+_OF_CONSEQUENCE = MEASURED | {"animal_id", "state"}
+
+
+class MilkSession(models.Model):
+    _inherit = "milk.session"
+
+    def write(self, vals):
+        """What is written without `from_meter` in the context is a person's word."""
+        if self.env.context.get("from_meter") or not _OF_CONSEQUENCE & vals.keys():
+            return super().write(vals)
+        if "animal_id" in vals:
+            vals = {"identification": "person" if vals["animal_id"] else "none", **vals}
+        names = _OF_CONSEQUENCE & vals.keys()
+        before = {session: {name: session[name] for name in names} for session in self}
+        result = super().write(vals)
+        changed = {session: {name for name in names if session[name] != before[session][name]} for session in self}
+        for session, fields_changed in changed.items():
+            session._note_typed(fields_changed & MEASURED)
+        self._follow_corrections(changed)
+        return result
+
+    def _note_typed(self, names):
+        if names:
+            self.with_context(from_meter=True).typed_values = sorted(names.union(self.typed_values or ()))
+
+    def _follow_corrections(self, changed):
+        """Tell whoever depends on these sessions what has changed in them.
+
+        :param changed: dict session -> names of its fields
+        """
+        completed = self.filtered(lambda session: session.state == "completed" and changed[session])
+        identified = completed.filtered(lambda session: "animal_id" in changed[session])
+        identified._on_identified()
+        # An end has its own consequences, see `_on_completed`.
+        (completed - identified).filtered(lambda session: "state" not in changed[session])._on_late_data()
+        cancelled = self.filtered(lambda session: session.state == "cancelled" and "state" in changed[session])
+        cancelled._settle_parts()._flow_to_production()

@@ -1,0 +1,168 @@
+"""Milkings that are not what they seem: ones whose end nobody saw, the rest of another, and a cow told of twice."""
+
+from datetime import timedelta
+
+from odoo import _, api, models
+
+from ..reactors.milkings import START_TOLERANCE
+
+# No cow is milked for longer: further back than this and the farm's own minutes no beginning matters.
+_LONGEST_MILKING = timedelta(hours=2)
+#: What a person has said of a milking's animal stands, and doubt is said once.
+_SETTLED = ("person", "proposal", "doubtful")
+
+
+class MilkSession(models.Model):
+    _inherit = "milk.session"
+
+    @api.model
+    def _complete_superseded(self, meters):
+        """Complete the milkings at whose point another has begun since: there is one milking at a time at a point.
+
+        :param meters: `iot.milk_meter` whose points are looked at
+        """
+        self.flush_model(["meter_id", "channel", "session_key", "state", "start_time", "last_message_at"])
+        self.env.cr.execute(
+            """
+            SELECT running.id FROM milk_session running
+             WHERE running.state = 'in_progress' AND running.session_key IS NOT NULL AND running.meter_id = ANY(%s)
+               AND EXISTS (
+                   SELECT FROM milk_session next
+                    WHERE next.meter_id = running.meter_id AND next.channel = running.channel
+                      AND next.session_key IS NOT NULL AND next.start_time > running.start_time
+                      AND next.start_time >= running.last_message_at - %s
+               )
+             ORDER BY running.id
+            """,
+            [meters.ids, START_TOLERANCE],
+        )
+        superseded = self.browse([row[0] for row in self.env.cr.fetchall()])
+        if superseded:
+            superseded._complete(superseded[0].last_message_at)
+        return superseded
+
+    def _settle_parts(self):
+        """Find out which of these and their neighbours are the rest of another milking, and which are doubtful.
+
+        :return: the sessions whose production may be another than before, these included
+        """
+        if not self:
+            return self
+        before = self | self.continues_id | self.continues_id.continued_by_ids | self.continued_by_ids
+        sessions = (before | self._milkings_near()).sorted(lambda session: (session.start_time, session.id))
+        affected = before
+        for milkings in sessions.grouped("animal_id").values():
+            affected |= milkings._link_rests(self)
+            affected |= milkings._doubt_repeated(self)
+        return affected
+
+    def _milkings_near(self):
+        """The measured milkings of the same animals that these may be the rest of, or make doubtful."""
+        if not self.animal_id:
+            return self.browse()
+        minutes = [max(farm.milking_restart_minutes, farm.milking_twice_minutes) for farm in self.farm_id]
+        reach = _LONGEST_MILKING + timedelta(minutes=max(minutes))
+        return self.search(
+            [
+                ("animal_id", "in", self.animal_id.ids),
+                ("session_key", "!=", False),
+                ("state", "!=", "cancelled"),
+                ("start_time", ">=", min(self.mapped("start_time")) - reach),
+                ("start_time", "<=", max(session._last_moment() for session in self) + reach),
+            ]
+        )
+
+    def _link_rests(self, changed):
+        """Link each milking that goes on what its meter began anew to the first of them.
+
+        :param self: milkings of one animal (or of none known) in the order of their beginning
+        :param changed: those of them of which something has changed
+        :return: the sessions that were linked or no longer are, and what they were linked to
+        """
+        affected, latest = self.browse(), {}
+        for session in self:
+            first = self.browse()
+            if session._is_measured():
+                previous = latest.get(session._point(), first)
+                if previous and previous._goes_on_in(session):
+                    first = previous.continues_id or previous
+                latest[session._point()] = session
+            # Of one at the edge of what was looked up, nothing was seen of what came before.
+            is_known = first or session in changed or session.continues_id in changed
+            if is_known and session.continues_id != first:
+                affected |= session | session.continues_id | first
+                session.with_context(from_meter=True).continues_id = first
+        return affected
+
+    def _goes_on_in(self, session):
+        pause = session.start_time - self._last_moment()
+        restart = self.farm_id._milking_restart()
+        return bool(restart) and -START_TOLERANCE <= pause <= restart
+
+    def _doubt_repeated(self, changed):
+        """Doubt each milking whose animal had been milked elsewhere just before.
+
+        :param self: milkings of one animal (or of none known) in the order of their beginning
+        :param changed: those of them of which something has changed
+        :return: the sessions that are doubtful now
+        """
+        doubtful = self.browse()
+        for number, session in enumerate(self):
+            if not session._may_be_doubted():
+                continue
+            before = (other for other in reversed(self[:number]) if other._makes_doubtful(session))
+            earlier = next(before, None)
+            if earlier and (session in changed or earlier in changed):
+                session._doubt(earlier)
+                doubtful |= session
+        return doubtful
+
+    def _may_be_doubted(self):
+        return (
+            self._is_measured()
+            and self.state == "completed"
+            and self.total_yield > 0
+            and not self.continues_id
+            and self.identification not in _SETTLED
+        )
+
+    def _makes_doubtful(self, later):
+        """Whether this milking and a later one cannot both be of their animal."""
+        if not self._is_measured() or self.identification == "doubtful" or not (self.total_yield or self.current_yield):
+            return False
+        pause = later.start_time - self._last_moment()
+        if self._point() == later._point():
+            return pause < -START_TOLERANCE
+        twice = later.farm_id._milking_twice()
+        return bool(twice) and pause <= twice
+
+    def _doubt(self, earlier):
+        """Say that it is doubtful whose milking this is. Its milk is kept, and nobody's until a person decides.
+
+        :param earlier: the milking of the same animal shortly before
+        """
+        self.ensure_one()
+        self.with_context(from_meter=True).identification = "doubtful"
+        self.env["iot.event"].with_context(tracking_disable=False).record(
+            "milking_doubtful",
+            timestamp=self.end_time,
+            device=self.meter_id.iot_device_id,
+            animal=self.animal_id,
+            farm=self.farm_id,
+            severity="medium",
+            message=_(
+                "Milked shortly before at another place, see %s: whose milking this was is doubtful", earlier.name
+            ),
+            data={"session": self.name, "earlier_session": earlier.name, "yield_liters": self.total_yield},
+            dedup_key=f"milking_doubtful:{self.name}",
+        )
+
+    def _is_measured(self):
+        """Whether a meter has told of it, of an animal that is known, and nobody has declared it void."""
+        return bool(self.session_key and self.animal_id) and self.state != "cancelled"
+
+    def _point(self):
+        return self.meter_id.id, self.channel
+
+    def _last_moment(self):
+        return self.end_time or self.last_message_at or self.start_time
