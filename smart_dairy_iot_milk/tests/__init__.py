@@ -1,3 +1,5 @@
+from . import test_ade_api
+from . import test_ade_import
 from . import test_completion
 from . import test_milk_dashboard
 from . import test_milk_dashboard_screen
