@@ -3,8 +3,8 @@
 Columns (in any order, others are kept as they are): cow, datetime (YYYY-MM-DD for a cow-day, YYYY-MM-DD HH:MM[:SS] or
 ISO 8601 for a milking), yield_kg, conductivity (any unit, one per herd) or conductivity_lf, _rf, _lr, _rr, and optional
 lactose, scc and blood; empty is not measured. OUT has the rows of IN in their order, with score (0 to 100), level
-(normal, watch, warning, critical; empty where nothing can be judged) and reasons. A row is judged by earlier rows only. A file of more than one
-herd may name the herd in a column: `herd`, or the one that --herd names.
+(normal, watch, warning, critical; empty where nothing can be judged) and reasons. A row is judged by earlier rows only.
+A file of more than one herd may name the herd in a column: `herd`, or the one that --herd names.
 
 Needs Python alone. The method stands in docs/mastitis.md.
 """

@@ -1,7 +1,8 @@
 """Milkings as rows of text: what they mean, and their verdicts in the order of the rows.
 
 A row is a dict of texts with the columns cow, datetime, yield_kg, conductivity or conductivity_lf/rf/lr/rr, and
-optional lactose, scc and blood; an empty text (or none, "NA", "nan", "null") is not measured. Other columns are left alone.
+optional lactose, scc and blood; an empty text (or none, "NA", "nan", "null") is not measured. Other columns are left
+alone.
 """
 
 import re

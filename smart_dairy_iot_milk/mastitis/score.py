@@ -183,9 +183,10 @@ def _milk(milking: Milking, history: list[Past], usual: list[Past], norm: HerdNo
 
 def _lactose(milking: Milking, usual: list[Past]) -> _Sign | None:
     """Lactose, which falls in an inflamed udder, against her own usual."""
-    if not milking.lactose:
+    if logarithm(milking.lactose) is None:
         return None
-    own = baseline([past.milking.lactose for past in usual if past.milking.lactose], _LACTOSE_SPREAD)
+    known = [past.milking.lactose for past in usual if logarithm(past.milking.lactose) is not None]
+    own = baseline(known, _LACTOSE_SPREAD)
     if own is None:
         return None
     z = -own.deviation(milking.lactose)
