@@ -1,7 +1,7 @@
 {
     "name": "Smart Dairy IoT Milk Meters",
     "summary": "Milk meters over Modbus TCP and MQTT: milkings, their animals and grades, and a live dashboard",
-    "version": "17.0.1.0.0",
+    "version": "17.0.1.1.0",
     "category": "Agriculture",
     "author": "Smart Dairy IoT",
     "license": "LGPL-3",
@@ -17,6 +17,7 @@
         "data/ir_cron.xml",
         "views/iot_modbus_profile_views.xml",
         "views/milk_session_views.xml",
+        "views/farm_location_quality_views.xml",
         "views/iot_milk_meter_views.xml",
         "views/menus.xml",
         "views/milk_dashboard_views.xml",

@@ -2,17 +2,11 @@
 
 
 def migrate(cr, version):
+    # The poller's own names look like those made for nameless milkings, and are sent as names.
     cr.execute(
         r"""
         UPDATE milk_session SET wire_session_id = session_key
-         WHERE wire_session_id IS NULL AND session_key IS NOT NULL AND source != 'modbus'
-           AND session_key !~ '-\d+-\d{8}T\d{9}Z$'
-        """
-    )
-    # The poller's own names look like those made for nameless milkings, and are sent as names.
-    cr.execute(
-        """
-        UPDATE milk_session SET wire_session_id = session_key
-         WHERE wire_session_id IS NULL AND session_key IS NOT NULL AND source = 'modbus'
+         WHERE wire_session_id IS NULL AND session_key IS NOT NULL
+           AND (source = 'modbus' OR session_key !~ '-\d+-\d{8}T\d{9}Z$')
         """
     )
