@@ -1,4 +1,4 @@
-"""scripts/score_milkings.py: what files it takes and what it writes; nothing but what lies before a row moves its score."""
+"""scripts/score_milkings.py: what files it takes and writes; only what lies before a row moves its score."""
 
 import csv
 import math
