@@ -56,6 +56,9 @@ _EXCEPTIONS = {
     8: "memory parity error",
     10: "gateway path unavailable",
 }
+#: A serial line belongs to one process at a time.
+LINE_IN_USE = "another process uses the line"
+
 #: With this exception a gateway says that the meter behind it is silent.
 _GATEWAY_TARGET_SILENT = 11
 
@@ -282,13 +285,33 @@ def read_once(endpoint, unit, profile, offset=0, timeout=3.0):
     :return: `RegisterReading`
     :raise MeterError: it could not be read
     """
+    (result,) = read_points(endpoint, unit, profile, [offset], timeout)
+    if isinstance(result, MeterError):
+        raise result
+    return result
+
+
+def read_points(endpoint, unit, profile, offsets, timeout=3.0):
+    """Read milking points of a meter one after the other, over a connection made for that alone. Blocks.
+
+    :param offsets: of the points' registers from the addresses of the profile
+    :return: list of `RegisterReading`, or `MeterError` where a point could not be read; it ends with the first point
+        that nobody answers for, as nobody would for the others
+    """
 
     async def read():
-        connection = Connection(endpoint, timeout)
+        connection, results = Connection(endpoint, timeout), []
         try:
-            return await connection.read(unit, profile, offset)
+            for offset in offsets:
+                try:
+                    results.append(await connection.read(unit, profile, offset))
+                except MeterError as error:
+                    results.append(error)
+                    if error.kind in ("unreachable", "silent"):
+                        break
         finally:
             connection.close()
+        return results
 
     return asyncio.run(read())
 
@@ -343,7 +366,7 @@ def _reason_not_opened(device):
     try:
         fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return "another process uses the line"
+        return LINE_IN_USE
     finally:
         os.close(line)
     return "the line does not take these settings"

@@ -1,6 +1,7 @@
 from . import farm_milk_production
 from . import iot_modbus_profile
 from . import iot_modbus_profile_line
+from . import iot_modbus_profile_exchange
 from . import iot_modbus_service
 from . import iot_modbus_supervision
 from . import iot_milk_meter

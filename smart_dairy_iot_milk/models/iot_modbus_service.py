@@ -3,8 +3,12 @@
 from odoo import _, api, models
 from odoo.exceptions import AccessError, UserError
 
-from ..modbus.client import MeterError, parse_endpoint, read_once
+from ..modbus.client import MeterError, read_once, read_points
+from ..modbus.endpoint import parse_endpoint
 from ..modbus.profile import ProfileError
+
+#: Quantities of milk, which the meter's calibration corrects.
+MILK = ("yield_liters", "yield_lf", "yield_rf", "yield_lr", "yield_rr", "flow_rate")
 
 
 class IotModbusService(models.AbstractModel):
@@ -13,28 +17,28 @@ class IotModbusService(models.AbstractModel):
 
     @api.model
     def read_meter_data(self, meter_id):
-        """Read a meter once, over a connection of its own.
+        """Read the first milking point of a meter once, over a connection of its own.
 
         :param meter_id: id of `iot.milk_meter`
         :return: dict quantity -> value, as in a Modbus profile; without those the meter has no value for
         :raise UserError: the meter cannot be read, and why
         """
-        if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_manager"):
-            raise AccessError(_("Only a manager may read a meter out."))
+        self._check_manager()
         meter = self.env["iot.milk_meter"].browse(meter_id)
         endpoint, profile = self._target(meter)
+        _number, offset = self._points(meter, profile)[0]
         try:
-            values = read_once(endpoint, meter.modbus_address, profile)
+            values = read_once(endpoint, meter.modbus_address, profile, offset).values
         except MeterError as error:
             raise UserError(_("%(meter)s cannot be read: %(error)s", meter=meter.name, error=error)) from error
-        for name in ("yield_liters", "flow_rate"):
-            if name in values:
-                values[name] *= meter.flow_calibration_factor
+        for quantity in MILK:
+            if quantity in values:
+                values[quantity] *= meter.flow_calibration_factor
         return values
 
     @api.model
     def start_meter_polling(self, meter_id):
-        """Have a meter read every second while it is active or in maintenance.
+        """Have a meter read while it is active or in maintenance.
 
         :raise UserError: it is not set up for that, and what is missing
         """
@@ -48,17 +52,56 @@ class IotModbusService(models.AbstractModel):
         self.env["iot.milk_meter"].browse(meter_id).polling_enabled = False
 
     @api.model
+    def _read_points(self, meter):
+        """Read all milking points of a meter once.
+
+        :return: `Endpoint`, `Profile`, list of (point number, offset of its registers, `RegisterReading` or
+            `MeterError`, or None where it was not tried any more)
+        """
+        self._check_manager()
+        endpoint, profile = self._target(meter)
+        points = self._points(meter, profile)
+        results = read_points(endpoint, meter.modbus_address, profile, [offset for _number, offset in points])
+        results += [None] * (len(points) - len(results))
+        return endpoint, profile, [(*point, result) for point, result in zip(points, results, strict=True)]
+
+    @api.model
+    def _check_manager(self):
+        if not self.env.su and not self.env.user.has_group("smart_dairy_farm.group_farm_manager"):
+            raise AccessError(_("Only a manager may read a meter out."))
+
+    @api.model
+    def _points(self, meter, profile):
+        """List of (point number, offset of its registers from the addresses of the profile); never empty."""
+        points = meter.milking_point_ids.filtered("is_active").sorted("point_number")
+        first = points[:1].point_number
+        offsets = [
+            (point.point_number, point.address_offset or (point.point_number - first) * profile.point_stride)
+            for point in points
+        ]
+        return offsets or [(1, 0)]
+
+    @api.model
     def _target(self, meter):
-        """What is needed to read a meter: ((host, port), `Profile`)."""
+        """What is needed to read a meter: (`Endpoint`, `Profile`).
+
+        :raise UserError: it is not set up for that, and what is missing
+        """
         meter.ensure_one()
-        if meter.communication_type != "modbus_tcp":
-            raise UserError(_("%s is no Modbus TCP meter: only those are polled.", meter.name))
+        if meter.communication_type not in ("modbus_tcp", "modbus_rtu"):
+            raise UserError(_("%s is no Modbus meter: only those are polled.", meter.name))
         if not meter.modbus_profile_id:
             raise UserError(_("%s has no Modbus profile, which says what its registers hold.", meter.name))
         if not meter.modbus_port:
-            raise UserError(_("%s has no address: give it as host:port.", meter.name))
+            raise UserError(_("%s has no address: give it as host:port, or the device of its line.", meter.name))
         try:
-            return parse_endpoint(meter.modbus_port), meter.modbus_profile_id._as_profile()
+            endpoint = parse_endpoint(
+                meter.communication_type, meter.modbus_port, meter.modbus_baudrate, meter.modbus_parity
+            )
+        except ValueError as error:
+            raise UserError(_("The address of %(meter)s: %(error)s", meter=meter.name, error=error)) from error
+        try:
+            return endpoint, meter.modbus_profile_id._as_profile()
         except ProfileError as error:
             raise UserError(
                 _("The Modbus profile of %(meter)s cannot be used: %(error)s", meter=meter.name, error=error)
