@@ -1,83 +1,168 @@
-"""Polls the meters behind one endpoint, in turn, each once a period.
+"""Polls the milking points behind one endpoint, one at a time, each when its turn has come.
 
-A meter that does not answer costs the others behind the same gateway one time-out when it is next tried, which is ever
-more rarely; it comes back by itself. An outage is logged when it begins and when it ends.
+Whose turn is due longest is read next; a turn that was missed because the line was busy is not made up for. A meter
+that cannot be read is tried ever more rarely, and never two such before all others have had their turn: it costs them
+one time-out. One that answers, but so slowly that it leaves its neighbours little time, is asked less often. Both come
+back by themselves. An outage is logged when it begins and when it ends.
 """
 
 import asyncio
+import contextlib
 import logging
+import statistics
+from dataclasses import dataclass
 
 from .client import Connection, MeterError
+from .registry import Meter, Point
 
 _logger = logging.getLogger(__name__)
 
-#: A meter is tried again after 1, 2, 4 ... seconds, at the longest:
+#: A meter is tried again after 1, 2, 4 ... of its intervals, and after so many seconds at the longest:
 LONGEST_BACKOFF = 10.0
+_LONGEST_EXPONENT = 10
+#: A slow meter is asked so many times more rarely.
+SLOWDOWN = 4
+# Slow is what takes this share of the time that the others leave; fast again what takes this one.
+_SLOW_FROM, _FAST_BELOW = 0.5, 0.35
+# And so many times what the others take: on a line that is too busy all are slow, and none is to blame.
+_SLOWER_THAN_OTHERS = 2
+# Turns of meters with adjacent ids are spread evenly by it, the golden ratio: they are not to speak all at once.
+_SPREAD = 0.618_033_988_75
 
 
-class _Health:
-    """How a meter has been answering. Times are those of the event loop's clock."""
+@dataclass
+class _Turn:
+    """When a milking point is read next, by the event loop's clock."""
 
-    def __init__(self):
-        self.failures = 0
-        self.retry_at = 0.0
+    meter: Meter
+    point: Point
+    due: float
 
 
 class Bus:
     """One endpoint.
 
-    :param endpoint: (host, port)
-    :param on_values: callable(meter, dict quantity -> value), called for each successful reading
-    :param period: seconds between two readings of a meter
+    :param endpoint: `Endpoint`
+    :param on_reading: callable(`Meter`, `Point`, dict quantity -> value), called for each successful reading
+    :param health: `HealthBook`
+    :param activity: `FarmActivity`
     """
 
-    def __init__(self, endpoint, on_values, period):
-        self.meters = []
+    def __init__(self, endpoint, on_reading, health, activity):
+        self.endpoint = endpoint
         self._connection = Connection(endpoint)
-        self._on_values = on_values
-        self._period = period
-        self._health = {}
+        self._on_reading = on_reading
+        self._health = health
+        self._activity = activity
+        self._turns = {}
+        self._owed = 0
+        self._changed = asyncio.Event()
+
+    def follow(self, meters):
+        """Poll these from now on, `Meter`s of this endpoint."""
+        now = asyncio.get_running_loop().time()
+        before, self._turns = self._turns, {}
+        for meter in meters:
+            for number, point in enumerate(meter.points):
+                key = meter.id, point.channel
+                first = now + (meter.id + number) * _SPREAD % 1 * self._interval(meter)
+                due = before[key].due if key in before else first
+                self._turns[key] = _Turn(meter, point, due)
+        self._owed = min(self._owed, len(self._turns))
+        self.hurry()
+
+    def hurry(self):
+        """Intervals may have become shorter: nobody waits for longer than his."""
+        now = asyncio.get_running_loop().time()
+        for turn in self._turns.values():
+            if not self._health.of(turn.meter).failures:
+                turn.due = min(turn.due, now + self._interval(turn.meter))
+        self._changed.set()
 
     async def run(self):
         """Poll until cancelled."""
         loop = asyncio.get_running_loop()
-        due = loop.time()
         try:
             while True:
-                await self._round(loop)
-                due = max(due + self._period, loop.time())
-                await asyncio.sleep(due - loop.time())
+                self._changed.clear()
+                turn = self._next()
+                if turn and turn.due <= loop.time():
+                    await self._read(turn, loop)
+                else:
+                    await self._wait(turn and turn.due - loop.time())
         finally:
             self._connection.close()
 
-    async def _round(self, loop):
-        meters = list(self.meters)
-        self._health = {meter.id: self._health.get(meter.id) or _Health() for meter in meters}
-        for meter in meters:
-            if not self._health[meter.id].failures:
-                await self._poll(meter, loop)
-        await self._retry_the_failed(loop)
+    def _next(self):
+        """The `_Turn` that is next, None where there is none."""
+        by_due = sorted(self._turns.values(), key=lambda turn: turn.due)
+        failed = [turn for turn in by_due if self._health.of(turn.meter).failures]
+        healthy = [turn for turn in by_due if not self._health.of(turn.meter).failures]
+        if not healthy:
+            self._owed = 0
+        if failed and self._owed <= 0 and (not healthy or failed[0].due <= asyncio.get_running_loop().time()):
+            return failed[0]
+        waiting = healthy if self._owed > 0 else by_due
+        return waiting[0] if waiting else None
 
-    async def _retry_the_failed(self, loop):
-        """Try those that are due again, until one fails: not two time-outs in one round."""
-        failed = [meter for meter in self.meters if meter.id in self._health and self._health[meter.id].failures]
-        for meter in sorted(failed, key=lambda meter: self._health[meter.id].retry_at):
-            if self._health[meter.id].retry_at > loop.time() or not await self._poll(meter, loop):
-                break
+    async def _wait(self, seconds):
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
 
-    async def _poll(self, meter, loop):
-        """:return: whether the meter answered"""
-        health = self._health[meter.id]
+    async def _read(self, turn, loop):
+        meter, point = turn.meter, turn.point
         try:
-            values = await self._connection.read(meter.unit, meter.profile)
+            reading = await self._connection.read(meter.unit, meter.profile, point.offset)
         except MeterError as error:
-            if not health.failures:
-                _logger.warning("Milk meter %s does not answer: %s", meter.device_id, error)
-            health.retry_at = loop.time() + min(self._period * 2**health.failures, LONGEST_BACKOFF)
-            health.failures += 1
+            self._failed(meter, error, loop.time())
+            return
+        if self._turns.get((meter.id, point.channel)) is not turn:
+            # Taken off the registry, or changed there, while it was being read.
+            return
+        self._answered(meter, reading.seconds, loop.time())
+        self._schedule(turn, loop.time())
+        self._on_reading(meter, point, reading.values)
+
+    def _answered(self, meter, seconds, now):
+        self._owed -= 1
+        health = self._health.of(meter)
+        health.time_answer(seconds)
+        if health.answered(self._is_slow(meter), meter.remark):
+            _logger.info("Milk meter %s can be read again", meter.device_id)
+            # What kept it away kept its neighbours away, too, as it seems.
+            for turn in self._turns.values():
+                turn.due = min(turn.due, now + self._interval(turn.meter))
+
+    def _failed(self, meter, error, now):
+        health = self._health.of(meter)
+        backoff = min(meter.interval * 2 ** min(health.failures, _LONGEST_EXPONENT), LONGEST_BACKOFF)
+        if health.failed(error.kind, str(error)):
+            _logger.warning("Milk meter %s cannot be read: %s", meter.device_id, error)
+        for turn in self._turns.values():
+            if turn.meter.id == meter.id:
+                turn.due = now + backoff
+        self._owed = sum(not self._health.of(turn.meter).failures for turn in self._turns.values())
+
+    def _schedule(self, turn, now):
+        health = self._health.of(turn.meter)
+        interval = health.interval = self._interval(turn.meter)
+        turn.due += interval
+        if turn.due <= now:
+            missed = int((now - turn.due) // interval) + 1
+            turn.due += missed * interval
+            health.overruns += missed
+
+    def _interval(self, meter):
+        interval = meter.interval if self._activity.is_active(meter.farm_id) else meter.idle_interval
+        return interval * SLOWDOWN if self._health.of(meter).is_slow else interval
+
+    def _is_slow(self, meter):
+        """Whether a meter's answers take so much of the line's time that its neighbours have too little."""
+        loads = {}
+        for turn in self._turns.values():
+            loads[turn.meter.id] = loads.get(turn.meter.id, 0.0) + self._health.of(turn.meter).mean_seconds
+        own = loads.pop(meter.id)
+        if not loads or own <= _SLOWER_THAN_OTHERS * statistics.median(loads.values()):
             return False
-        if health.failures:
-            _logger.info("Milk meter %s answers again", meter.device_id)
-            self._health[meter.id] = _Health()
-        self._on_values(meter, values)
-        return True
+        left = meter.interval - sum(loads.values())
+        return own > left * (_FAST_BELOW if self._health.of(meter).is_slow else _SLOW_FROM)

@@ -1,18 +1,20 @@
 """Hands messages on without loss.
 
-A message stays here until the far side says that it is committed. While the database is away readings gather; past a
-limit the oldest go, but never the last reading of a milking, which holds its yield.
+A message stays here, in memory, until the far side says that it is committed. While the database is away readings
+gather; past a limit the longest milkings are thinned out, so that each keeps its course, and none ever loses its first
+reading or its last, which holds its yield.
 """
 
 import asyncio
 import contextlib
 import logging
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 _logger = logging.getLogger(__name__)
 
-#: Readings kept while they cannot be stored: with 24 meters a quarter of an hour of every second, some 20 MB.
+#: Readings kept while they cannot be stored, some 20 MB: of 64 milkings at a time every second for five minutes, every
+#: other second for ten, and so on.
 LIMIT = 20_000
 _BATCH = 500
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
@@ -23,6 +25,7 @@ class _Parcel:
     topic: str
     payload: dict
     keep: bool
+    milking: str
 
 
 class Delivery:
@@ -43,14 +46,15 @@ class Delivery:
     def __len__(self):
         return len(self._waiting) + len(self._under_way)
 
-    def put(self, topic, payload, keep=False):
+    def put(self, topic, payload, keep=False, milking=""):
         """Take a message over.
 
         :param keep: it is not to be dropped, however many wait
+        :param milking: session id of the milking that it is one of many readings of, if it is
         """
-        self._waiting.append(_Parcel(topic, payload, keep))
+        self._waiting.append(_Parcel(topic, payload, keep, milking))
         if len(self._waiting) > self._limit:
-            self._drop_oldest()
+            self._thin_out()
         self._arrived.set()
 
     async def run(self):
@@ -107,12 +111,21 @@ class Delivery:
         self.submit(parcel.topic, parcel.payload).add_done_callback(settle)
         return settled
 
-    def _drop_oldest(self):
-        for index, parcel in enumerate(self._waiting):
-            if not parcel.keep:
-                del self._waiting[index]
-                self.dropped += 1
-                return
+    def _thin_out(self):
+        """Drop the oldest message that is of no milking, else every other reading of the milking that has most."""
+        droppable = [parcel for parcel in self._waiting if not parcel.keep]
+        readings = Counter(parcel.milking for parcel in droppable)
+        if not droppable:
+            return
+        if "" in readings:
+            dropped = [next(parcel for parcel in droppable if not parcel.milking)]
+        else:
+            # Of several with as many, the one that comes first is the oldest.
+            longest = max(readings, key=readings.get)
+            dropped = [parcel for parcel in droppable if parcel.milking == longest][::2]
+        gone = set(map(id, dropped))
+        self._waiting = deque(parcel for parcel in self._waiting if id(parcel) not in gone)
+        self.dropped += len(dropped)
 
     def _report(self, error):
         if error is not None and not self._outage:

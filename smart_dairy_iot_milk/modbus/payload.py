@@ -2,7 +2,9 @@
 
 from .tracker import Reading
 
-#: Quantity -> path in the payload.
+_QUARTERS = ("lf", "rf", "lr", "rr")
+
+#: Quantity -> path in the payload. What has none, such as the meter's own number of a milking, is of use here alone.
 _PATHS = {
     "yield_liters": ("yield_liters",),
     "flow_rate": ("flow_rate",),
@@ -15,19 +17,25 @@ _PATHS = {
     "temperature_celsius": ("quality", "temperature_celsius"),
     "conductivity": ("quality", "conductivity"),
     "blood_detected": ("quality", "blood_detected"),
+    **{f"conductivity_{quarter}": ("quality", "quarters", quarter, "conductivity") for quarter in _QUARTERS},
+    **{f"yield_{quarter}": ("quality", "quarters", quarter, "yield_liters") for quarter in _QUARTERS},
     "vacuum_pressure": ("equipment", "vacuum_pressure"),
     "pulsation_rate": ("equipment", "pulsation_rate"),
+    "pulsation_ratio": ("equipment", "pulsation_ratio"),
 }
 
 
-def data_payload(meter, reading: Reading):
-    """A `tracker.Reading` as a milk-meter data message."""
+def data_payload(meter, point, reading: Reading):
+    """A `tracker.Reading` at a milking point as a milk-meter data message."""
     payload = _head(meter, reading.timestamp)
-    payload |= {"channel": meter.channel, "session_id": reading.session_id, "milking": reading.milking}
+    payload |= {"channel": point.channel, "session_id": reading.session_id, "milking": reading.milking}
     for quantity, value in reading.values.items():
-        *group, key = _PATHS[quantity]
-        target = payload.setdefault(group[0], {}) if group else payload
-        target[key] = value
+        if quantity in _PATHS:
+            *groups, key = _PATHS[quantity]
+            target = payload
+            for group in groups:
+                target = target.setdefault(group, {})
+            target[key] = value
     return payload
 
 

@@ -1,70 +1,56 @@
-"""What to poll, read from the database over a connection of the poller's own.
+"""What to poll, read from the database over a connection of the poller's own, and where it says how the meters are.
 
 The connection also holds an advisory lock, so that a database has one poller however many processes there are, and so
 that the cron can tell whether one lives; and it listens for changes of the registry.
 """
 
-import logging
 import select
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta, timezone
 
 import psycopg2
 import psycopg2.extensions
 from psycopg2.errors import UndefinedTable
 
-from .client import parse_endpoint
-from .profile import Line, Profile
-from .tracker import Reading
-
-_logger = logging.getLogger(__name__)
+from . import statements
+from .continuity import LONGEST_PAUSE
+from .endpoint import Endpoint, parse_endpoint
+from .health import READABLE, MeterState
+from .profile import Profile, line_from_columns
+from .tracker import Past, Reading
 
 #: Held by the poller of a database as long as it lives.
 POLLER_LOCK = 0x5DA1_0010
 
-#: A milking whose last reading is older than this is not taken up again; its session has been closed by then.
-RESUME_WITHIN = timedelta(minutes=5)
+#: How far back the last milking of a point is looked for, whose registers its meter may still show.
+LOOK_BACK = timedelta(days=2)
 
-_SELECT_METERS = """
-    SELECT meter.id, device.id, device.device_id, device.data_topic, device.status_topic,
-           meter.modbus_port, coalesce(meter.modbus_address, 0), meter.modbus_profile_id,
-           coalesce(point.number, 1), meter.flow_calibration_factor,
-           meter.has_rfid_reader, meter.has_conductivity, meter.has_temperature, meter.has_flow_sensor,
-           meter.has_milk_quality
-      FROM iot_milk_meter meter
-      JOIN iot_device device ON device.id = meter.iot_device_id
- LEFT JOIN LATERAL (
-           SELECT min(point_number) AS number FROM iot_milk_meter_point WHERE meter_id = meter.id AND is_active
-           ) point ON true
-     WHERE meter.polling_enabled AND meter.communication_type = 'modbus_tcp'
-       AND device.active AND device.state IN ('active', 'maintenance')
-     ORDER BY meter.id
-"""
-_SELECT_LINES = """
-    SELECT profile.id, profile.name, profile.register_type,
-           line.quantity, coalesce(line.address, 0), line.data_type, line.byte_order, coalesce(line.length, 1),
-           coalesce(line.bit, 0), coalesce(line.scale, 1), coalesce(line.value_offset, 0)
-      FROM iot_modbus_profile profile
-      JOIN iot_modbus_profile_line line ON line.profile_id = profile.id
-     WHERE profile.id = ANY(%s)
-"""
-_SELECT_LAST = """
-    SELECT session_id, timestamp, milking, yield_liters, duration_seconds, rfid_tag
-      FROM milk_production_realtime
-     WHERE iot_device_id = %s AND channel = %s AND timestamp > %s
-     ORDER BY timestamp DESC
-     LIMIT 1
-"""
+#: An outage that lasts longer is an event.
+OUTAGE = timedelta(seconds=60)
 
 #: Capability flag of a meter -> quantities it does not have without; their registers then hold nothing to report.
 _CAPABILITIES = {
     "has_rfid_reader": ("rfid_tag",),
-    "has_conductivity": ("conductivity",),
+    "has_conductivity": ("conductivity", *(f"conductivity_{quarter}" for quarter in ("lf", "rf", "lr", "rr"))),
     "has_temperature": ("temperature_celsius",),
     "has_flow_sensor": ("flow_rate",),
     "has_milk_quality": ("fat_percentage", "protein_percentage", "lactose_percentage", "somatic_cell_count"),
 }
+
+
+@dataclass(frozen=True)
+class Point:
+    """A milking point of a meter.
+
+    :param channel: its number, as in the meter's messages
+    :param offset: registers from the addresses of the profile to those of the point
+    :param reader: id of its RFID reader; empty where it has none of its own
+    """
+
+    channel: int
+    offset: int = 0
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,56 +61,65 @@ class Meter:
     :param iot_device_id: of `iot.device`, as in telemetry
     :param device_id: the identity on the wire
     :param data_topic, status_topic: where it would publish if it spoke MQTT
-    :param endpoint: (host, port)
-    :param channel: number of the milking point
+    :param points: tuple of `Point`
     :param factor: what yield and flow are multiplied with, from the meter's calibration
+    :param interval: seconds between two readings of a point; `idle_interval` the same while the farm milks nobody
+    :param problem: why it cannot be polled; what is missing for that is None then
+    :param remark: what is to be mended though it is polled
     """
 
     id: int
     iot_device_id: int
     device_id: str
+    farm_id: int
     data_topic: str
     status_topic: str
-    endpoint: tuple
+    endpoint: Endpoint
     unit: int
     profile: Profile
-    channel: int = 1
+    points: tuple = (Point(1),)
     factor: float = 1.0
+    interval: float = 1.0
+    idle_interval: float = 3.0
+    problem: str = ""
+    remark: str = ""
 
 
 def load_meters(cursor):
     """The meters that are to be polled now.
 
     :param cursor: DB-API cursor
-    :return: list of `Meter`; of one that cannot be polled the reason is logged
+    :return: list of `Meter`; one that cannot be polled says so in `problem`
     """
-    cursor.execute(_SELECT_METERS)
-    rows = cursor.fetchall()
-    profiles = _load_profiles(cursor, [row[7] for row in rows])
-    meters = []
+    cursor.execute(statements.METERS)
+    rows = [_Row(*row[:15], dict(zip(_CAPABILITIES, row[15:], strict=True))) for row in cursor.fetchall()]
+    points = _load_points(cursor, [row.id for row in rows])
+    profiles = _load_profiles(cursor, [row.profile_id for row in rows])
+    lines, meters = {}, []
     for row in rows:
         try:
-            meters.append(_meter(row, profiles))
+            meter = _meter(row, points[row.id], profiles)
+            endpoint, other = lines.setdefault(meter.endpoint.line, (meter.endpoint, meter))
+            if endpoint != meter.endpoint:
+                raise ValueError(f"its line is read with other settings by {other.device_id}: {endpoint}")
         except ValueError as error:
-            _logger.warning("Milk meter %s cannot be polled: %s", row[2], error)
+            meter = Meter(*row.identity, endpoint=None, unit=row.unit, profile=None, problem=str(error))
+        meters.append(meter)
     return meters
 
 
-def load_last_reading(cursor, meter, now):
-    """The last stored reading of a milking that was still running `RESUME_WITHIN` ago.
+def load_past(cursor, meter, point, now):
+    """What the database knows of a milking point.
 
     :param now: aware UTC
-    :return: `Reading`, or None where no milking was running
+    :return: `Past`
     """
-    since = now.astimezone(timezone.utc).replace(tzinfo=None) - RESUME_WITHIN
-    cursor.execute(_SELECT_LAST, [meter.iot_device_id, meter.channel, since])
-    row = cursor.fetchone()
-    if not row or not row[0] or not row[2]:
-        return None
-    session_id, timestamp, _milking, *values = row
-    named = zip(("yield_liters", "duration_seconds", "rfid_tag"), values, strict=True)
-    known = {quantity: value for quantity, value in named if value is not None}
-    return Reading(session_id, timestamp.replace(tzinfo=timezone.utc), True, known)
+    since = _naive(now - LOOK_BACK)
+    place = {"device": meter.iot_device_id, "channel": point.channel, "since": since}
+    last = _load_reading(cursor, statements.LAST_READING, place)
+    if last is None or not last.milking or (now - last.timestamp).total_seconds() > LONGEST_PAUSE:
+        return Past(None, last)
+    return Past(last, _load_reading(cursor, statements.LAST_END, place))
 
 
 class SqlRegistry:
@@ -150,10 +145,20 @@ class SqlRegistry:
                 # The addon is being uninstalled; whoever runs the poller is about to stop it.
                 return []
 
-    def last_reading(self, meter, now):
-        """:return: the `Reading` of the milking that was running when we last looked, or None"""
+    def past(self, meter, point, now):
+        """:return: the `Past` of a milking point"""
         with self._cursor() as cursor:
-            return load_last_reading(cursor, meter, now)
+            return load_past(cursor, meter, point, now)
+
+    def write_states(self, states, now):
+        """Say how the meters are, and of whom that is nothing new no more; nothing while another process polls.
+
+        :param states: list of `health.MeterState`, of all meters that are to be polled
+        :param now: aware UTC
+        """
+        with self._cursor() as cursor:
+            if self._leads:
+                write_states(cursor, states, now)
 
     def wait(self, timeout):
         """Wait up to `timeout` seconds for a change; whether there was one."""
@@ -181,23 +186,125 @@ class SqlRegistry:
         return self._connection.cursor()
 
 
-def _load_profiles(cursor, profile_ids):
-    """:return: dict id -> (name, register type, list of `Line`)"""
-    cursor.execute(_SELECT_LINES, [[profile_id for profile_id in set(profile_ids) if profile_id]])
-    rows = defaultdict(list)
-    for profile_id, name, register_type, *line in cursor.fetchall():
-        rows[profile_id, name, register_type].append(line)
-    return {key[0]: (*key[1:], lines) for key, lines in rows.items()}
+def write_states(cursor, states, now):
+    """Write the states of all meters that are polled, and tell the reactors of outages that are old enough.
+
+    :param states: list of `health.MeterState`
+    :param now: aware UTC
+    """
+    columns = {column.name: [_stored(getattr(state, column.name)) for state in states] for column in fields(MeterState)}
+    readable = [state.meter_id for state in states if state.state in READABLE]
+    unreadable = [state.meter_id for state in states if state.state not in READABLE]
+    common = {"readable": list(READABLE), "now": _naive(now), "before": _naive(now - OUTAGE)}
+    cursor.execute(statements.REPORT_BACK, {**common, "meters": readable})
+    told = cursor.rowcount
+    cursor.execute(statements.WRITE_STATES, {**common, **columns})
+    cursor.execute(statements.FORGET_STATES, [columns["meter_id"]])
+    cursor.execute(statements.REPORT_UNREADABLE, {**common, "meters": unreadable})
+    if told or cursor.rowcount:
+        cursor.execute("NOTIFY iot_inbox")
 
 
-def _meter(row, profiles):
-    *identity, endpoint, unit, profile_id, channel, factor = row[:10]
-    if not all(identity):
-        raise ValueError("it has no topic for data or status")
-    if profile_id not in profiles:
+@dataclass(frozen=True)
+class _Row:
+    id: int
+    iot_device_id: int
+    device_id: str
+    farm_id: int
+    data_topic: str
+    status_topic: str
+    communication_type: str
+    port: str
+    baudrate: str
+    parity: str
+    unit: int
+    profile_id: int
+    factor: float
+    interval: float
+    idle_interval: float
+    has: dict
+
+    @property
+    def identity(self):
+        return self.id, self.iot_device_id, self.device_id, self.farm_id, self.data_topic, self.status_topic
+
+
+def _meter(row, points, profiles):
+    if not all(row.identity):
+        raise ValueError("it has no farm, and so no topic for data or status")
+    if row.profile_id not in profiles:
         raise ValueError("it has no Modbus profile with registers")
-    name, register_type, rows = profiles[profile_id]
-    has = dict(zip(_CAPABILITIES, row[10:], strict=True))
-    absent = {quantity for flag, quantities in _CAPABILITIES.items() if not has[flag] for quantity in quantities}
-    lines = tuple(Line(*values) for values in rows if values[0] not in absent)
-    return Meter(*identity, parse_endpoint(endpoint), unit, Profile(name, register_type, lines), channel, factor or 1.0)
+    settings, lines = profiles[row.profile_id]
+    absent = {name for flag, names in _CAPABILITIES.items() if not row.has[flag] for name in names}
+    lines = tuple(line_from_columns(*columns) for columns in lines if columns[0] not in absent)
+    profile = Profile(settings[0], lines, *settings[1:])
+    points, unread = place_points(points, profile.point_stride)
+    return Meter(
+        *row.identity,
+        endpoint=parse_endpoint(row.communication_type, row.port, row.baudrate, row.parity),
+        unit=row.unit,
+        profile=profile,
+        points=points,
+        factor=row.factor,
+        interval=row.interval or Meter.interval,
+        idle_interval=max(row.idle_interval or 0.0, row.interval or Meter.interval),
+        remark=f"no registers are known of point {', '.join(map(str, unread))}" if unread else "",
+    )
+
+
+def place_points(points, stride):
+    """Where the registers of a meter's points lie: by the points' own offsets if one of them has one, else by the
+    profile.
+
+    :param points: list of `Point`, in order of their channels
+    :param stride: registers from one point to the next; 0 where the profile knows of one point
+    :return: (tuple of `Point`, list of the channels whose registers are not known)
+    """
+    if not points:
+        return (Point(1),), []
+    if not any(point.offset for point in points):
+        lowest = points[0].channel
+        points = [Point(point.channel, (point.channel - lowest) * stride, point.reader) for point in points]
+    placed = {}
+    for point in points:
+        placed.setdefault(point.offset, point)
+    return tuple(placed.values()), [point.channel for point in points if placed[point.offset] is not point]
+
+
+def _load_points(cursor, meter_ids):
+    """:return: dict meter id -> list of `Point` with the offsets of their own"""
+    cursor.execute(statements.POINTS, [meter_ids])
+    points = defaultdict(list)
+    for meter_id, *point in cursor.fetchall():
+        points[meter_id].append(Point(*point))
+    return points
+
+
+def _load_profiles(cursor, profile_ids):
+    """:return: dict id -> (name and settings in the order of `Profile`, list of a line's columns)"""
+    wanted = [profile_id for profile_id in set(profile_ids) if profile_id]
+    cursor.execute(statements.PROFILES, [wanted])
+    profiles = {profile_id: (settings, []) for profile_id, *settings in cursor.fetchall()}
+    cursor.execute(statements.LINES, [wanted])
+    for profile_id, *columns in cursor.fetchall():
+        profiles[profile_id][1].append(columns)
+    return {profile_id: found for profile_id, found in profiles.items() if found[1]}
+
+
+def _load_reading(cursor, statement, place):
+    cursor.execute(statement, place)
+    row = cursor.fetchone()
+    if not row:
+        return None
+    session_id, timestamp, milking, *values = row
+    named = zip(("yield_liters", "duration_seconds", "rfid_tag"), values, strict=True)
+    known = {quantity: value for quantity, value in named if value is not None}
+    return Reading(session_id, timestamp.replace(tzinfo=timezone.utc), bool(milking), known)
+
+
+def _stored(value):
+    return _naive(value) if hasattr(value, "astimezone") else value
+
+
+def _naive(moment):
+    return moment.astimezone(timezone.utc).replace(tzinfo=None)

@@ -6,13 +6,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
+from smart_dairy_iot_milk.modbus.endpoint import Endpoint
 from smart_dairy_iot_milk.modbus.poller import ModbusPoller
 from smart_dairy_iot_milk.modbus.profile import Line, Profile
-from smart_dairy_iot_milk.modbus.registry import Meter
+from smart_dairy_iot_milk.modbus.registry import Meter, Point
+from smart_dairy_iot_milk.modbus.tracker import NOTHING
 
 DELAVAL = Profile(
     "DeLaval MM27BC",
-    "holding",
     (
         Line("yield_liters", 0, "float32"),
         Line("flow_rate", 2, "float32"),
@@ -47,9 +48,10 @@ class Clock:
 class MemoryRegistry:
     """The meters to poll, as the database would give them."""
 
-    def __init__(self, *meters, last=None):
+    def __init__(self, *meters, past=NOTHING):
         self.meters = list(meters)
-        self.last = last
+        self.known = past
+        self.states = {}
         self._changed = threading.Event()
 
     def change(self, *meters):
@@ -59,8 +61,11 @@ class MemoryRegistry:
     def load(self):
         return list(self.meters)
 
-    def last_reading(self, meter, now):
-        return self.last
+    def past(self, meter, point, now):
+        return self.known
+
+    def write_states(self, states, now):
+        self.states = {state.meter_id: state for state in states}
 
     def wait(self, timeout):
         changed = self._changed.wait(timeout)
@@ -98,19 +103,24 @@ class Pipeline:
         ]
 
 
-def meter(server, device_id="MM-1", unit=1, **values):
-    """A registered meter behind a simulated server."""
+def meter(server, device_id="MM-1", unit=1, channel=1, **values):
+    """A registered meter behind a simulated server, or at an `Endpoint`."""
+    is_server = not isinstance(server, Endpoint)
     number = int(device_id.rpartition("-")[2])
     return Meter(
         **{
             "id": number,
             "iot_device_id": 100 + number,
             "device_id": device_id,
+            "farm_id": 1,
             "data_topic": f"dairy/farm1/milk_meters/{device_id}/data",
             "status_topic": f"dairy/farm1/milk_meters/{device_id}/status",
-            "endpoint": (server.host, server.port),
+            "endpoint": Endpoint("tcp", server.host, server.port) if is_server else server,
             "unit": unit,
             "profile": DELAVAL,
+            "points": (Point(channel),),
+            "interval": PERIOD,
+            "idle_interval": PERIOD,
             **values,
         }
     )
@@ -120,7 +130,7 @@ def meter(server, device_id="MM-1", unit=1, **values):
 def polling(registry, pipeline=None, clock=None, poller=None):
     """A poller at work in a thread, as in the bridge; gives its pipeline."""
     pipeline = pipeline or Pipeline()
-    poller = poller or ModbusPoller(pipeline, registry, clock or Clock(), PERIOD)
+    poller = poller or ModbusPoller(pipeline, registry, clock or Clock())
     stop, failures = threading.Event(), []
 
     def run():

@@ -1,6 +1,7 @@
 """A reading is kept until it is committed."""
 
 import asyncio
+import itertools
 
 from modbus_testing import Pipeline
 from smart_dairy_iot_milk.modbus.delivery import Delivery
@@ -77,3 +78,31 @@ def test_what_was_under_way_when_the_worker_stopped_is_not_forgotten():
     pipeline.down = False
     deliver(delivery, nothing)
     assert [payload for _topic, payload in pipeline.messages] == [{"i": 1}]
+
+
+def test_past_the_limit_the_longest_milking_is_thinned_out_and_keeps_its_first_reading_and_its_last():
+    pipeline = Pipeline()
+    delivery = Delivery(pipeline.submit, limit=40)
+    for i in range(30):
+        delivery.put("t", {"milking": "long", "i": i}, keep=i in (0, 29), milking="long")
+    for i in range(30):
+        delivery.put("t", {"milking": "short", "i": i}, keep=i in (0, 29), milking="short")
+    deliver(delivery, nothing)
+    kept = {"long": [], "short": []}
+    for _topic, payload in pipeline.messages:
+        kept[payload["milking"]].append(payload["i"])
+    assert sum(map(len, kept.values())) <= 40
+    for numbers in kept.values():
+        assert (numbers[0], numbers[-1]) == (0, 29)
+        assert len(numbers) > 8
+        assert max(later - earlier for earlier, later in itertools.pairwise(numbers)) <= 4, "its course"
+
+
+def test_a_message_of_no_milking_is_dropped_before_any_reading():
+    pipeline = Pipeline()
+    delivery = Delivery(pipeline.submit, limit=3)
+    delivery.put("t", {"status": "online"})
+    for i in range(3):
+        delivery.put("t", {"i": i}, milking="m")
+    deliver(delivery, nothing)
+    assert [payload for _topic, payload in pipeline.messages] == [{"i": i} for i in range(3)]

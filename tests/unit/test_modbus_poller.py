@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import pytest
 
 from modbus_testing import (
-    DELAVAL,
     NOW,
     OTHER_TAG,
     PERIOD,
@@ -20,9 +19,9 @@ from modbus_testing import (
     polling,
 )
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
-from smart_dairy_iot_milk.modbus.client import MeterError, read_once
 from smart_dairy_iot_milk.modbus.poller import ModbusPoller, poller_for
-from smart_dairy_iot_milk.modbus.tracker import Reading
+from smart_dairy_iot_milk.modbus.registry import Point
+from smart_dairy_iot_milk.modbus.tracker import Past, Reading
 
 
 @pytest.fixture
@@ -33,36 +32,6 @@ def server():
 
 def milk(server, yield_liters, seconds, **values):
     server.set(milking=True, rfid=TAG, yield_liters=yield_liters, session_seconds=seconds, **values)
-
-
-def test_all_values_of_a_meter_are_read(server):
-    milk(server, 8.25, 240, flow_rate=2.5, conductivity=5.25, temperature=38.5, vacuum=42, pulsation=60)
-    assert read_once((server.host, server.port), 1, DELAVAL) == {
-        "milking": True,
-        "yield_liters": 8.25,
-        "flow_rate": 2.5,
-        "conductivity": 5.25,
-        "temperature_celsius": 38.5,
-        "duration_seconds": 240,
-        "rfid_tag": "8000F9DCBE991A14",
-        "vacuum_pressure": 42.0,
-        "pulsation_rate": 60,
-    }
-
-
-def test_one_reading_takes_one_request_for_each_run_of_registers(server):
-    read_once((server.host, server.port), 1, DELAVAL)
-    assert server.requests == [(3, 10, 7), (3, 0, 9)]
-
-
-@pytest.mark.parametrize(("fault", "message"), [("switched off", "no connection"), (2, "refuses registers")])
-def test_a_meter_that_cannot_be_read_is_an_error_that_says_why(server, fault, message):
-    if fault == "switched off":
-        server.stop()
-    else:
-        server.fault = fault
-    with pytest.raises(MeterError, match=message):
-        read_once((server.host, server.port), 1, DELAVAL)
 
 
 def test_a_milking_is_reported_as_messages_of_one_session_and_the_last_says_so(server):
@@ -76,7 +45,7 @@ def test_a_milking_is_reported_as_messages_of_one_session_and_the_last_says_so(s
         last = eventually(lambda: [payload for payload in pipeline.data() if not payload["milking"]])[0]
     assert first["device_id"] == "MM-1"
     assert first["channel"] == 4
-    assert first["rfid_tag"] == "8000F9DCBE991A14"
+    assert last["rfid_tag"] == "8000F9DCBE991A14"
     assert first["quality"]["conductivity"] == 5.5
     assert first["equipment"]["vacuum_pressure"] == 42.0
     assert first["timestamp"].startswith("2026-03-01T04:30:") and first["timestamp"].endswith("Z")
@@ -122,15 +91,15 @@ def test_a_meter_switched_off_and_on_again_is_polled_again(server, caplog):
         session = eventually(pipeline.data)[0]["session_id"]
         before = len(caplog.text)
         server.stop()
-        eventually(lambda: "does not answer" in caplog.text[before:])
+        eventually(lambda: "cannot be read" in caplog.text[before:])
         time.sleep(10 * PERIOD)
         milk(server, 4.0, 40)
         server.start()
         eventually(lambda: pipeline.data()[-1]["yield_liters"] == 4.0)
     assert {payload["session_id"] for payload in pipeline.data()} == {session}
-    outage, again, _after = caplog.text[before:].partition("answers again")
+    outage, again, _after = caplog.text[before:].partition("can be read again")
     assert again
-    assert outage.count("does not answer") == 1
+    assert outage.count("cannot be read") == 1
     assert "pymodbus" not in caplog.text
 
 
@@ -185,6 +154,30 @@ def test_a_meter_that_answers_nonsense_does_not_stop_the_others(server):
         assert not pipeline.data("MM-2")
 
 
+def test_how_each_meter_is_is_said_with_its_reason(server):
+    with ModbusMeter() as dead:
+        dead.stop()
+        broken = meter(server, "MM-3", problem="it has no Modbus profile with registers", endpoint=None)
+        registry = MemoryRegistry(meter(server), meter(dead, "MM-2"), broken)
+        with polling(registry):
+            states = eventually(lambda: len(registry.states) == 3 and registry.states)
+    assert {number: state.state for number, state in states.items()} == {
+        1: "polled",
+        2: "unreachable",
+        3: "misconfigured",
+    }
+    assert states[1].last_read_at and states[1].response_ms > 0
+    assert not states[2].last_read_at and "no connection" in states[2].problem
+    assert states[3].problem == broken.problem
+
+
+def test_milkings_at_two_points_of_one_meter_are_two_sessions(server):
+    milk(server, 1.0, 10)
+    with polling(MemoryRegistry(meter(server, points=(Point(1), Point(2))))) as pipeline:
+        eventually(lambda: {payload["channel"] for payload in pipeline.data()} == {1, 2})
+    assert len({payload["session_id"] for payload in pipeline.data()}) == 2
+
+
 def test_what_is_polled_follows_the_registry(server):
     milk(server, 1.0, 10)
     registry = MemoryRegistry()
@@ -233,25 +226,27 @@ def test_readings_are_kept_while_they_cannot_be_stored(server):
 def test_a_poller_that_starts_in_the_middle_of_a_milking_takes_up_its_session(server):
     last = Reading("MM-1-1-earlier", NOW, True, {"yield_liters": 1.0, "duration_seconds": 9, "rfid_tag": f"{TAG:016X}"})
     milk(server, 2.0, 20)
-    with polling(MemoryRegistry(meter(server), last=last)) as pipeline:
+    with polling(MemoryRegistry(meter(server), past=Past(last))) as pipeline:
         eventually(lambda: len(pipeline.data()) > 2)
     assert {payload["session_id"] for payload in pipeline.data()} == {"MM-1-1-earlier"}
 
 
 def test_a_poller_that_starts_with_the_next_cow_closes_the_session_of_the_one_before(server):
-    last = Reading("MM-1-1-earlier", NOW, True, {"yield_liters": 1.0, "rfid_tag": f"{OTHER_TAG:016X}"})
+    values = {"yield_liters": 1.0, "duration_seconds": 300, "rfid_tag": f"{OTHER_TAG:016X}"}
+    last = Reading("MM-1-1-earlier", NOW, True, values)
     milk(server, 2.0, 20)
-    with polling(MemoryRegistry(meter(server), last=last)) as pipeline:
+    with polling(MemoryRegistry(meter(server), past=Past(last))) as pipeline:
         eventually(lambda: len(pipeline.data()) > 2)
     first, second, *_rest = pipeline.data()
     assert (first["session_id"], first["milking"], first["yield_liters"]) == ("MM-1-1-earlier", False, 1.0)
-    assert (second["rfid_tag"], second["milking"]) == (f"{TAG:016X}", True)
+    assert second["milking"]
+    assert pipeline.data()[2]["rfid_tag"] == f"{TAG:016X}"
 
 
 def test_readings_that_could_not_be_stored_outlive_a_restart_of_the_bridge(server):
     lost, registry = Pipeline(), MemoryRegistry(meter(server))
     lost.down = True
-    poller = ModbusPoller(lost, registry, Clock(), PERIOD)
+    poller = ModbusPoller(lost, registry, Clock())
     milk(server, 1.0, 10)
     with polling(registry, lost, poller=poller):
         asked = len(server.requests)
@@ -260,7 +255,7 @@ def test_readings_that_could_not_be_stored_outlive_a_restart_of_the_bridge(serve
     back = Pipeline()
     poller.use(back)
     with polling(registry, back, poller=poller):
-        eventually(lambda: f"{OTHER_TAG:016X}" in {payload["rfid_tag"] for payload in back.data()})
+        eventually(lambda: f"{OTHER_TAG:016X}" in {payload.get("rfid_tag") for payload in back.data()})
     sessions = list(dict.fromkeys(payload["session_id"] for payload in back.data()))
     assert len(sessions) == 2
     first = [payload for payload in back.data() if payload["session_id"] == sessions[0]]
@@ -270,12 +265,12 @@ def test_readings_that_could_not_be_stored_outlive_a_restart_of_the_bridge(serve
 
 def test_a_milking_that_another_process_followed_meanwhile_is_taken_up_where_that_one_left_it(server):
     pipeline, registry, clock = Pipeline(), MemoryRegistry(meter(server)), Clock()
-    poller = ModbusPoller(pipeline, registry, clock, PERIOD)
+    poller = ModbusPoller(pipeline, registry, clock)
     milk(server, 1.0, 10)
     with polling(registry, pipeline, poller=poller):
         eventually(pipeline.data)
     values = {"yield_liters": 2.0, "duration_seconds": 20, "rfid_tag": f"{TAG:016X}"}
-    registry.last = Reading("of the other", clock() + timedelta(minutes=1), True, values)
+    registry.known = Past(Reading("of the other", clock() + timedelta(minutes=1), True, values))
     milk(server, 3.0, 30)
     with polling(registry, pipeline, poller=poller):
         eventually(lambda: pipeline.data()[-1]["session_id"] == "of the other")
