@@ -1,6 +1,6 @@
 {
     "name": "Smart Dairy IoT Milk Meters",
-    "summary": "Milk meters over Modbus TCP and MQTT: milkings, their animals and grades, and a live dashboard",
+    "summary": "Milk meters over Modbus and MQTT: milkings, their animals and grades, and a live dashboard",
     "version": "17.0.1.1.0",
     "category": "Agriculture",
     "author": "Smart Dairy IoT",
@@ -11,15 +11,19 @@
     },
     "data": [
         "security/ir.model.access.csv",
+        "security/ir.model.access-modbus.csv",
         "security/milk_rules.xml",
         "data/ir_sequence.xml",
         "data/iot_modbus_profile.xml",
         "data/ir_cron.xml",
         "views/iot_modbus_profile_views.xml",
+        "views/iot_modbus_reading_views.xml",
+        "views/iot_modbus_import_views.xml",
         "views/milk_session_views.xml",
         "views/farm_location_quality_views.xml",
         "views/iot_milk_meter_views.xml",
         "views/menus.xml",
+        "views/menus_modbus.xml",
         "views/milk_dashboard_views.xml",
     ],
     "assets": {

@@ -71,17 +71,6 @@ class IotMilkMeter(models.Model):
             self.env["iot.modbus.service"].stop_meter_polling(meter.id)
 
     def action_read_now(self):
-        """Read the meter once and show what it says."""
+        """Read the meter once and show its registers beside what they are taken for."""
         self.ensure_one()
-        values = self.env["iot.modbus.service"].read_meter_data(self.id)
-        labels = dict(self.env["iot.modbus.profile.line"]._fields["quantity"]._description_selection(self.env))
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "title": self.display_name,
-                "message": "; ".join(f"{labels[quantity]}: {value}" for quantity, value in values.items()),
-                "type": "info",
-                "sticky": True,
-            },
-        }
+        return self.env["iot.modbus.reading"].open_for(self)

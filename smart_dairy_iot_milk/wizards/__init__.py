@@ -1,0 +1,2 @@
+from . import iot_modbus_reading
+from . import iot_modbus_import
