@@ -12,7 +12,7 @@ import pytest
 
 from simulation.modbus_line import ModbusLine
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
-from smart_dairy_iot_milk.modbus.client import Connection, MeterError, read_once
+from smart_dairy_iot_milk.modbus.client import Connection, MeterError, read_once, read_points
 from smart_dairy_iot_milk.modbus.endpoint import Endpoint
 from smart_dairy_iot_milk.modbus.profile import Line, Profile
 
@@ -359,3 +359,23 @@ def test_no_meter_of_a_place_disturbs_a_reading_of_another_place():
         for thread in threads:
             thread.join(30)
     assert sorted(results) == [1.0, 2.0]
+
+
+# ------------------------------------------------------------------ all points of a meter
+
+
+def test_points_are_read_one_after_the_other_and_one_that_lacks_a_value_does_not_end_it(place):
+    place.server.stop()
+    place.meters[1] = place.server.meters[1] = MeterRegisters(size=60)
+    place.server.start()
+    for offset, liters in ((0, 1.5), (20, float("nan")), (40, 3.5)):
+        place.meters[1].set(offset=offset, milking=True, yield_liters=liters)
+    first, second, third = read_points(place.endpoint, 1, PROFILE, [0, 20, 40], PATIENCE)
+    assert (first.values["yield_liters"], second.kind, third.values["yield_liters"]) == (1.5, "incomplete", 3.5)
+    assert (first.words["holding", 0], third.words["holding", 40]) == (0x3FC0, 0x4060)
+
+
+def test_a_meter_that_does_not_answer_is_asked_for_one_point_alone(place):
+    place.meters[1].silent = True
+    (error,) = read_points(place.endpoint, 1, PROFILE, [0, 20, 40], SHORT)
+    assert error.kind == "silent"
