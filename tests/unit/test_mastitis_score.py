@@ -271,3 +271,14 @@ def test_the_baseline_is_not_moved_by_a_few_ill_values():
     assert baseline(healthy + [0.3] * 3, 0.05).center < 0.02
     assert baseline([0.0, 0.1], 0.05).count == 2
     assert baseline([], 0.05) is None
+
+
+def test_a_cow_that_falls_ill_step_by_step_is_a_warning_within_two_milkings():
+    """Conductivity 12 % higher with each milking, as in the simulated herd."""
+    history, levels = usual(), []
+    for step in (1, 2):
+        milking = Milking(NOW + timedelta(hours=12 * (step - 1)), 14.0, 5.5 * (1 + 0.12 * step))
+        verdict = score(milking, history, NORM)
+        history.append(Past(milking, verdict.evidence))
+        levels.append(verdict.level)
+    assert levels[-1] in ("warning", "critical")
