@@ -95,9 +95,27 @@ class MilkSession(models.Model):
         return affected
 
     def _goes_on_in(self, session):
+        """Whether a later milking of the same animal at the same point is the rest of this one."""
         pause = session.start_time - self._last_moment()
         restart = self.farm_id._milking_restart()
-        return bool(restart) and -START_TOLERANCE <= pause <= restart
+        return bool(restart) and -START_TOLERANCE <= pause <= restart and not self._others_until(session)
+
+    def _others_until(self, session):
+        """Whether another animal was milked at the point between this milking and a later one."""
+        return bool(
+            self.search_count(
+                [
+                    ("meter_id", "=", self.meter_id.id),
+                    ("channel", "=", self.channel),
+                    ("session_key", "!=", False),
+                    ("state", "!=", "cancelled"),
+                    ("start_time", ">", self.start_time),
+                    ("start_time", "<", session.start_time),
+                    ("animal_id", "!=", self.animal_id.id),
+                ],
+                limit=1,
+            )
+        )
 
     def _doubt_repeated(self, changed):
         """Doubt each milking whose animal had been milked elsewhere just before.

@@ -166,9 +166,7 @@ class MilkSession(models.Model):
             vals |= self._completion_vals(after)
         if not self:
             vals |= self._new_session_vals(meter, readings)
-        # What a person has said of the animal stands.
-        if self.identification not in ("person", "proposal"):
-            vals |= self._identification_vals(meter, readings, after["start_time"])
+        vals |= self._identification_vals(meter, readings, after["start_time"])
         return {name: value for name, value in vals.items() if not self or self._differs(name, value)}
 
     def _differs(self, name, value):

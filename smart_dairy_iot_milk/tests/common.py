@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from psycopg2 import sql
+
 from odoo.tests.common import TransactionCase
 
 TAG = "8000F9DCBE991A14"
@@ -53,6 +55,45 @@ class MilkCase(TransactionCase):
             timestamp,
             {name: value for name, value in content.items() if value is not None},
             payload.get("channel", 0),
+        )
+
+    def milking_at(self, seconds, liters=12.0, length=300, meter=None, end=True, **payload):
+        """A milking that began `seconds` after the start, in three messages with a clock; returns its session.
+
+        :param end: whether the meter tells of its end
+        """
+        payload = {"rfid_tag": TAG, **payload}
+        for share in (0.1, 0.5, 1.0):
+            into = round(length * share)
+            self.message(
+                seconds + into,
+                liters * share,
+                meter,
+                **{"duration_seconds": into, "milking": not end or share < 1, **payload},
+            )
+        self.process()
+        start = START + timedelta(seconds=seconds)
+        return self.sessions(meter).filtered(
+            lambda session: session.start_time == start and session.channel == payload.get("channel", 0)
+        )
+
+    def store_reading(self, seconds, meter=None, **values):
+        """Put a reading into the telemetry, as the bridge does."""
+        timestamp = START + timedelta(seconds=seconds)
+        row = {
+            "iot_device_id": (meter or self.meter).iot_device_id.id,
+            "farm_id": self.farm.id,
+            "timestamp": timestamp,
+            "received_at": timestamp,
+            "channel": 0,
+            "in_maintenance": False,
+            **values,
+        }
+        self.env.cr.execute(
+            sql.SQL("INSERT INTO milk_production_realtime ({}) VALUES %s").format(
+                sql.SQL(", ").join(map(sql.Identifier, row))
+            ),
+            [tuple(row.values())],
         )
 
     def process(self):

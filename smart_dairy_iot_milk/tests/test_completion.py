@@ -43,7 +43,8 @@ class TestCompletion(MilkCase):
         # 04:30 UTC on 1 March is 17:30 there.
         self.assertEqual((production.date, production.milking_time), (START.date(), "pm"))
         self.farm.tz = "America/Los_Angeles"
-        self.message(10, 5.0, session_id="s2", rfid_tag=TAG, milking=False, channel=1)
+        self.env["farm.animal"].create({"name": "18", "farm_id": self.farm.id, "rfid_tag": OTHER_TAG})
+        self.message(10, 5.0, session_id="s2", rfid_tag=OTHER_TAG, milking=False, channel=1)
         self.process()
         production = self.sessions().filtered(lambda session: session.session_key == "s2").production_id
         self.assertEqual((production.date, production.milking_time), (datetime(2026, 2, 28).date(), "pm"))
@@ -94,7 +95,7 @@ class TestCompletion(MilkCase):
                 }
             ],
         )
-        self.assertIn("500000", event.message)
+        self.assertEqual(event.message, "Milk graded reject: somatic cells 500,000/mL")
 
     def test_good_milk_is_no_event(self):
         self.assertFalse(self.events(self.milk(quality=GOOD)))
@@ -149,15 +150,29 @@ class TestCompletion(MilkCase):
         self.assertEqual(len(self.published()), 1)
         self.assertEqual(len(self.events(session)), 1)
 
-    def test_a_production_record_can_be_made_once_the_cow_is_known(self):
+    def test_a_production_record_that_was_deleted_can_be_made_again(self):
         session = self.milk(rfid_tag=OTHER_TAG)
         with self.assertRaisesRegex(UserError, "needs an animal"):
             session.action_create_production_record()
         session.animal_id = self.cow
-        production = session.action_create_production_record()
-        self.assertEqual(production.animal_id, self.cow)
         with self.assertRaisesRegex(UserError, "already"):
             session.action_create_production_record()
+        session.production_id.unlink()
+        self.assertEqual(session.action_create_production_record().animal_id, self.cow)
+
+    def test_everything_that_speaks_against_milk_is_said(self):
+        session = self.milk(
+            quality={
+                "blood_detected": True,
+                "somatic_cell_count": 1_200_000,
+                "fat_percentage": 2.1,
+                "protein_percentage": 3.0,
+            }
+        )
+        self.assertEqual(
+            self.events(session).message,
+            "Milk graded reject: blood; somatic cells 1,200,000/mL; fat 2.10 %, protein 3.00 %",
+        )
 
     def test_nobody_else_makes_a_record_under_the_name_of_a_milking(self):
         session = self.milk()

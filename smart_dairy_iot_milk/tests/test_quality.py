@@ -1,8 +1,12 @@
 """The grade of milk: the decision list, line by line and at its limits."""
 
-from odoo.tests.common import BaseCase, tagged
+from psycopg2 import IntegrityError
 
-from ..quality import quality_grade
+from odoo.tests.common import BaseCase, tagged
+from odoo.tools import mute_logger
+
+from ..quality import GradeLimits, quality_grade
+from .common import MilkCase
 
 
 @tagged("post_install", "-at_install")
@@ -30,3 +34,68 @@ class TestQuality(BaseCase):
         ):
             with self.subTest(fat=fat, protein=protein, cells=cells, blood=blood):
                 self.assertEqual(quality_grade(fat, protein, cells, blood), grade)
+
+    def test_grades_by_limits_of_ones_own(self):
+        limits = GradeLimits(4.0, 3.4, 3.5, 3.2, 3.0, scc_limit=300_000, scc_healthy=100_000)
+        for fat, protein, cells, grade in (
+            (4.0, 3.4, 99_999, "A"),
+            (4.0, 3.4, 100_000, "B"),
+            (3.99, 3.4, 99_999, "B"),
+            (3.5, 3.2, 0, "B"),
+            (3.49, 3.2, 0, "C"),
+            (3.0, 3.2, 0, "C"),
+            (2.99, 3.2, 0, "reject"),
+            (4.0, 3.4, 300_001, "reject"),
+        ):
+            with self.subTest(fat=fat, protein=protein, cells=cells):
+                self.assertEqual(quality_grade(fat, protein, cells, False, limits), grade)
+
+
+@tagged("post_install", "-at_install")
+class TestGradesOfFarms(MilkCase):
+    QUALITY = {"fat_percentage": 3.6, "protein_percentage": 3.1, "somatic_cell_count": 150_000}
+
+    def test_a_farm_grades_by_its_own_limits(self):
+        self.assertEqual(self.milk(quality=self.QUALITY).quality_grade, "A")
+        self.farm.grade_a_fat = 3.8
+        self.assertEqual(self.milking_at(7200, session_id="s2", quality=self.QUALITY).quality_grade, "B")
+
+    def test_milk_keeps_the_grade_by_which_it_was_delivered(self):
+        session = self.milk(quality=self.QUALITY)
+        self.farm.write({"grade_a_fat": 3.8, "scc_limit": 100_000, "scc_healthy": 50_000})
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertEqual(session.quality_grade, "A")
+
+    def test_a_farm_that_may_deliver_more_cells_is_not_told_of_them(self):
+        self.farm.scc_limit = 750_000
+        session = self.milk(quality={**self.QUALITY, "somatic_cell_count": 500_000})
+        self.assertEqual(session.quality_grade, "B")
+
+    def test_a_single_reading_is_graded_by_its_farms_limits(self):
+        self.farm.scc_limit = 750_000
+        self.store_reading(10, session_id="s1", yield_liters=4.5, somatic_cell_count=500_000)
+        reading = self.env["milk.production.realtime"].search([("iot_device_id", "=", self.meter.iot_device_id.id)])
+        self.assertFalse(reading.quality_alert)
+
+    def test_milk_of_a_cow_under_treatment_is_rejected_whatever_it_measures(self):
+        session = self.milk(quality=self.QUALITY)
+        session.under_withdrawal = True
+        self.assertEqual(session.quality_grade, "reject")
+
+    def test_limits_that_make_no_sense_are_refused(self):
+        for vals in (
+            {"grade_b_fat": 3.6},
+            {"grade_c_fat": 3.1},
+            {"grade_b_protein": 3.1},
+            {"scc_healthy": 400_001},
+            {"scc_healthy": 0},
+            {"milking_restart_minutes": -1},
+            {"milking_twice_minutes": 241},
+        ):
+            with self.subTest(vals=vals), self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"):
+                with self.env.cr.savepoint():
+                    self.farm.write(vals)
+                    self.env.flush_all()
+                    self.fail("it was accepted")
+            self.env.invalidate_all()

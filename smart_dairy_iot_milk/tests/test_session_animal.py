@@ -11,7 +11,7 @@ from .common import OTHER_TAG, START, TAG, MilkCase
 class TestAnimal(MilkCase):
     def test_the_tag_names_the_cow_in_whatever_form_it_comes(self):
         for number, form in enumerate([TAG, "999123456789012", "LA 999 123456789012", "3E7.1CBE991A14"]):
-            self.message(10 + number, 1.0, session_id=f"form{number}", rfid_tag=form)
+            self.message(10 + number, 1.0, session_id=f"form{number}", rfid_tag=form, channel=number)
         self.process()
         self.assertEqual(len(self.sessions()), 4)
         self.assertEqual(self.sessions().animal_id, self.cow)
