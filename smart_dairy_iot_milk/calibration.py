@@ -9,8 +9,6 @@ from statistics import fmean, stdev
 
 #: Pairs below which nothing can be said.
 LEAST_PAIRS = 3
-#: kg; ICAR's limits are of milkings from here on.
-LEAST_WEIGHT = 2.0
 #: Days until the next routine check.
 VALID_DAYS = 365
 

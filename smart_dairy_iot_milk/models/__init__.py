@@ -9,6 +9,7 @@ from . import iot_milk_meter_modbus
 from . import iot_milk_meter_point
 from . import iot_device
 from . import iot_rfid_service
+from . import iot_rfid_unknown
 from . import iot_settings
 from . import iot_inbox
 from . import farm_location_quality
@@ -24,11 +25,19 @@ from . import milk_session_expectation
 from . import milk_session_identification
 from . import milk_session_reaction
 from . import milk_session_supervision
+from . import milk_session_doubt
+from . import milk_session_proposal
 from . import iot_settings_exchange
 from . import farm_location_exchange
 from . import farm_animal_exchange
 from . import iot_milk_meter_exchange
 from . import milk_session_exchange
 from . import milk_session_exchange_import
+from . import farm_location_equipment
+from . import iot_calibration
+from . import iot_calibration_pair
+from . import iot_milk_meter_calibration
+from . import iot_equipment_check
+from . import milk_session_equipment
 from . import milk_production_realtime
 from . import milk_dashboard
