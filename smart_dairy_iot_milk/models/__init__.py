@@ -41,3 +41,9 @@ from . import iot_equipment_check
 from . import milk_session_equipment
 from . import milk_production_realtime
 from . import milk_dashboard
+from . import farm_milk_production_report
+from . import milk_report
+from . import milk_report_quality
+from . import milk_report_equipment
+from . import milk_report_test_day
+from . import milk_report_document
