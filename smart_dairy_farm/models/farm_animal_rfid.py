@@ -48,6 +48,10 @@ class FarmAnimalRfid(models.Model):
         help="Empty: as far back as readings go. Left empty for a tag that another animal wore before, it becomes now.",
     )
     date_to = fields.Datetime(string="Worn Until", help="Empty: the animal wears the tag now.")
+    removal_reason = fields.Selection(
+        [("lost", "Lost"), ("broken", "Broken"), ("replaced", "Replaced"), ("sold", "Sold")],
+        string="Why Not Any More",
+    )
 
     # Exclusion by equality is a unique index with a condition that can also wait for the end of the transaction, and it
     # has to wait: a tag that moves is taken off one animal and put on the other in one transaction, in either order.
@@ -118,7 +122,17 @@ class FarmAnimalRfid(models.Model):
 
     def action_take_off(self):
         """The tag was lost or removed: it is worn until now."""
-        self.filtered(lambda tag: not tag.date_to).date_to = fields.Datetime.now()
+        self._take_off()
+
+    def _take_off(self, at=None, reason=None):
+        """End the wearing of those that are worn.
+
+        :param at: naive UTC; now when left out, and never before a tag was put on
+        :param reason: lost, broken, replaced or sold
+        """
+        for tag in self.filtered(lambda tag: not tag.date_to):
+            end = at or fields.Datetime.now()
+            tag.write({"date_to": max(end, tag.date_from or end), "removal_reason": reason or tag.removal_reason})
 
     @api.model
     def _with_printed_tag(self, vals):
@@ -164,8 +178,12 @@ class FarmAnimalRfid(models.Model):
             -1:
         ]
 
-    def _replace(self, animal, printed_tag):
-        """Make a tag (any form; empty for none) the animal's primary one in place of this one, worn until now."""
+    def _replace(self, animal, printed_tag, at=None, reason=None):
+        """Make a tag (any form; empty for none) the animal's primary one in place of this one.
+
+        :param at: naive UTC at which the one was taken off and the other put on; now when left out
+        :param reason: why this one was taken off, see `_take_off`
+        """
         canonical = printed_tag and _normalized(printed_tag)
         if canonical == self.rfid_tag:
             return
@@ -173,9 +191,9 @@ class FarmAnimalRfid(models.Model):
         if worn:
             worn.is_primary = True
             return
-        self.action_take_off()
+        self._take_off(at, reason or (canonical and "replaced"))
         if canonical:
-            self.create({"animal_id": animal.id, "printed_tag": printed_tag})
+            self.create({"animal_id": animal.id, "printed_tag": printed_tag, "date_from": at or False})
 
 
 def _normalized(tag):
