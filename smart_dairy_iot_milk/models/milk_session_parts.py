@@ -21,6 +21,8 @@ class MilkSession(models.Model):
 
         :param meters: `iot.milk_meter` whose points are looked at
         """
+        if not meters:
+            return self.browse()
         self.flush_model(["meter_id", "channel", "session_key", "state", "start_time", "last_message_at"])
         self.env.cr.execute(
             """

@@ -260,6 +260,4 @@ class TestAbnormal(MilkCase):
 
     def test_without_a_baseline_5_5_is_taken(self):
         self.assertFalse(self.milk(quality={"conductivity": 6.5}).is_abnormal)
-        self.message(10, 1.0, session_id="s2", rfid_tag=TAG, quality={"conductivity": 6.7}, channel=1)
-        self.process()
-        self.assertTrue(self.sessions().filtered(lambda session: session.session_key == "s2").is_abnormal)
+        self.assertTrue(self.milking_at(8 * 3600, session_id="s2", quality={"conductivity": 6.7}).is_abnormal)
