@@ -108,6 +108,8 @@ class IotModbusReading(models.TransientModel):
         if reading is None:
             return values
         problem, _separator, shown = reading.problems.get(line.quantity, "").partition(": ")
+        # The unit stands in a column of its own.
+        shown = shown.partition(" ")[0]
         value = reading.values.get(line.quantity)
         if problem:
             verdict = _VERDICTS[problem]
