@@ -133,7 +133,7 @@ class IotCalibration(models.Model):
             else:
                 calibration.factor_before = calibration.factor_before
 
-    @api.depends("factor_before", "retest_of_id.factor_after", "state")
+    @api.depends("factor_before", "retest_of_id", "state")
     def _compute_factor_tested(self):
         for calibration in self:
             if calibration.state == "draft":
@@ -247,7 +247,7 @@ class IotCalibration(models.Model):
         self.ensure_one()
         if self.state not in ("passed", "failed"):
             raise UserError(_("There is a certificate of what is settled."))
-        return self.env.ref("smart_dairy_iot_milk.report_iot_calibration").report_action(self)
+        return self.env.ref("smart_dairy_iot_milk.report_iot_calibration").report_action(self, config=False)
 
     def _calibrated_text(self):
         """When it was calibrated, by the farm's clock, which is named."""

@@ -108,8 +108,7 @@ export class LineChart extends Component {
                     tooltip: {
                         callbacks: {
                             title: (items) => (items.length ? this.formatX(items[0].parsed.x) : ""),
-                            label: ({ dataset, parsed }) =>
-                                `${dataset.label}: ${formatValue(parsed.y, dataset.unit)}`,
+                            label: ({ dataset, parsed }) => `${dataset.label}: ${formatValue(parsed.y, dataset.unit)}`,
                         },
                     },
                 },
@@ -119,7 +118,12 @@ export class LineChart extends Component {
                     ...(right ? { yRight: this.yAxis("right", textColor, style.borderColor) } : {}),
                 },
             },
-            plugins: [{ id: "smartDairyBands", beforeDatasetsDraw: (chart) => this.drawBands(chart, style, textColor) }],
+            plugins: [
+                {
+                    id: "smartDairyBands",
+                    beforeDatasetsDraw: (chart) => this.drawBands(chart, style, textColor),
+                },
+            ],
         };
     }
 
