@@ -3,9 +3,10 @@ from . import iot_modbus_profile
 from . import iot_modbus_profile_line
 from . import iot_modbus_profile_exchange
 from . import iot_modbus_service
-from . import iot_modbus_supervision
 from . import iot_milk_meter
 from . import iot_milk_meter_modbus
+from . import iot_milk_meter_state
+from . import iot_modbus_supervision
 from . import iot_milk_meter_point
 from . import iot_device
 from . import iot_rfid_service
@@ -47,3 +48,5 @@ from . import milk_report_quality
 from . import milk_report_equipment
 from . import milk_report_test_day
 from . import milk_report_document
+from . import milk_history
+from . import farm_animal_history
