@@ -253,22 +253,19 @@ def _meter(row, points, profiles):
 
 
 def place_points(points, stride):
-    """Where the registers of a meter's points lie: by the points' own offsets if one of them has one, else by the
-    profile.
+    """Where the registers of a meter's points lie: at an offset of their own, else one stride after the other.
 
-    :param points: list of `Point`, in order of their channels
+    :param points: list of `Point` with the offsets of their own, 0 where there is none; in order of their channels
     :param stride: registers from one point to the next; 0 where the profile knows of one point
     :return: (tuple of `Point`, list of the channels whose registers are not known)
     """
-    if not points:
-        return (Point(1),), []
-    if not any(point.offset for point in points):
-        lowest = points[0].channel
-        points = [Point(point.channel, (point.channel - lowest) * stride, point.reader) for point in points]
+    points = points or [Point(1)]
     placed = {}
     for point in points:
-        placed.setdefault(point.offset, point)
-    return tuple(placed.values()), [point.channel for point in points if placed[point.offset] is not point]
+        offset = point.offset or (point.channel - points[0].channel) * stride
+        placed.setdefault(offset, Point(point.channel, offset, point.reader))
+    known = {point.channel for point in placed.values()}
+    return tuple(placed.values()), [point.channel for point in points if point.channel not in known]
 
 
 def _load_points(cursor, meter_ids):

@@ -46,10 +46,10 @@ LAST_END = _LAST.replace("{condition}", "AND NOT last.milking")
 # Of a meter that is found as it was, what had been so before the poller was started has been so since then.
 WRITE_STATES = """
     INSERT INTO iot_milk_meter_state AS known
-           (meter_id, state, since, last_read_at, problem, failures, response_ms, interval_s, overruns)
-    SELECT * FROM unnest(%(meter_id)s::integer[], %(state)s::text[], %(since)s::timestamp[],
+           (meter_id, state, since, last_read_at, problem, failures, response_ms, interval_s, overruns, told_at)
+    SELECT told.*, %(now)s FROM unnest(%(meter_id)s::integer[], %(state)s::text[], %(since)s::timestamp[],
                          %(last_read_at)s::timestamp[], %(problem)s::text[], %(failures)s::integer[],
-                         %(response_ms)s::real[], %(interval)s::real[], %(overruns)s::bigint[])
+                         %(response_ms)s::real[], %(interval)s::real[], %(overruns)s::bigint[]) AS told
         ON CONFLICT (meter_id) DO UPDATE
        SET state = excluded.state,
            since = CASE WHEN (known.state = ANY(%(readable)s)) = (excluded.state = ANY(%(readable)s))
@@ -57,7 +57,7 @@ WRITE_STATES = """
            last_read_at = greatest(known.last_read_at, excluded.last_read_at),
            problem = excluded.problem, failures = excluded.failures,
            response_ms = coalesce(excluded.response_ms, known.response_ms),
-           interval_s = excluded.interval_s, overruns = excluded.overruns
+           interval_s = excluded.interval_s, overruns = excluded.overruns, told_at = excluded.told_at
 """
 FORGET_STATES = "DELETE FROM iot_milk_meter_state WHERE meter_id <> ALL(%s)"
 

@@ -6,4 +6,8 @@ class IotInbox(models.Model):
 
     @api.model
     def _handlers(self):
-        return {**super()._handlers(), "milk_meter_data": ("milk.session", "_react_meter_data")}
+        return {
+            **super()._handlers(),
+            "milk_meter_data": ("milk.session", "_react_meter_data"),
+            "milk_meter_unreadable": ("iot.milk_meter.state", "_react_unreadable"),
+        }

@@ -46,8 +46,8 @@ class IotMilkMeter(models.Model):
         string="Communication",
         default="modbus_tcp",
         required=True,
-        help="Modbus TCP meters, and Modbus RTU meters behind a TCP gateway, are polled by the platform. "
-        "A serial line of its own is not polled yet.",
+        help="Modbus meters are polled by the platform: over the network, or on a serial line of the machine that polls "
+        "them. Others send by themselves.",
     )
     milking_point_count = fields.Integer(string="Milking Points", default=1)
     milking_point_ids = fields.One2many("iot.milk_meter.point", "meter_id", string="Points")
@@ -173,7 +173,10 @@ class IotMilkMeter(models.Model):
     # The life of a meter is that of its device.
 
     def action_provision(self):
-        return self.iot_device_id.action_provision()
+        result = self.iot_device_id.action_provision()
+        # What is required of a meter at work is asked for here, where somebody sees it.
+        self._check_modbus_settings()
+        return result
 
     def action_rotate_password(self):
         return self.iot_device_id.action_rotate_password()

@@ -15,6 +15,10 @@ class IotMilkMeterPoint(models.Model):
     name = fields.Char(string="Point Name", compute="_compute_name", store=True, readonly=False)
     pen_id = fields.Many2one("farm.pen", string="Pen/Stall", domain="[('farm_id', '=', farm_id)]")
     position_description = fields.Char()
+    address_offset = fields.Integer(
+        string="Register Offset",
+        help="Over Modbus: registers from the addresses of the profile to those of this point. 0: as the profile says.",
+    )
     rfid_reader_id = fields.Char(string="RFID Reader ID")
     is_active = fields.Boolean(string="Active", default=True)
     session_ids = fields.One2many("milk.session", "milking_point", string="Sessions")
@@ -23,6 +27,7 @@ class IotMilkMeterPoint(models.Model):
 
     _sql_constraints = [
         ("meter_point_unique", "UNIQUE(meter_id, point_number)", "Point number must be unique per meter!"),
+        ("address_offset_range", "CHECK(address_offset BETWEEN 0 AND 65535)", "An offset lies between 0 and 65535."),
         ("point_number_range", "CHECK(point_number BETWEEN 0 AND 32767)", "A point number lies between 0 and 32767."),
     ]
 

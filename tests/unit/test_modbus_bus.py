@@ -199,7 +199,6 @@ def test_while_nobody_is_milked_meters_are_asked_at_their_idle_interval(rig):
 def test_the_registers_of_points_lie_where_the_profile_says_or_where_the_points_do():
     points = [Point(3), Point(4), Point(6)]
     assert place_points(points, 50) == ((Point(3, 0), Point(4, 50), Point(6, 150)), [])
-    own = [Point(1, 100), Point(2, 0)]
-    assert place_points(own, 50) == (tuple(own), [])
+    assert place_points([Point(1), Point(2, 120)], 50) == ((Point(1, 0), Point(2, 120)), [])
     assert place_points(points, 0) == ((Point(3, 0),), [4, 6])
     assert place_points([], 50) == ((Point(1, 0),), [])
