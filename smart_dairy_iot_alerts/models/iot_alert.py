@@ -15,9 +15,10 @@ class IotAlert(models.Model):
     _sql_constraints = [
         (
             "one_open_per_rule",
-            "EXCLUDE USING btree (rule_id WITH =, (coalesce(iot_device_id, 0)) WITH =, (coalesce(animal_id, 0)) WITH =)"
+            "EXCLUDE USING btree (rule_id WITH =, (coalesce(iot_device_id, 0)) WITH =, (coalesce(animal_id, 0)) WITH =,"
+            " (CASE WHEN iot_device_id IS NULL AND animal_id IS NULL THEN coalesce(farm_id, 0) ELSE 0 END) WITH =)"
             " WHERE (rule_id IS NOT NULL AND state <> 'resolved')",
-            "This rule has an open alert for this device and animal already.",
+            "This rule has an open alert for this device and animal, or for this farm, already.",
         ),
     ]
 

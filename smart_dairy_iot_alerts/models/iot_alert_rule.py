@@ -123,6 +123,9 @@ class IotAlertRule(models.Model):
         # What is wrong with a cow goes with her from one milking point to the next.
         if not (self.severity_from_event and event.animal_id):
             domain.append(("iot_device_id", "=", event.iot_device_id.id))
+        # What is about neither is about the farm.
+        if not event.iot_device_id and not event.animal_id:
+            domain.append(("farm_id", "=", event.farm_id.id))
         return self.env["iot.alert"].search(domain)
 
     def _message(self, event):

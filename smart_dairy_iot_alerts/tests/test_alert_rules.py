@@ -199,8 +199,17 @@ class TestAlertRules(TransactionCase):
                 self.assertTrue(alert.message.endswith("What is wrong."))
                 self.record(resolved_by, self.meter, minutes=1)
                 self.assertEqual(alert.state, "resolved")
-        alert = self.alerts(event_id=self.record("modbus_poller_missing", severity="high").id)
-        self.assertEqual((alert.severity, alert.message), ("high", "No milk meter is read any more."))
+
+    def test_what_is_about_a_farm_raises_one_open_alert_per_farm(self):
+        for farm in (self.hill, self.valley, self.hill):
+            self.record("modbus_poller_missing", severity="high", farm=farm, message="No bridge is running.")
+        rule = self.env.ref("smart_dairy_iot_alerts.rule_modbus_poller_missing")
+        alerts = self.alerts(rule_id=rule.id)
+        self.assertEqual((alerts.farm_id, len(alerts)), (self.hill | self.valley, 2))
+        self.assertEqual(
+            (alerts[0].severity, alerts[0].message),
+            ("high", "Milk meters of Hill Farm are not read. No bridge is running."),
+        )
 
     def test_an_animal_is_called_what_it_is(self):
         rule = self.new_rule(message_template="{animal}")
