@@ -12,6 +12,14 @@ ALERT_LIMIT = 5
 
 GRADES = ("A", "B", "C", "reject")
 
+#: Milkings whose animal is to be found out: those that the list of milkings to assign shows.
+TO_ASSIGN = [
+    ("state", "=", "completed"),
+    ("animal_id", "=", False),
+    ("left_unknown", "=", False),
+    ("total_yield", ">", 0),
+]
+
 
 def _local_day(date, tz_name):
     """Return the first moment of ``date`` in a time zone, and of the day after, as naive UTC datetimes."""
@@ -32,8 +40,9 @@ class MilkSession(models.Model):
 
         :param farm_id: the farm's id; when it is empty or not the user's to see, the first farm with a milk meter
         :return: dict with ``date``, ``farms``, ``farm_id`` (False without any farm), ``summary``,
-            ``active_sessions``, ``recent_sessions`` (completed, latest first), ``quality_breakdown``, ``hourly``
-            (24 entries by the hour in which a milking began) and ``alerts`` (latest first)
+            ``active_sessions``, ``recent_sessions`` (completed, latest first), ``to_assign_count`` (completed, of
+            whatever day, whose animal nobody knows yet), ``quality_breakdown``, ``hourly`` (24 entries by the hour in
+            which a milking began) and ``alerts`` (latest first)
         """
         farms = self.env["farm.location"].search([])
         farm = farms.filtered(lambda each: each.id == farm_id) or self._dashboard_default_farm(farms)
@@ -43,6 +52,7 @@ class MilkSession(models.Model):
             **self._dashboard_production(farm, fields.Datetime.now()),
             "active_sessions": self._dashboard_active_sessions(farm, fields.Datetime.now()),
             "recent_sessions": self._dashboard_recent_sessions(farm),
+            "to_assign_count": self.search_count([*TO_ASSIGN, ("farm_id", "=", farm.id)]),
             "alerts": self._dashboard_alerts(farm),
         }
 
@@ -142,6 +152,7 @@ class MilkSession(models.Model):
                 "conductivity": session.conductivity,
                 "is_abnormal": session.is_abnormal,
                 "abnormality_reason": session.abnormality_reason,
+                "mastitis_level": session.mastitis_level,
                 "start_time": fields.Datetime.to_string(session.start_time),
                 "end_time": fields.Datetime.to_string(session.end_time),
             }

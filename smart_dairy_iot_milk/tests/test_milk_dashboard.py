@@ -141,6 +141,20 @@ class TestMilkDashboard(DashboardFarms, TransactionCase):
         self.assertTrue(shown["abnormality_reason"])
         self.assertEqual(shown["abnormality_reason"], session.abnormality_reason)
 
+    def test_milkings_whose_animal_nobody_knows_are_counted(self):
+        self.make_session(self.meter, NOON - timedelta(days=3))
+        self.make_session(self.meter, liters=0.0)
+        self.make_session(self.meter, state="in_progress")
+        self.make_session(self.meter, animal_id=self.make_animal(self.farm, "Bella").id)
+        self.make_session(self.make_meter(self.make_farm("OTHER")))
+        self.assertEqual(self.data()["to_assign_count"], 1)
+
+    def test_a_recent_session_shows_what_its_udder_is_judged_by(self):
+        session = self.make_session(self.meter)
+        session.mastitis_level = "warning"
+        (shown,) = self.data()["recent_sessions"]
+        self.assertEqual(shown["mastitis_level"], "warning")
+
     def test_only_active_alerts_of_the_farm_are_shown(self):
         values = {"alert_type": "custom", "severity": "high", "farm_id": self.farm.id}
         active, acknowledged = self.env["iot.alert"].create(

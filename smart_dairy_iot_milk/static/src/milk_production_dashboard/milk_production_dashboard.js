@@ -27,6 +27,13 @@ const GRADES = {
     none: { label: _t("Not graded"), className: "text-bg-secondary" },
 };
 
+/** What the udder's score says; a normal one and one that is not judged are not shown. */
+const UDDERS = {
+    watch: { label: _t("Udder: watch"), className: "text-bg-info" },
+    warning: { label: _t("Udder: warning"), className: "text-bg-warning" },
+    critical: { label: _t("Udder: critical"), className: "text-bg-danger" },
+};
+
 const SEVERITIES = {
     low: { label: _t("Low"), className: "text-bg-info" },
     medium: { label: _t("Medium"), className: "text-bg-warning" },
@@ -134,6 +141,10 @@ export class MilkProductionDashboard extends Component {
         return GRADES[session.quality_grade || "none"];
     }
 
+    udder(session) {
+        return UDDERS[session.mastitis_level];
+    }
+
     severity(alert) {
         return SEVERITIES[alert.severity];
     }
@@ -163,6 +174,10 @@ export class MilkProductionDashboard extends Component {
             views: [[false, "form"]],
             target: "current",
         });
+    }
+
+    openToAssign() {
+        return this.action.doAction("smart_dairy_iot_milk.milk_session_assign_action");
     }
 
     openSessions() {
