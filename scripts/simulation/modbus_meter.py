@@ -102,9 +102,10 @@ class MeterRegisters:
             `flow_rate` (L/min), `conductivity` (mS/cm), `temperature` (°C), `session_seconds`, `rfid` (the ISO 11784
             code as an integer), `vacuum` (kPa), `pulsation` (per minute)
         """
-        places = [(self._layout[name], value) for name, value in values.items()]
+        changes = [(self._layout[name], value) for name, value in values.items()]
+        changes = [(place, _as_words(value, place.code) if place.code else bool(value)) for place, value in changes]
         with self._lock:
-            for place, value in places:
+            for place, value in changes:
                 self._put(place, place.address + offset, value)
 
     def set_words(self, address, words, register_type="holding"):
@@ -135,13 +136,14 @@ class MeterRegisters:
         return SimDevice(id=unit, simdata=(bits, bits, words, words), action=self.answer)
 
     def _put(self, place, address, value):
+        """:param value: words, or a bool where the place is a single bit"""
         words = self._words[place.register_type]
         if place.code:
-            words[address : address + place.count] = _as_words(value, place.code)
+            words[address : address + place.count] = value
         elif place.bit is None:
-            words[address] = int(bool(value))
+            words[address] = int(value)
         else:
-            words[address] = words[address] & ~(1 << place.bit) | bool(value) << place.bit
+            words[address] = words[address] & ~(1 << place.bit) | value << place.bit
 
 
 class Answers:

@@ -41,7 +41,6 @@ class IotModbusProfile(models.Model):
         help="From the registers of one milking point to those of the next, for meters of several points.",
     )
     largest_gap = fields.Integer(
-        string="Largest Gap",
         required=True,
         default=0,
         help="So many registers without a meaning, 16 at most, may be read to save a request. Not every meter allows "
