@@ -42,12 +42,23 @@ class TestScreens(HttpCase):
         milking = self.env["milk.session"].create(
             {"meter_id": meter.id, "start_time": START, "total_yield": 11.5, "state": "completed"}
         )
+        measured = self.env["milk.session"].create(
+            {
+                "meter_id": meter.id,
+                "source": "mqtt",
+                "start_time": START,
+                "flow_curve": {"step_seconds": 2, "flow_lpm": [0.5, None, 3.25, 4.0]},
+                "kick_off_count": 2,
+            }
+        )
         profile = meter.modbus_profile_id
         screens = [
             (self.listed(meter), ["Parlour left", "MM-SCREEN"]),
             (self.form(meter), ["Stop Polling", "Read Now", "Milking Points", "Modbus"]),
             (self.listed(milking), [milking.name, "11.5"]),
-            (self.form(milking), [milking.name, "Quality", "Equipment"]),
+            (self.form(milking), [milking.name, "Quality", "Equipment", "Left Front"]),
+            (self.form(measured), [measured.name, "Flow", "Kick-offs", "Time to Peak Flow (s)"]),
+            (self.form(farm), ["Milk Quality", "Access"]),
             ({"res_model": "milk.session", "views": [[False, "pivot"]]}, ["Total Yield (L)"]),
             (self.form(profile), ["Yield (L)", "float32", "ABCD"]),
         ]

@@ -113,6 +113,8 @@ class TestSession(MilkCase):
         after = self.sessions().read()
         self.assertEqual(len(after), 1)
         changed = {name for name in before if before[name] != after[0][name]} - {"write_date", "__last_update"}
+        # How often a tag was read is counted; the inbox, which is put back here, takes each message once.
+        changed -= {"tag_reads", "tag_reads_text"}
         self.assertFalse(changed)
         self.assertEqual(self.env["farm.milk.production"].search_count([("source_reference", "=", session.name)]), 1)
         self.assertEqual(len(self.published()), 1)
