@@ -46,8 +46,8 @@ class IotMilkMeter(models.Model):
         string="Communication",
         default="modbus_tcp",
         required=True,
-        help="Modbus meters are polled by the platform: over the network, or on a serial line of the machine that polls "
-        "them. Others send by themselves.",
+        help="Modbus meters are polled by the platform: over the network, or on a serial line of the machine that "
+        "polls them. Others send by themselves.",
     )
     milking_point_count = fields.Integer(string="Milking Points", default=1)
     milking_point_ids = fields.One2many("iot.milk_meter.point", "meter_id", string="Points")

@@ -17,8 +17,8 @@ class IotMilkMeter(models.Model):
     modbus_address = fields.Integer(string="Modbus Unit", default=1, help="Address of the meter behind its endpoint.")
     modbus_port = fields.Char(
         string="Serial Port / IP:Port",
-        help="For Modbus TCP host:port, e.g. 192.168.1.20:502; for Modbus RTU the device of a serial line of the machine"
-        " that polls, e.g. /dev/ttyUSB0, or host:port of a gateway that passes RTU frames on.",
+        help="For Modbus TCP host:port, e.g. 192.168.1.20:502; for Modbus RTU the device of a serial line of the "
+        "machine that polls, e.g. /dev/ttyUSB0, or host:port of a gateway that passes RTU frames on.",
     )
     modbus_baudrate = fields.Selection(
         [(rate, rate) for rate in ("9600", "19200", "38400", "57600", "115200")], string="Baud Rate", default="9600"

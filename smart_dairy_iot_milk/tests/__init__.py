@@ -4,12 +4,14 @@ from . import test_calibration
 from . import test_completion
 from . import test_equipment
 from . import test_flow_curve
+from . import test_meter_state
 from . import test_milk_dashboard
 from . import test_milk_dashboard_screen
 from . import test_milk_meter
 from . import test_modbus_profile
 from . import test_modbus_reading
 from . import test_production
+from . import test_proposals
 from . import test_quality
 from . import test_rfid_service
 from . import test_screens
@@ -18,3 +20,4 @@ from . import test_session_animal
 from . import test_session_life
 from . import test_session_reuse
 from . import test_session_unnamed
+from . import test_unknown_tags

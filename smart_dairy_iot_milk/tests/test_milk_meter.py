@@ -2,13 +2,15 @@
 
 from datetime import datetime, timedelta, timezone
 
-from psycopg2 import sql
+from psycopg2 import IntegrityError, sql
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests.common import new_test_user, tagged
+from odoo.tools import mute_logger
 
-from ..modbus.registry import load_last_reading, load_meters
-from .common import START, TAG, MilkCase
+from ..modbus.endpoint import Endpoint
+from ..modbus.registry import Point, load_meters, load_past
+from .common import OTHER_TAG, START, TAG, MilkCase
 
 
 @tagged("post_install", "-at_install")
@@ -16,9 +18,13 @@ class TestMilkMeter(MilkCase):
     def modbus_meter(self, device_id="MM-9", **values):
         return self.make_meter(device_id, communication_type="modbus_tcp", modbus_port="127.0.0.1:15020", **values)
 
+    def serial_meter(self, device_id, **values):
+        values = {"communication_type": "modbus_rtu", "modbus_port": "/dev/ttyUSB0", **values}
+        return self.make_meter(device_id, **values)
+
     def polled(self, device_id="MM-9"):
         self.env.flush_all()
-        return [meter for meter in load_meters(self.env.cr) if meter.device_id == device_id]
+        return [meter for meter in load_meters(self.env.cr) if meter.device_id == device_id and not meter.problem]
 
     def store(self, meter, seconds, **values):
         """Put a reading into the telemetry, as the bridge does."""
@@ -73,8 +79,67 @@ class TestMilkMeter(MilkCase):
         self.assertFalse(self.meter.modbus_profile_id)
 
     def test_an_address_that_is_none_is_refused(self):
-        with self.assertRaises(ValidationError):
-            self.modbus_meter().modbus_port = "somewhere:else"
+        for communication, port in (
+            ("modbus_tcp", "somewhere:else"),
+            ("modbus_rtu", "spy:///dev/ttyUSB0?file=/tmp/spy"),
+            ("modbus_rtu", "/etc/passwd"),
+            ("modbus_rtu", "/dev/../etc/passwd"),
+            ("modbus_rtu", "192.168.1.20"),
+        ):
+            meter = self.make_meter(f"MM-{len(port)}")
+            with self.subTest(port=port), self.assertRaises(ValidationError):
+                meter.write({"communication_type": communication, "modbus_port": port})
+
+    def test_a_meter_at_work_says_where_it_is_reached(self):
+        meter = self.modbus_meter()
+        meter.modbus_port = False
+        with self.assertRaisesRegex(ValidationError, "say where it is reached"):
+            meter.action_provision()
+        meter.modbus_port = "127.0.0.1:15020"
+        meter.action_provision()
+        with self.assertRaisesRegex(ValidationError, "say where it is reached"):
+            meter.modbus_port = False
+        meter.write({"modbus_port": False, "polling_enabled": False})
+
+    def test_units_0_and_above_247_are_no_meters_on_a_serial_line(self):
+        for unit in (0, 248):
+            with self.subTest(unit=unit), self.assertRaisesRegex(ValidationError, "1 to 247"):
+                self.serial_meter(f"MM-{unit}", modbus_address=unit)
+        self.serial_meter("MM-247", modbus_address=247)
+        self.modbus_meter("MM-248", modbus_address=248)
+
+    def test_two_meters_on_one_line_have_one_speed_and_two_units(self):
+        self.serial_meter("MM-11", modbus_address=1, modbus_baudrate="19200")
+        self.serial_meter("MM-12", modbus_address=2, modbus_baudrate="19200")
+        for values, message in (
+            ({"modbus_baudrate": "9600", "modbus_address": 3}, "one speed"),
+            ({"modbus_baudrate": "19200", "modbus_parity": "E", "modbus_address": 3}, "one parity"),
+            ({"modbus_baudrate": "19200", "modbus_address": 2}, "both unit 2"),
+        ):
+            with self.subTest(**values), self.assertRaisesRegex(ValidationError, f"Meter MM-1[12].*{message}"):
+                self.serial_meter("MM-13", **values)
+        self.serial_meter("MM-14", modbus_baudrate="9600", modbus_port="/dev/ttyUSB1")
+        idle = self.serial_meter("MM-15", modbus_baudrate="9600", polling_enabled=False)
+        with self.assertRaisesRegex(ValidationError, "one speed"):
+            idle.polling_enabled = True
+
+    def test_a_gateway_that_speaks_tcp_does_not_pass_serial_frames_on(self):
+        self.modbus_meter("MM-11")
+        with self.assertRaisesRegex(ValidationError, "one kind of frames"):
+            self.serial_meter("MM-12", modbus_port="127.0.0.1:15020", modbus_address=2)
+
+    def test_a_meter_is_polled_at_an_interval_that_makes_sense(self):
+        meter = self.modbus_meter()
+        self.assertEqual((meter.poll_interval, meter.idle_interval), (1.0, 3.0))
+        for values in ({"poll_interval": 0.1}, {"poll_interval": 5.0}, {"idle_interval": 61.0}):
+            with (
+                self.subTest(**values),
+                mute_logger("odoo.sql_db"),
+                self.assertRaises(IntegrityError),
+                self.env.cr.savepoint(),
+            ):
+                meter.write(values)
+                self.env.flush_all()
 
     def test_the_poller_sees_a_meter_once_it_is_active_and_polled(self):
         meter = self.modbus_meter(flow_calibration_factor=1.02, modbus_address=3)
@@ -82,9 +147,17 @@ class TestMilkMeter(MilkCase):
         meter.action_provision()
         (seen,) = self.polled()
         self.assertEqual(
-            (seen.id, seen.data_topic, seen.endpoint, seen.unit, seen.channel, seen.factor),
-            (meter.id, "dairy/milk-test/milk_meters/MM-9/data", ("127.0.0.1", 15020), 3, 1, 1.02),
+            (seen.id, seen.data_topic, seen.endpoint, seen.unit, seen.points, seen.factor),
+            (
+                meter.id,
+                "dairy/milk-test/milk_meters/MM-9/data",
+                Endpoint("tcp", "127.0.0.1", 15020),
+                3,
+                (Point(1),),
+                1.02,
+            ),
         )
+        self.assertEqual((seen.interval, seen.idle_interval, seen.farm_id), (1.0, 3.0, self.farm.id))
         self.assertEqual([(block.address, block.count) for block in seen.profile.blocks], [(10, 7), (0, 9)])
         meter.action_stop_polling()
         self.assertFalse(self.polled())
@@ -113,27 +186,57 @@ class TestMilkMeter(MilkCase):
         meter.write({"modbus_profile_id": False, "manufacturer": "lely"})
         self.assertFalse(meter.modbus_profile_id)
 
-    def test_a_meter_without_a_profile_is_left_out_and_the_log_says_why(self):
-        meter = self.modbus_meter(manufacturer="lely")
+    def test_a_meter_that_cannot_be_polled_says_why(self):
+        self.modbus_meter(manufacturer="lely").action_provision()
+        self.env.flush_all()
+        (meter,) = [meter for meter in load_meters(self.env.cr) if meter.device_id == "MM-9"]
+        self.assertIn("no Modbus profile", meter.problem)
+        self.assertFalse(self.polled())
+
+    def test_a_meter_on_a_line_that_is_read_otherwise_is_not_polled_and_says_why(self):
+        for number, rate in ((1, "9600"), (2, "19200")):
+            port = f"/dev/ttyUSB{number}"
+            meter = self.serial_meter(f"MM-1{number}", modbus_address=number, modbus_baudrate=rate, modbus_port=port)
+            meter.action_provision()
+        self.env.flush_all()
+        # As an administrator of another company may have set it, who does not see the first.
+        self.env.cr.execute("UPDATE iot_milk_meter SET modbus_port = '/dev/ttyUSB1' WHERE id = %s", [meter.id])
+        problems = {meter.device_id: meter.problem for meter in load_meters(self.env.cr)}
+        self.assertFalse(problems["MM-11"])
+        self.assertIn("with other settings by MM-11", problems["MM-12"])
+
+    def test_every_active_point_is_polled_where_its_registers_lie(self):
+        profile = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
+        meter = self.modbus_meter(milking_point_count=4)
         meter.action_provision()
-        with self.assertLogs("odoo.addons.smart_dairy_iot_milk.modbus.registry", "WARNING") as log:
-            self.assertFalse(self.polled())
-        self.assertIn("MM-9", log.output[0])
+        self.assertEqual(self.polled()[0].points, (Point(1),))
+        self.assertIn("2, 3, 4", self.polled()[0].remark)
+        profile.point_stride = 100
+        meter.milking_point_ids[1].is_active = False
+        meter.milking_point_ids[3].write({"address_offset": 1000, "rfid_reader_id": "R4"})
+        self.assertEqual(self.polled()[0].points, (Point(1), Point(3, 200), Point(4, 1000, "R4")))
+        self.assertFalse(self.polled()[0].remark)
+
+    def test_a_meter_on_a_serial_line_is_polled_too(self):
+        meter = self.serial_meter("MM-9", modbus_parity="E", modbus_address=7)
+        self.assertIs(meter.action_provision(), True)
+        (seen,) = self.polled()
+        self.assertEqual(str(seen.endpoint), "/dev/ttyUSB0 (9600 8E1)")
+        self.assertEqual(seen.unit, 7)
 
     def test_polling_is_not_started_where_it_cannot_work(self):
-        for values, message in (
-            ({"communication_type": "mqtt"}, "no Modbus TCP meter"),
-            ({"communication_type": "modbus_rtu"}, "no Modbus TCP meter"),
-            ({"manufacturer": "lely"}, "no Modbus profile"),
-            ({"manufacturer": "afimilk"}, "cannot be used"),
-            ({"modbus_port": False}, "no address"),
+        for number, (values, message) in enumerate(
+            (
+                ({"communication_type": "mqtt"}, "no Modbus meter"),
+                ({"manufacturer": "lely"}, "no Modbus profile"),
+                ({"modbus_port": False}, "no address"),
+            ),
+            1,
         ):
-            meter = self.modbus_meter(f"MM-{len(self.env['iot.milk_meter'].search([]))}9")
+            meter = self.modbus_meter(f"MM-{number}9", modbus_address=number)
             meter.write({"modbus_profile_id": False, **values})
-            if "communication_type" not in values and values.get("manufacturer") != "lely":
-                meter.modbus_profile_id = self.env["iot.modbus.profile"].search(
-                    [("manufacturer", "=", meter.manufacturer)]
-                )
+            if "modbus_port" in values:
+                meter.modbus_profile_id = self.env.ref("smart_dairy_iot_milk.profile_delaval_mm27bc")
             with self.subTest(**values), self.assertRaisesRegex(UserError, message):
                 meter.action_start_polling()
 
@@ -158,23 +261,32 @@ class TestMilkMeter(MilkCase):
         for seconds, liters in ((0, 4.5), (1, 5.5)):
             self.store(meter, seconds, channel=1, session_id="running", rfid_tag=TAG, yield_liters=liters, milking=True)
         now = datetime(2026, 3, 1, 4, 34, tzinfo=timezone.utc)
-        last = load_last_reading(self.env.cr, seen, now)
+        past = load_past(self.env.cr, seen, seen.points[0], now)
+        last = past.last
         self.assertEqual((last.session_id, last.values["yield_liters"], last.values["rfid_tag"]), ("running", 5.5, TAG))
-        self.assertIsNone(load_last_reading(self.env.cr, seen, now + timedelta(minutes=2)))
+        self.assertIsNone(past.ended)
+        past = load_past(self.env.cr, seen, seen.points[0], now + timedelta(minutes=50))
+        self.assertIsNone(past.last, "nobody is milked for so long")
+        self.assertEqual(past.ended.session_id, "running", "its registers may be shown again")
         self.env.cr.execute("UPDATE milk_production_realtime SET milking = false WHERE yield_liters = 5.5")
-        self.assertIsNone(load_last_reading(self.env.cr, seen, now))
+        past = load_past(self.env.cr, seen, seen.points[0], now)
+        self.assertIsNone(past.last)
+        self.assertEqual((past.ended.session_id, past.ended.values["yield_liters"]), ("running", 5.5))
 
-    def test_a_missing_poller_is_said_once_and_a_meter_less_farm_needs_none(self):
-        service = self.env["iot.modbus.service"]
-        self.env["iot.milk_meter"].search([]).polling_enabled = False
-        self.assertTrue(service._check_poller())
-        self.modbus_meter().action_provision()
-        with self.assertLogs("odoo.addons.smart_dairy_iot_milk.models.iot_modbus_supervision", "WARNING") as log:
-            self.assertFalse(service._check_poller())
-            self.assertFalse(service._check_poller())
-        self.assertEqual(len(log.output), 1)
-        self.env["iot.milk_meter"].search([]).polling_enabled = False
-        service._check_poller()
+    def test_the_milking_before_the_running_one_is_known_to_a_poller_that_starts(self):
+        meter = self.modbus_meter()
+        meter.action_provision()
+        (seen,) = self.polled()
+        for seconds, session, liters, milking, tag in (
+            (0, "before", 12.1, False, TAG),
+            (60, "running", 1.0, True, OTHER_TAG),
+            (61, "running", 1.1, True, None),
+        ):
+            values = {"session_id": session, "yield_liters": liters, "milking": milking, "rfid_tag": tag}
+            self.store(meter, seconds, channel=1, **values)
+        past = load_past(self.env.cr, seen, seen.points[0], datetime(2026, 3, 1, 4, 34, tzinfo=timezone.utc))
+        self.assertEqual((past.last.session_id, past.last.values["rfid_tag"]), ("running", OTHER_TAG))
+        self.assertEqual((past.ended.session_id, past.ended.values["rfid_tag"]), ("before", TAG))
 
     def test_a_user_sees_the_meters_and_milkings_of_his_farms_only(self):
         session = self.milk()
