@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import tagged
 
@@ -118,7 +119,7 @@ class TestReadingCurve(IotCase):
 class TestReadingCurveScreen(ScreenCase):
     def test_a_curve_is_opened_from_the_device_and_shows_other_spans(self):
         sensor = self.new_sensor()
-        now = datetime.utcnow().replace(microsecond=0)
+        now = fields.Datetime.now()
         measure(self.env, sensor, [(now - timedelta(minutes=10 * step), 4.0 + step / 50) for step in range(1, 140)])
         self.run_in_browser(
             f"/web#action=smart_dairy_iot.iot_device_action&view_type=form&id={sensor.id}",

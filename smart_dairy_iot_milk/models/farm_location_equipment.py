@@ -7,7 +7,6 @@ from ..equipment import Norms
 
 _LIMITS = Limits()
 _NORMS = Norms()
-_PARLOUR = "Parlours and makers differ: ask yours. "
 
 
 class FarmLocation(models.Model):
@@ -17,21 +16,22 @@ class FarmLocation(models.Model):
         string="Least Vacuum (kPa)",
         digits=(5, 2),
         default=_NORMS.vacuum[0],
-        help=_PARLOUR + "In the claw at peak flow, 32 to 42 kPa are usual.",
+        help="Parlours and makers differ: ask yours. In the claw at peak flow, 32 to 42 kPa are usual.",
     )
     vacuum_most = fields.Float(string="Greatest Vacuum (kPa)", digits=(5, 2), default=_NORMS.vacuum[1])
     pulsation_least = fields.Float(
         string="Least Pulsation (1/min)",
         digits=(5, 1),
         default=_NORMS.pulsation_rate[0],
-        help=_PARLOUR + "55 to 65 pulsations a minute are usual.",
+        help="Parlours and makers differ: ask yours. 55 to 65 pulsations a minute are usual.",
     )
     pulsation_most = fields.Float(string="Greatest Pulsation (1/min)", digits=(5, 1), default=_NORMS.pulsation_rate[1])
     pulsation_ratio_least = fields.Float(
         string="Least Pulsation Ratio (%)",
         digits=(5, 2),
         default=_NORMS.pulsation_ratio[0],
-        help=_PARLOUR + "Share of the cycle in which the liner is open: 60:40 to 65:35 is usual.",
+        help="Parlours and makers differ: ask yours. Share of the cycle in which the liner is open: 60:40 to 65:35 is "
+        "usual.",
     )
     pulsation_ratio_most = fields.Float(
         string="Greatest Pulsation Ratio (%)", digits=(5, 2), default=_NORMS.pulsation_ratio[1]
@@ -72,7 +72,7 @@ class FarmLocation(models.Model):
         ),
         ("kick_offs_range", "CHECK(kick_offs_most >= 0)", "The number of kick-offs cannot be negative."),
         (
-            "calibration_limits",
+            "limits_positive",
             "CHECK(calibration_bias_kg > 0 AND calibration_bias_percent > 0"
             " AND calibration_sd_kg > 0 AND calibration_sd_percent > 0)",
             "The limits of a calibration are greater than 0.",

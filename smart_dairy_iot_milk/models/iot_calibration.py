@@ -7,11 +7,16 @@ it had never been. Neither writes to a milking: its values are those of the fact
 from datetime import timedelta
 
 from odoo import _, api, fields, models
-from odoo.exceptions import UserError, ValidationError
+from odoo.exceptions import AccessError, UserError, ValidationError
 
 from ..calibration import LEAST_PAIRS, figures
 
-_FACTS = {"meter_id", "milking_point", "method", "calibrated_at", "factor_tested", "pair_ids", "notes", "retest_of_id"}
+#: In the context while the product itself writes what follows from the pairs; no client can send it.
+IN_ACTION = object()
+_FACTS = {"meter_id", "milking_point", "method", "calibrated_at", "user_id", "pair_ids", "notes"}
+_FIGURES = {"bias_kg", "sd_kg", "mean_percent", "limit_bias", "limit_sd", "has_figures", "bias_holds", "sd_holds"}
+_FACTORS = {"factor_before", "factor_tested", "factor_after", "sets_factor"}
+_VERDICT = {"state", "serial_number", "valid_until", "ended_at", "retest_of_id"}
 
 
 class IotCalibration(models.Model):
@@ -171,6 +176,7 @@ class IotCalibration(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
+            self._refuse_verdict(vals)
             if vals.get("name", "/") == "/":
                 vals["name"] = self.env["ir.sequence"].next_by_code("iot.calibration.sequence")
         return super().create(vals_list)
@@ -178,7 +184,18 @@ class IotCalibration(models.Model):
     def write(self, vals):
         if _FACTS & vals.keys():
             self._refuse_settled()
+        self._refuse_verdict(vals)
         return super().write(vals)
+
+    def _in_action(self):
+        return self.with_context(iot_calibration_action=IN_ACTION)
+
+    @api.model
+    def _refuse_verdict(self, vals):
+        """What follows from the pairs is written by nobody, or a certificate would say what somebody likes."""
+        if (_FIGURES | _FACTORS | _VERDICT) & vals.keys():
+            if self.env.context.get("iot_calibration_action") is not IN_ACTION:
+                raise AccessError(_("Figures and verdict of a calibration follow from its pairs: nobody writes them."))
 
     def _refuse_settled(self):
         for calibration in self:
@@ -200,7 +217,7 @@ class IotCalibration(models.Model):
                 raise UserError(_("A calibration takes %s pairs at least.", LEAST_PAIRS))
             passed = calibration.bias_holds and calibration.sd_holds
             day = calibration.farm_id._local_date(calibration.calibrated_at)
-            calibration.write(
+            calibration._in_action().write(
                 {
                     "state": "passed" if passed else "failed",
                     "serial_number": calibration.meter_id.serial_number,
@@ -217,7 +234,7 @@ class IotCalibration(models.Model):
             if calibration.state == "cancelled":
                 raise UserError(_("%s is cancelled already.", calibration.name))
             in_force = calibration.state == "passed" and calibration.sets_factor and not calibration.ended_at
-            calibration.state = "cancelled"
+            calibration._in_action().write({"state": "cancelled"})
             if in_force:
                 calibration.meter_id._follow_calibrations(otherwise=calibration.factor_before)
 
@@ -226,7 +243,7 @@ class IotCalibration(models.Model):
         self.ensure_one()
         if self.state != "failed" or not self.sd_holds:
             raise UserError(_("A new factor mends a bias alone: the meter itself has to be serviced first."))
-        retest = self.create(
+        retest = self._in_action().create(
             {
                 "meter_id": self.meter_id.id,
                 "milking_point": self.milking_point.id,

@@ -3,6 +3,8 @@
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 
+from .iot_calibration import IN_ACTION
+
 #: Days before a calibration is due on which people are told.
 NOTICE_DAYS = (30, 7, 0)
 CALIBRATION_ACTIVITY = "smart_dairy_iot_milk.activity_calibration_due"
@@ -22,7 +24,7 @@ class IotMilkMeter(models.Model):
             meter.is_calibrated = any(not calibration.ended_at for calibration in meter._factor_history())
 
     def write(self, vals):
-        if "flow_calibration_factor" in vals and not self.env.context.get("from_calibration"):
+        if "flow_calibration_factor" in vals and self.env.context.get("iot_calibration_action") is not IN_ACTION:
             for meter in self:
                 if meter.is_calibrated and meter.flow_calibration_factor != vals["flow_calibration_factor"]:
                     raise UserError(_("The factor of %s is that of its calibration: calibrate it anew.", meter.name))
@@ -58,7 +60,7 @@ class IotMilkMeter(models.Model):
 
         :param otherwise: the factor where there is none in force any more, by default it stays
         """
-        for meter in self.with_context(from_calibration=True):
+        for meter in self.with_context(iot_calibration_action=IN_ACTION):
             latest = meter._factor_history().filtered(lambda calibration: not calibration.ended_at)[-1:]
             factor = latest.factor_after or otherwise or meter.flow_calibration_factor
             day = latest.farm_id._local_date(latest.calibrated_at) if latest else False
@@ -137,7 +139,7 @@ class IotDevice(models.Model):
         meters = self.env["iot.milk_meter"].with_context(active_test=False)
         calibrations = meters.search([("iot_device_id", "in", self.ids)]).calibration_ids
         settled = calibrations.filtered(lambda each: each.state in ("passed", "failed") and not each.ended_at)
-        settled.write({"ended_at": fields.Datetime.now()})
+        settled._in_action().write({"ended_at": fields.Datetime.now()})
         return super()._replace_hardware(successor, reason, removed_on)
 
     def _schedule_calibration(self, summary, deadline):

@@ -125,7 +125,7 @@ class TestCalibration(CalibrationCase):
 
     def test_what_is_settled_is_not_changed_any_more(self):
         calibration = self.calibrate()
-        for values in ({"notes": "x"}, {"calibrated_at": START}, {"pair_ids": [(5, 0, 0)]}, {"factor_tested": 2.0}):
+        for values in ({"notes": "x"}, {"calibrated_at": START}, {"pair_ids": [(5, 0, 0)]}, {"user_id": 1}):
             with self.subTest(values=values), self.assertRaisesRegex(UserError, "settled"):
                 calibration.write(values)
         with self.assertRaisesRegex(UserError, "settled"):
@@ -136,6 +136,15 @@ class TestCalibration(CalibrationCase):
             calibration.action_settle()
         with self.assertRaisesRegex(UserError, "history"):
             calibration.unlink()
+
+    def test_nobody_writes_figures_or_verdict(self):
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        draft = self.calibrate(1.5, settle=False).with_user(manager)
+        for values in ({"state": "passed"}, {"bias_kg": 0.0}, {"factor_after": 1.0}, {"ended_at": START}):
+            with self.subTest(values=values), self.assertRaisesRegex(AccessError, "nobody writes"):
+                draft.write(values)
+        with self.assertRaisesRegex(AccessError, "nobody writes"):
+            draft.with_context(iot_calibration_action=True).create({"meter_id": self.meter.id, "state": "passed"})
 
     def test_a_calibration_of_tomorrow_is_refused(self):
         with self.assertRaisesRegex(ValidationError, "future"):
