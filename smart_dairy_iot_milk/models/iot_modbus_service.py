@@ -4,7 +4,6 @@ from odoo import _, api, models
 from odoo.exceptions import AccessError, UserError
 
 from ..modbus.client import MeterError, read_once, read_points
-from ..modbus.endpoint import parse_endpoint
 from ..modbus.profile import ProfileError
 
 #: Quantities of milk, which the meter's calibration corrects.
@@ -95,9 +94,7 @@ class IotModbusService(models.AbstractModel):
         if not meter.modbus_port:
             raise UserError(_("%s has no address: give it as host:port, or the device of its line.", meter.name))
         try:
-            endpoint = parse_endpoint(
-                meter.communication_type, meter.modbus_port, meter.modbus_baudrate, meter.modbus_parity
-            )
+            endpoint = meter._endpoint()
         except ValueError as error:
             raise UserError(_("The address of %(meter)s: %(error)s", meter=meter.name, error=error)) from error
         try:

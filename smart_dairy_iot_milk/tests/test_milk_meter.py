@@ -244,7 +244,7 @@ class TestMilkMeter(MilkCase):
         meter = self.modbus_meter()
         meter.modbus_port = "127.0.0.1:1"
         with self.assertRaisesRegex(UserError, "no connection"):
-            meter.action_read_now()
+            self.env["iot.modbus.service"].read_meter_data(meter.id)
 
     def test_only_a_manager_reads_a_meter_out(self):
         user = new_test_user(self.env, "milker", "smart_dairy_farm.group_farm_user")

@@ -4,7 +4,6 @@ from odoo import _, api, fields, models
 
 from ..modbus.client import LINE_IN_USE, MeterError
 from ..modbus.decode import NOT_AVAILABLE, NOT_DECODED, OUT_OF_RANGE, line_words
-from ..modbus.endpoint import parse_endpoint
 from ..models.iot_modbus_profile_line import QUANTITIES, REGISTER_TYPES
 
 _VERDICTS = {NOT_AVAILABLE: "not_available", OUT_OF_RANGE: "out_of_range", NOT_DECODED: "not_decoded"}
@@ -45,7 +44,7 @@ class IotModbusReading(models.TransientModel):
     def action_stop_polling(self):
         """Have the platform leave the serial line, which belongs to one reader at a time."""
         self.ensure_one()
-        meters = self._meters_of_line().filtered("polling_enabled")
+        meters = self._meters_of_line()
         meters.action_stop_polling()
         self.write(
             {
@@ -126,21 +125,10 @@ class IotModbusReading(models.TransientModel):
         return "" if value is None else str(value)
 
     def _meters_of_line(self):
-        """The meters that share this one's serial line, itself among them."""
-        meters = self.env["iot.milk_meter"].search(
-            [("communication_type", "=", "modbus_rtu"), ("modbus_port", "!=", False)]
-        )
-        line = self._line_of(self.meter_id)
-        return meters.filtered(lambda meter: line and self._line_of(meter) == line)
-
-    @api.model
-    def _line_of(self, meter):
-        try:
-            return parse_endpoint(
-                meter.communication_type, meter.modbus_port, meter.modbus_baudrate, meter.modbus_parity
-            ).line
-        except ValueError:
-            return None
+        """The meters that are polled on this one's line, as far as the user may see them."""
+        endpoint, _profile = self.env["iot.modbus.service"]._target(self.meter_id)
+        meters = self.env["iot.milk_meter"]
+        return meters.union(*(meter for meter, other in meters._polled_lines() if other.line == endpoint.line))
 
     def _window(self):
         return {
