@@ -193,9 +193,9 @@ class IotCalibration(models.Model):
     @api.model
     def _refuse_verdict(self, vals):
         """What follows from the pairs is written by nobody, or a certificate would say what somebody likes."""
-        if (_FIGURES | _FACTORS | _VERDICT) & vals.keys():
-            if self.env.context.get("iot_calibration_action") is not IN_ACTION:
-                raise AccessError(_("Figures and verdict of a calibration follow from its pairs: nobody writes them."))
+        in_action = self.env.context.get("iot_calibration_action") is IN_ACTION
+        if not in_action and (_FIGURES | _FACTORS | _VERDICT) & vals.keys():
+            raise AccessError(_("Figures and verdict of a calibration follow from its pairs: nobody writes them."))
 
     def _refuse_settled(self):
         for calibration in self:

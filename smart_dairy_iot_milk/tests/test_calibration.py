@@ -1,6 +1,7 @@
 """A meter is held against a scale: the verdict, the factor from its date on, the certificate, the reminders."""
 
 import io
+import json
 from datetime import date, datetime, timedelta
 
 from PyPDF2 import PdfReader
@@ -10,6 +11,7 @@ from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests.common import HttpCase, new_test_user, tagged
 
 from .common import START, MilkCase
+from .test_screens import SCRIPT
 
 CALIBRATED = datetime(2026, 2, 1, 9)
 #: 12 kg of milk of 1.03 kg/L each.
@@ -369,3 +371,55 @@ class TestCertificate(HttpCase):
         content, kind = report._render_qweb_pdf("smart_dairy_iot_milk.report_iot_calibration", calibration.ids)
         self.assertEqual(kind, "pdf")
         return " ".join(" ".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages).split())
+
+
+@tagged("post_install", "-at_install")
+class TestCalibrationScreens(HttpCase):
+    def test_calibrations_the_meter_s_history_and_the_list_to_check_are_shown(self):
+        farm = self.env["farm.location"].create({"name": "Screen Farm", "code": "calscreen", "tz": "UTC"})
+        meter = self.env["iot.milk_meter"].create(
+            {
+                "name": "Right 7",
+                "device_id": "MM-CAL",
+                "farm_id": farm.id,
+                "manufacturer": "delaval",
+                "communication_type": "mqtt",
+            }
+        )
+        calibration = self.env["iot.calibration"].create(
+            {
+                "meter_id": meter.id,
+                "calibrated_at": CALIBRATED,
+                "pair_ids": [(0, 0, {"shown_liters": 10.0, "weighed_kg": 10.3}) for _pair in range(3)],
+            }
+        )
+        calibration.action_settle()
+        draft = self.env["iot.calibration"].create({"meter_id": meter.id})
+        check = self.env["iot.equipment.check"].create(
+            {
+                "meter_id": meter.id,
+                "milking_point": meter.milking_point_ids.id,
+                "farm_id": farm.id,
+                "found_at": START,
+                "judged_at": START,
+                "problems": "The vacuum was outside.",
+            }
+        )
+        screens = [
+            (self.form(calibration), [calibration.name, "Certificate", "Pairs", "Right 7", "10.300"]),
+            (self.form(draft), [draft.name, "Enter three pairs at least"]),
+            (self.listed(calibration), [calibration.name, "Passed"]),
+            (self.form(check), ["Seen To", "The vacuum was outside.", "not enough cows"]),
+            (self.listed(check), ["Right 7", "The vacuum was outside."]),
+            (self.form(meter), ["To Check", "Calibration"]),
+            (self.form(farm), ["Milking Equipment"]),
+        ]
+        home = self.env.ref("smart_dairy_iot_milk.iot_calibration_action")
+        ready = "!!document.querySelector('.o_list_view')"
+        self.browser_js(f"/web#action={home.id}", SCRIPT % json.dumps(screens), ready, login="admin", timeout=300)
+
+    def listed(self, record):
+        return {"res_model": record._name, "views": [[False, "list"]], "domain": [["id", "=", record.id]]}
+
+    def form(self, record):
+        return {"res_model": record._name, "views": [[False, "form"]], "res_id": record.id}
