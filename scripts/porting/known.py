@@ -58,7 +58,7 @@ PYTHON_IMPORTS: dict[str, set[str]] = {
     },
     "odoo.tools.date_utils": {"add", "end_of", "get_month", "start_of", "subtract"},
     "odoo.tools.misc": {"file_open", "file_path", "format_date", "format_datetime", "mute_logger", "str2bool"}
-    | {"split_every", "groupby", "consteq"},
+    | {"split_every", "groupby", "consteq", "formatLang"},
     "odoo.tools.float_utils": {"float_compare", "float_is_zero", "float_round"},
     "odoo.tools.parse_version": {"parse_version"},
     "odoo.tools.safe_eval": {"safe_eval", "time", "datetime"},
