@@ -178,4 +178,10 @@ class TestModbusReading(MilkCase):
             with self.subTest(other.login), self.assertRaises(AccessError):
                 meter.with_user(other).action_read_now()
         action = meter.with_user(manager).action_read_now()
-        self.assertFalse(self.env[action["res_model"]].with_user(manager).browse(action["res_id"]).problem)
+        reading = self.env[action["res_model"]].browse(action["res_id"])
+        self.assertFalse(reading.with_user(manager).problem)
+        self.env.flush_all()
+        self.env.invalidate_all()
+        for record in (reading, reading.line_ids):
+            with self.assertRaises(AccessError):
+                record.with_user(outsider).read(["display_name"])
