@@ -92,6 +92,16 @@ class TestAnimalTags(HerdCase):
         self.assertEqual(self.animals._find_by_rfid(TAG, at=NOW - MINUTE), self.berta)
         self.assertFalse(self.animals._find_by_rfid(TAG, at=NOW - timedelta(days=10)))
 
+    def test_a_tag_is_not_taken_off_before_it_was_put_on(self):
+        tag = self.put_on(self.berta, date_from=NOW - timedelta(days=9))
+        tag._take_off(NOW - timedelta(days=20), "lost")
+        self.assertEqual((tag.date_to, tag.removal_reason), (tag.date_from, "lost"))
+
+    def test_a_replaced_tag_says_so(self):
+        self.berta.rfid_tag = TAG
+        self.berta.rfid_tag = OTHER_TAG
+        self.assertEqual(self.berta.rfid_ids.sorted("id").mapped("removal_reason"), ["replaced", False])
+
     def test_a_tag_never_worn_before_is_its_animals_as_far_back_as_readings_go(self):
         self.put_on(self.berta)
         self.assertEqual(self.animals._find_by_rfid(TAG, at=datetime(2001, 1, 1)), self.berta)

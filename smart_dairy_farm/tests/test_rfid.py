@@ -88,7 +88,13 @@ class TestRfid(TransactionCase):
         self.assert_refused(["", "  ", "\x02\r\n"], "empty")
 
     def test_no_country_is_no_tag(self):
-        self.assert_refused(["000123456789012", 123456789012], "country")
+        self.assert_refused(["000123456789012", 123456789012, "527 000000123456", "LA 899 000000123456"], "country")
+
+    def test_a_line_that_lost_or_doubled_a_digit_is_no_other_animals(self):
+        self.assert_refused(
+            ["A000000096400000012345", "LA 0000 0 982 000001088420", "10000 0 982 000000"], "is not an RFID tag"
+        )
+        self.assert_refused(["9820000010884200"], "one too many")
 
     def test_what_a_spreadsheet_made_of_the_number_is_refused(self):
         self.assert_refused(["9.99123E+14", "999123456789012.0"], "is not an RFID tag")

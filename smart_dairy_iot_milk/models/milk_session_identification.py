@@ -77,6 +77,8 @@ class MilkSession(models.Model):
         # Before reads were counted an animal was the first tag's, and stays.
         if self.identification in BY_PEOPLE or (self.animal_id and not self.identification):
             return vals
+        if self._is_said_again(reads, readings):
+            return vals
         # The meter may have moved since.
         farm = self.farm_id or meter.farm_id
         tags = {text: count for text, count in reads.items() if canonical(text) == text}
@@ -96,6 +98,16 @@ class MilkSession(models.Model):
         animal = by_tag or by_number
         how = "tag" if by_tag else "number" if by_number else "none"
         return {**vals, "animal_id": animal.id, "identification": how, "doubt_reason": False}
+
+    def _is_said_again(self, reads, readings):
+        """Whether the readings only repeat what the milking has its animal by: the usual case, once a second."""
+        names = {reading.animal_ref for reading in readings} - {""}
+        return (
+            self.identification == "tag"
+            and bool(self.animal_id)
+            and list(reads) == [self.rfid_tag]
+            and names <= {self.animal_id.name}
+        )
 
     @api.model
     def _doubtful_vals(self, reason):

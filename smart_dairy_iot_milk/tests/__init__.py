@@ -4,7 +4,9 @@ from . import test_calibration
 from . import test_completion
 from . import test_equipment
 from . import test_flow_curve
+from . import test_identification_screens
 from . import test_meter_state
+from . import test_history
 from . import test_milk_dashboard
 from . import test_milk_dashboard_screen
 from . import test_milk_meter
@@ -13,6 +15,7 @@ from . import test_modbus_reading
 from . import test_production
 from . import test_proposals
 from . import test_quality
+from . import test_reports
 from . import test_rfid_service
 from . import test_screens
 from . import test_session

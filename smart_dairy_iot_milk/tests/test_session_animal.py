@@ -4,7 +4,9 @@ from datetime import timedelta
 
 from odoo.tests.common import tagged
 
-from .common import OTHER_TAG, START, TAG, MilkCase
+from odoo.addons.smart_dairy_farm.tools.rfid import to_decimal
+
+from .common import OTHER_TAG, PRINTED_TAG, START, TAG, MilkCase
 
 
 @tagged("post_install", "-at_install")
@@ -42,11 +44,153 @@ class TestAnimal(MilkCase):
         self.process()
         self.assertRecordValues(self.sessions(), [{"rfid_tag": TAG, "animal_id": self.cow.id}])
 
-    def test_the_first_tag_that_was_read_counts_in_whatever_order_it_comes(self):
-        self.message(20, 2.0, rfid_tag=OTHER_TAG)
-        self.message(10, 1.0, rfid_tag=TAG)
+    def read(self, *tags, start=10, end=True, **payload):
+        """A milking in which these tags were read one after the other; None: nothing was read."""
+        for number, tag in enumerate(tags):
+            last = number == len(tags) - 1
+            self.message(start + number, 1.0 + number, rfid_tag=tag, milking=not (end and last), **payload)
+        self.process()
+        return self.sessions()[:1]
+
+    def other_cow(self, **values):
+        return self.env["farm.animal"].create({"name": "18", "farm_id": self.farm.id, "rfid_tag": OTHER_TAG, **values})
+
+    def doubts(self, session):
+        return self.env["iot.event"].search([("dedup_key", "=", f"milking_doubtful:{session.name}")])
+
+    def test_readings_are_counted(self):
+        session = self.read(None, TAG, TAG, "NO READ", TAG)
+        self.assertEqual(session.tag_reads, {TAG: 3, "NO READ": 1})
+        self.assertRecordValues(session, [{"identification": "tag", "animal_id": self.cow.id, "rfid_tag": TAG}])
+        self.assertIn(f"{TAG}: 3 times", session.tag_reads_text)
+
+    def test_the_tag_that_two_of_three_readings_agree_on_names_the_cow_in_whatever_order_they_come(self):
+        other = self.other_cow()
+        self.message(30, 3.0, rfid_tag=TAG)
+        self.process()
+        self.message(10, 1.0, rfid_tag=OTHER_TAG)
+        self.message(20, 2.0, rfid_tag=TAG, milking=False)
         self.process()
         self.assertRecordValues(self.sessions(), [{"rfid_tag": TAG, "animal_id": self.cow.id}])
+        self.assertNotEqual(self.sessions().animal_id, other)
+
+    def test_two_tags_read_as_often_name_nobody_and_a_person_is_told(self):
+        self.other_cow()
+        session = self.read(TAG, OTHER_TAG, TAG, OTHER_TAG)
+        self.assertRecordValues(
+            session,
+            [{"identification": "doubtful", "animal_id": False, "production_id": False, "state": "completed"}],
+        )
+        self.assertTrue(session.doubt_reason)
+        self.assertRecordValues(self.doubts(session), [{"kind": "milking_doubtful", "severity": "medium"}])
+
+    def test_a_second_tag_takes_the_cow_back_off_a_running_milking(self):
+        self.other_cow()
+        self.read(TAG, end=False)
+        self.assertEqual(self.sessions().animal_id, self.cow)
+        session = self.read(OTHER_TAG, start=20, end=False)
+        self.assertRecordValues(session, [{"identification": "doubtful", "animal_id": False}])
+        session = self.read(TAG, TAG, start=30)
+        self.assertRecordValues(session, [{"identification": "tag", "animal_id": self.cow.id, "doubt_reason": False}])
+
+    def test_a_late_reading_that_makes_a_milking_doubtful_takes_its_production_back(self):
+        self.other_cow()
+        session = self.read(TAG)
+        self.assertTrue(session.production_id)
+        self.message(9, 0.9, rfid_tag=OTHER_TAG)
+        self.process()
+        self.assertRecordValues(session, [{"identification": "doubtful", "animal_id": False, "production_id": False}])
+
+    def test_ear_tag_and_bolus_of_one_cow_speak_for_each_other(self):
+        self.env["farm.animal.rfid"].create(
+            {"animal_id": self.cow.id, "printed_tag": OTHER_TAG, "is_primary": False, "date_from": False}
+        )
+        session = self.read(TAG, OTHER_TAG, TAG, OTHER_TAG)
+        self.assertRecordValues(session, [{"identification": "tag", "animal_id": self.cow.id}])
+
+    def test_a_line_that_holds_two_tags_is_a_reading_of_both(self):
+        self.other_cow()
+        session = self.read(f"{PRINTED_TAG}\r\n{to_decimal(OTHER_TAG)}")
+        self.assertEqual(session.tag_reads, {TAG: 1, OTHER_TAG: 1})
+        self.assertFalse(session.animal_id)
+
+    def test_a_line_that_was_sent_twice_in_one_is_one_reading(self):
+        session = self.read(f"{PRINTED_TAG}\r\n{PRINTED_TAG}\r\n")
+        self.assertRecordValues(session, [{"tag_reads": {TAG: 1}, "animal_id": self.cow.id}])
+
+    def test_a_single_reading_beside_a_fragment_of_another_tag_is_doubtful(self):
+        session = self.read("LA 982 00000108", TAG)
+        self.assertRecordValues(session, [{"identification": "doubtful", "animal_id": False, "rfid_tag": TAG}])
+
+    def test_the_number_and_the_tag_of_two_cows_contradict_each_other(self):
+        self.other_cow()
+        session = self.read(TAG, TAG, animal_id="18")
+        self.assertRecordValues(session, [{"identification": "doubtful", "animal_id": False}])
+        self.assertIn("18", session.doubt_reason)
+
+    def test_the_number_and_the_tag_of_one_cow_agree(self):
+        session = self.read(TAG, TAG, animal_id="17")
+        self.assertRecordValues(session, [{"identification": "tag", "animal_id": self.cow.id}])
+
+    def test_a_milking_that_no_tag_names_is_nobodys(self):
+        session = self.read(None, None)
+        self.assertRecordValues(
+            session, [{"identification": "none", "animal_id": False, "rfid_tag": False, "tag_reads": False}]
+        )
+
+    def test_a_person_knows_better_than_the_reader(self):
+        other = self.other_cow()
+        session = self.read(TAG, TAG)
+        session.animal_id = other
+        self.assertEqual(session.identification, "person")
+        self.message(8, 0.5, rfid_tag=TAG)
+        self.process()
+        self.assertRecordValues(session, [{"identification": "person", "animal_id": other.id}])
+        self.assertEqual(session.tag_reads, {TAG: 3})
+        self.assertEqual(session.production_id.animal_id, other)
+
+    # ------------------------------------------------------------------ one cow in two places
+
+    def test_a_cow_milked_elsewhere_just_before_leaves_the_second_milking_without_an_animal(self):
+        first = self.milking_at(0, session_id="s1", channel=1)
+        second = self.milking_at(900, session_id="s2", channel=2)
+        self.assertEqual(first.animal_id, self.cow)
+        self.assertRecordValues(second, [{"identification": "doubtful", "animal_id": False, "production_id": False}])
+        self.assertIn(first.name, second.doubt_reason)
+        self.assertEqual(len(self.doubts(second)), 1)
+
+    def test_the_earlier_milking_is_the_doubtful_one_where_its_reading_was_the_weaker(self):
+        """Its cow was the neighbour of this one when her tag was read once."""
+        self.message(60, 2.0, session_id="s1", channel=1, duration_seconds=60, rfid_tag=TAG)
+        self.message(300, 9.0, session_id="s1", channel=1, duration_seconds=300, milking=False)
+        self.process()
+        first = self.sessions()
+        self.assertTrue(first.production_id)
+        second = self.milking_at(900, session_id="s2", channel=2)
+        self.assertRecordValues(first, [{"identification": "doubtful", "animal_id": False, "production_id": False}])
+        self.assertRecordValues(second, [{"identification": "tag", "animal_id": self.cow.id}])
+        self.assertTrue(second.production_id)
+
+    def test_a_single_reading_is_doubtful_in_the_whole_shift(self):
+        first = self.milking_at(0, session_id="s1", channel=1)
+        later = 300 + 80 * 60
+        self.message(later + 300, 9.0, session_id="s2", channel=2, duration_seconds=300, milking=False, rfid_tag=TAG)
+        self.process()
+        self.assertRecordValues(self.sessions() - first, [{"identification": "doubtful", "animal_id": False}])
+        self.assertEqual(first.animal_id, self.cow)
+
+    def test_two_confirmed_milkings_so_far_apart_are_both_hers(self):
+        self.milking_at(0, session_id="s1", channel=1)
+        self.milking_at(300 + 80 * 60, session_id="s2", channel=2)
+        self.assertEqual(self.sessions().animal_id, self.cow)
+        self.assertEqual(set(self.sessions().mapped("identification")), {"tag"})
+
+    def test_late_data_of_a_doubtful_milking_do_not_give_its_cow_back(self):
+        self.milking_at(0, session_id="s1", channel=1)
+        second = self.milking_at(900, session_id="s2", channel=2)
+        self.message(1000, 3.0, session_id="s2", channel=2, duration_seconds=100, rfid_tag=TAG)
+        self.process()
+        self.assertRecordValues(second, [{"identification": "doubtful", "animal_id": False, "production_id": False}])
 
     def test_a_tag_read_late_names_the_cow_of_the_running_milking(self):
         self.message(10, 1.0)
