@@ -117,7 +117,8 @@ def _milk_meter(device: BenchDevice, timestamp: str, number: int) -> bytes:
             "milking": True,
             "yield_liters": number % 300 / 10,
             "flow_rate": 3.2,
-            "duration_seconds": number % 600,
+            # Longer than the pause between two messages: a clock that began since the last one is another milking's.
+            "duration_seconds": 1800,
             "quality": {"fat_percentage": 3.9, "protein_percentage": 3.3, "conductivity": 4.8},
         }
     )
