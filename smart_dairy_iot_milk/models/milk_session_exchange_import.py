@@ -109,17 +109,14 @@ class MilkSession(models.Model):
         start = visit.start.replace(microsecond=0)
         if start > fields.Datetime.now() + _AHEAD:
             raise ValidationError(_("The milking begins in the future: %s UTC.", start))
-        animal = self.env["farm.animal"]._find_by_ade(visit.animal, farm, start)
-        if not animal:
-            identity = {"scheme": visit.animal.scheme, "id": visit.animal.id}
-            raise UserError(_("There is no animal %(id)s of scheme %(scheme)s that you may see.", **identity))
+        animal, identification = self._visit_animal(farm, visit, session, start)
         end = start + timedelta(seconds=visit.duration_seconds or 0)
         self._check_not_milked_twice(animal, start, end, session)
         vals = {
             **self._visit_place(farm, visit, session),
             "source": "api",
             "animal_id": animal.id,
-            "identification": "tag" if visit.animal.scheme == TAG_SCHEME else "number",
+            "identification": identification,
             "start_time": start,
             "end_time": end,
             "last_message_at": end,
@@ -134,6 +131,16 @@ class MilkSession(models.Model):
         }
         typed = session.typed_values or ()
         return {name: value for name, value in vals.items() if name not in typed}
+
+    @api.model
+    def _visit_animal(self, farm, visit, session, start):
+        """(animal, how it is known); one that a person has entered stays."""
+        if session.identification == "person":
+            return session.animal_id, session.identification
+        animal = self.env["farm.animal"]._find_by_ade(visit.animal, farm, start)
+        if not animal:
+            raise UserError(_("There is no animal %(id)s of scheme %(scheme)s that you may see.", **vars(visit.animal)))
+        return animal, "tag" if visit.animal.scheme == TAG_SCHEME else "number"
 
     @api.model
     def _visit_place(self, farm, visit, session):

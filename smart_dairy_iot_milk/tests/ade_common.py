@@ -6,7 +6,7 @@ from odoo.addons.smart_dairy_iot.tests.api import ApiCase
 
 from ..controllers.api.ade_api import PREFIX
 
-START = datetime(2026, 3, 1, 4, 30)
+START = datetime(2024, 3, 1, 4, 30)
 HILL = "/locations/smart-dairy.farm/HILL/milking-visits"
 
 

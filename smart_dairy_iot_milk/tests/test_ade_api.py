@@ -16,7 +16,7 @@ from ..controllers.api.ade_api import ERROR, PREFIX
 from ..exchange.ade_schema import VISIT
 from .ade_common import HILL, START, AdeCase
 
-CHANGED = datetime(2026, 3, 2, 12, 0, 0, 250_000)
+CHANGED = datetime(2024, 3, 2, 12, 0, 0, 250_000)
 
 
 @tagged("post_install", "-at_install")
@@ -40,13 +40,13 @@ class TestAdeVisits(AdeCase):
         self.assertEqual(visit["resourceType"], "icarMilkingVisitEventResource")
         self.assertEqual(visit["animal"], {"id": "999123456789012", "scheme": "iso.11784"})
         self.assertEqual(visit["location"], {"id": "HILL", "scheme": "smart-dairy.farm"})
-        self.assertEqual(visit["milkingStartingDateTime"], "2026-03-01T04:30:00Z")
+        self.assertEqual(visit["milkingStartingDateTime"], "2024-03-01T04:30:00Z")
         self.assertEqual(visit["milkingMilkWeight"], {"unitCode": "KGM", "value": 10.3})
         self.assertEqual(visit["milkingDuration"], {"unitCode": "SEC", "value": 300})
         self.assertEqual((visit["milkingType"], visit["milkingComplete"]), ("Manual", True))
         self.assertEqual((visit["measureDeviceId"], visit["milkingParlourUnit"]), ("MM-1", "3"))
         self.assertEqual((visit["meta"]["sourceId"], visit["meta"]["isDeleted"]), (session._ade_id(), False))
-        self.assertEqual(visit["meta"]["modified"], "2026-03-02T12:00:00.250000Z")
+        self.assertEqual(visit["meta"]["modified"], "2024-03-02T12:00:00.250000Z")
         measured = {each["characteristic"]: each["value"] for each in visit["milkCharacteristics"]}
         self.assertEqual((measured["SCC"], measured["FAT"], measured["AVGCOND"]), ("187", "4.1", "5"))
         self.assertEqual(measured["MAXFLWR"], "4.12")
@@ -118,7 +118,7 @@ class TestAdeVisits(AdeCase):
             self.assertEqual(self.names(page), [at, new])
             self.assertEqual(page["view"]["totalItems"], 2)
         self.assertEqual(
-            self.names(self.page(f"?modified-from={quote('2026-03-02T13:00:01.250000+01:00')}")), [at, new]
+            self.names(self.page(f"?modified-from={quote('2024-03-02T13:00:01.250000+01:00')}")), [at, new]
         )
         before = (CHANGED + timedelta(seconds=2)).isoformat() + "Z"
         self.assertEqual(self.names(self.page(f"?modified-from={since}&meta-modified-to={before}")), [at])
@@ -137,9 +137,9 @@ class TestAdeVisits(AdeCase):
             "?limit=501",
             "?cursor=1",
             "?modified-from=yesterday",
-            "?modified-from=2026-03-01T00:00:00",
-            "?modified-from=2026-03-01T00:00:00Z&meta-modified-from=2026-03-02T00:00:00Z",
-            "?modified_from=2026-03-01T00:00:00Z",
+            "?modified-from=2024-03-01T00:00:00",
+            "?modified-from=2024-03-01T00:00:00Z&meta-modified-from=2024-03-02T00:00:00Z",
+            "?modified_from=2024-03-01T00:00:00Z",
         ):
             with self.subTest(query=query):
                 self.assertAdeError(self.ade("GET", f"{HILL}{query}"), 400, "invalid_request")

@@ -8,7 +8,7 @@ from odoo.tests import tagged
 
 from .ade_common import HILL, AdeCase
 
-MODIFIED = datetime(2026, 3, 1, 6)
+MODIFIED = datetime(2024, 3, 1, 6)
 COMPARED = (
     "start_time",
     "end_time",
@@ -40,7 +40,7 @@ class ImportCase(AdeCase):
     def visit(self, hours=0, modified=MODIFIED, **other):
         """A milking visit of another system, `hours` after the first; `other` fields, and those of its meta."""
         meta = {"source": "org.example.parlour", "sourceId": f"m{hours}", "modified": f"{modified.isoformat()}Z"}
-        start = datetime(2026, 3, 1, 4, 30) + timedelta(hours=hours)
+        start = datetime(2024, 3, 1, 4, 30) + timedelta(hours=hours)
         return {
             "resourceType": "icarMilkingVisitEventResource",
             "animal": {"scheme": "nl.v1", "id": "NL 123456789"},
@@ -73,12 +73,12 @@ class TestAdeImport(ImportCase):
         self.assertTrue(session.ended_by_meter)
         production = session.production_id
         self.assertEqual((production.quantity, production.fat_percentage), (12.0, 4.1))
-        self.assertEqual((production.date, production.milking_time), (date(2026, 3, 1), "am"))
+        self.assertEqual((production.date, production.milking_time), (date(2024, 3, 1), "am"))
 
     def test_the_day_of_a_milking_is_the_farms(self):
         self.hill.tz = "Pacific/Kiritimati"
         session, _outcome = self.take(self.visit(6))
-        self.assertEqual(session.production_id.date, date(2026, 3, 2))
+        self.assertEqual(session.production_id.date, date(2024, 3, 2))
 
     def test_what_comes_again_is_there_once(self):
         session, _outcome = self.take(self.visit())
@@ -102,6 +102,13 @@ class TestAdeImport(ImportCase):
         other = [{"characteristic": "FAT", "value": "3.9"}, {"characteristic": "PROTEIN", "value": "3.3"}]
         self.take(self.visit(modified=MODIFIED + timedelta(hours=1), milkCharacteristics=other))
         self.assertEqual((session.fat_percentage, session.protein_percentage), (4.4, 3.3))
+
+    def test_an_animal_that_a_person_entered_stays(self):
+        session, _outcome = self.take(self.visit())
+        other = self.env["farm.animal"].create({"name": "18", "farm_id": self.hill.id})
+        session.animal_id = other
+        self.take(self.visit(modified=MODIFIED + timedelta(hours=1)))
+        self.assertEqual((session.animal_id, session.production_id.animal_id), (other, other))
 
     def test_a_deleted_milking_is_cancelled_unless_its_milk_is_recorded(self):
         nothing = {"unitCode": "KGM", "value": 0}
@@ -127,7 +134,7 @@ class TestAdeImport(ImportCase):
 
     def test_an_animal_is_known_by_its_number_its_tag_and_its_farms_number(self):
         self.cow.rfid_tag = "999 123456789012"
-        self.cow.rfid_ids.date_from = datetime(2026, 1, 1)
+        self.cow.rfid_ids.date_from = datetime(2024, 1, 1)
         for hours, (scheme, identity) in enumerate(
             (("nl.v1", "NL 123456789"), ("iso.11784", "999123456789012"), ("smart-dairy.animal", "HILL/17"))
         ):
@@ -150,8 +157,8 @@ class TestAdeImport(ImportCase):
         with self.assertRaisesRegex(UserError, own.name):
             self.take(self.visit())
         with self.assertRaisesRegex(UserError, own.name):
-            self.take(self.visit(milkingStartingDateTime="2026-03-01T04:26:00Z"))
-        _session, outcome = self.take(self.visit(milkingStartingDateTime="2026-03-01T04:35:00Z"))
+            self.take(self.visit(milkingStartingDateTime="2024-03-01T04:26:00Z"))
+        _session, outcome = self.take(self.visit(milkingStartingDateTime="2024-03-01T04:35:00Z"))
         self.assertEqual(outcome, "created")
 
     def test_a_milking_in_the_future_and_one_that_is_none_are_refused(self):
