@@ -16,7 +16,7 @@ from .machine import describe
 from .results import report, summary
 
 #: In the order in which they run: of those that share a farm, what changes it least for the next comes first.
-BENCHMARKS = ("ingest", "latency", "connections", "growth", "query", "storage", "ui", "soak", "provision")
+BENCHMARKS = ("ingest", "latency", "connections", "growth", "query", "storage", "ui", "modbus", "soak", "provision")
 
 
 def main() -> None:

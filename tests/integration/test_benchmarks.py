@@ -31,6 +31,7 @@ KEYS = {
     "query": {"rows", "dashboard_ms", "latest_ms", "screens_ms"},
     "storage": {"level", "bytes_per_reading", "compression"},
     "ui": {"rate", "reads", "idle_ms", "busy_ms", "ratio"},
+    "modbus": {"meters", "session_ms"},
     "soak": {
         "seconds",
         "published",
@@ -51,6 +52,7 @@ PERCENTILES = {
     "latest_ms": {"p50", "p95"},
     "idle_ms": {"p50", "p95"},
     "busy_ms": {"p50", "p95"},
+    "session_ms": {"p50", "p95"},
 }
 LEVELS = ["plain", "apache", "community"]
 #: For all of them, which take two minutes: where it is more, something is wrong.
@@ -120,6 +122,7 @@ def test_of_what_a_benchmark_publishes_every_message_is_stored_once(results, nam
         ("growth", ["rows", "rate_empty", "rate", "ratio"]),
         ("query", ["rows"]),
         ("ui", ["rate", "reads", "ratio"]),
+        ("modbus", ["meters"]),
         ("soak", ["seconds", "rate"]),
         ("provision", ["devices", "seconds", "cost_ratio"]),
     ],
