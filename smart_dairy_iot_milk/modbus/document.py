@@ -11,7 +11,6 @@ with, or the document is refused with a sentence that says what is wrong with it
 """
 
 import json
-import math
 
 from .profile import Profile, ProfileError, line_from_columns
 
@@ -53,6 +52,7 @@ _LINE_KEYS = {
 }
 _LONGEST_TEXT = 10_000
 _LARGEST_INTEGER = 2**31 - 1
+_LARGEST_NUMBER = 1e300
 
 
 def write_document(profile, lines):
@@ -171,7 +171,8 @@ def _is(value, kind):
     if kind == "integer":
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST_INTEGER
     if kind == "number":
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        # Neither infinite nor NaN; a whole number of any length can be compared, but not made a float of.
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= _LARGEST_NUMBER
     if kind == "number or null":
         return value is None or _is(value, "number")
     # What a person writes as 0x… is text in JSON; `line_from_columns` reads it.

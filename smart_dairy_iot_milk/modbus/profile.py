@@ -87,6 +87,9 @@ REQUIRED_QUANTITIES = {
 
 LAST_ADDRESS = 0xFFFF
 
+#: Larger than anything in registers; what is not a number at all compares as none either.
+_LARGEST_NUMBER = 1e300
+
 
 class ProfileError(ValueError):
     """A register map that cannot be read with; the text is for the person who edits it."""
@@ -307,7 +310,9 @@ def parse_unavailable(text):
 def _number(text):
     for read in (lambda: int(text, 0), lambda: float(text)):
         try:
-            return read()
+            number = read()
         except ValueError:
             continue
+        if abs(number) <= _LARGEST_NUMBER:
+            return number
     raise ProfileError(f"{text} is no number, decimal or as 0x…")

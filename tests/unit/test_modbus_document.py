@@ -142,6 +142,8 @@ def test_numbers_of_no_value_may_be_numbers():
         (document(registers=register(scale="1")), "scale is no number"),
         (document(registers=register(scale=0)), "every value the same"),
         (document(registers=register(scale=float("nan"))), "NaN is no number"),
+        (document(registers=register(scale=10**400)), "scale is no number"),
+        (document(flow_from=0).replace(b'"flow_from": 0', b'"flow_from": 1e999'), "flow_from is no number"),
         (document(registers=register(minimum=5)), "a minimum and a maximum"),
         (document(registers=register(minimum=5, maximum=5)), "ends where it begins"),
         (document(registers=register(minimum=0, maximum=0)), "ends where it begins"),

@@ -158,6 +158,7 @@ def test_a_stored_line_has_all_it_was_given():
     assert line == Line("yield_liters", 7, "float32", "CDAB", 1, 0, 0.1, 2.0, "input", unavailable=(0xFFFF,), name="Y")
 
 
-def test_what_is_no_number_does_not_stand_for_no_value():
-    with pytest.raises(ProfileError, match="n/a is no number"):
-        stored(unavailable="0xFFFF, n/a")
+@pytest.mark.parametrize("text", ["n/a", "nan", "inf", "1e999", "0x", "9" * 400])
+def test_what_is_no_number_does_not_stand_for_no_value(text):
+    with pytest.raises(ProfileError, match=f"{text} is no number"):
+        stored(unavailable=f"0xFFFF, {text}")
