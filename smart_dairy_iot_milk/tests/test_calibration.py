@@ -257,6 +257,27 @@ class TestFactor(CalibrationCase):
         session._on_late_data()
         self.assertEqual((session.total_yield, session.current_yield, production.quantity), before[:3])
 
+    def test_a_message_is_scaled_by_the_factor_of_its_own_time_however_late_it_comes(self):
+        first = self.calibrate(1.01)
+        second = self.calibrate(0.99, at=START + timedelta(days=1))
+        late = self.milk(10.0)
+        self.assertAlmostEqual(late.total_yield, 10.0 * first.factor_after, 3)
+        self.assertAlmostEqual(late.production_id.quantity, 10.0 * first.factor_after, 3)
+        day = 24 * 3600
+        self.message(day + 60, 5.0, session_id="s2", channel=1, duration_seconds=60)
+        self.message(day + 300, 10.0, session_id="s2", channel=1, duration_seconds=300, milking=False)
+        self.process()
+        session = self.sessions() - late
+        self.assertAlmostEqual(session.total_yield, 10.0 * second.factor_after, 3)
+
+    def test_what_was_read_over_modbus_was_scaled_when_it_was_read(self):
+        meter = self.make_meter("MM-3", communication_type="modbus_tcp", modbus_port="127.0.0.1:15020")
+        calibration = self.calibrate(1.01, meter)
+        self.env.flush_all()
+        self.env.cr.execute("SELECT flow_calibration_factor FROM iot_milk_meter WHERE id = %s", [meter.id])
+        self.assertAlmostEqual(float(self.env.cr.fetchone()[0]), calibration.factor_after, 5)
+        self.assertEqual(self.milk(10.0, meter).total_yield, 10.0)
+
     def test_the_factor_is_the_same_whoever_asks(self):
         self.calibrate(1.01)
         other = new_test_user(self.env, "milker", "smart_dairy_farm.group_farm_user")
