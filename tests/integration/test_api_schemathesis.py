@@ -1,4 +1,4 @@
-"""The running server against its own OpenAPI document: requests made up of it, good and bad ones, thousands of them.
+"""The running server against its own OpenAPI documents: requests made up of it, good and bad ones, thousands of them.
 
 No answer may be a fault of the server, and each must be one that the document has. Schemathesis makes the requests up;
 a fixed seed makes a failure repeatable.
@@ -17,6 +17,7 @@ from api_client import new_api_key
 from support import log_in, new_code, running_product
 
 DOCUMENT = "/api/v1/iot/openapi.json"
+ADE_DOCUMENT = "/api/v1/ade/openapi.json"
 SEED = "20260131"
 MOST_EXAMPLES = "40"
 RUN_SECONDS = 600
@@ -58,7 +59,11 @@ def test_as_an_administrator_every_answer_is_as_documented(product, farm, unlimi
     device = farm.provision(new_code("T"))
     key = new_api_key(product)
     report = run_schemathesis(
-        product.url, tmp_path, device.device_id, ["--header", f"Authorization: Bearer {key}"], ["decommission_device"]
+        product.url + DOCUMENT,
+        tmp_path,
+        {"id": device.device_id},
+        ["--header", f"Authorization: Bearer {key}"],
+        ["decommission_device"],
     )
     assert report.operations >= 15 and report.scenarios >= 10, report.text
     decommission = requests.delete(
@@ -71,8 +76,16 @@ def test_as_a_device_every_answer_is_as_documented(product, farm, unlimited, tmp
     device = farm.provision(new_code("T"))
     credentials = device.credentials
     auth = ["--auth", f"{credentials.username}:{credentials.password}"]
-    report = run_schemathesis(product.url, tmp_path, device.device_id, auth, [])
+    report = run_schemathesis(product.url + DOCUMENT, tmp_path, {"id": device.device_id}, auth, [])
     assert report.operations >= 15 and report.scenarios >= 10, report.text
+
+
+def test_every_answer_about_milkings_is_as_documented(product, farm, unlimited, tmp_path):
+    farm.odoo.call("farm.animal", "create", [{"name": "17", "farm_id": farm.id}])
+    place = {"scheme": "smart-dairy.farm", "location": farm.code}
+    options = ["--header", f"Authorization: Bearer {new_api_key(product)}"]
+    report = run_schemathesis(product.url + ADE_DOCUMENT, tmp_path, place, options, [])
+    assert report.operations == 5, report.text
 
 
 class Report:
@@ -92,11 +105,15 @@ class Report:
         return int(found.group(1)) if found else 0
 
 
-def run_schemathesis(url, directory, device_id, options, excluded):
-    """Run it on all operations but those excluded; fails with what it printed where it found anything."""
+def run_schemathesis(document, directory, path, options, excluded):
+    """Run it on all operations but those excluded; fails with what it printed where it found anything.
+
+    :param document: its address
+    :param path: parameters of paths -> the one value of each
+    """
     config = directory / "schemathesis.toml"
-    config.write_text(toml(device_id))
-    command = [Path(sys.executable).parent / "st", "--config-file", config, "run", url + DOCUMENT]
+    config.write_text(toml(path))
+    command = [Path(sys.executable).parent / "st", "--config-file", config, "run", document]
     command += ["--checks", "all", "--seed", SEED, "--max-examples", MOST_EXAMPLES, "--continue-on-failure"]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--warnings", "off", *options]
     command += [part for name in excluded for part in ("--exclude-operation-id", name)]
@@ -108,9 +125,9 @@ def run_schemathesis(url, directory, device_id, options, excluded):
     return Report(text)
 
 
-def toml(device_id):
-    """The configuration: which answers go with good and bad data, and the one device that the paths name."""
-    lines = ["[parameters]", f'"path.id" = {json.dumps(device_id)}']
+def toml(path):
+    """The configuration: which answers go with good and bad data, and what the paths name."""
+    lines = ["[parameters]", *[f'"path.{name}" = {json.dumps(value)}' for name, value in path.items()]]
     for check, values in CONFIG["checks"].items():
         lines += [f"[checks.{check}]"]
         lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
