@@ -34,6 +34,7 @@
         "views/milk_session_views.xml",
         "views/milk_session_identification_views.xml",
         "views/iot_rfid_unknown_views.xml",
+        "views/iot_rfid_change_views.xml",
         "views/farm_location_quality_views.xml",
         "views/farm_location_udder_views.xml",
         "views/farm_health_event_udder_views.xml",

@@ -98,3 +98,15 @@ class TestRfidService(MilkCase):
             self.service.with_user(user).retire_rfid(TAG, "lost")
         with self.assertRaises(AccessError):
             self.service.with_user(user).replace_rfid(self.cow.id, OTHER_TAG)
+
+    def test_the_window_replaces_or_retires_the_tag_worn_so_far(self):
+        window = self.env["iot.rfid.change"].with_context(default_animal_id=self.cow.id)
+        replacing = window.create({"rfid_tag": OTHER_TAG, "reason": "broken", "at": START})
+        self.assertEqual(replacing.worn_id.rfid_tag, TAG)
+        replacing.action_apply()
+        self.assertEqual(self.cow.rfid_tag, OTHER_TAG)
+        self.assertEqual(self.cow.rfid_ids.filtered("date_to").removal_reason, "broken")
+        window.create({"reason": "sold"}).action_apply()
+        self.assertFalse(self.cow.rfid_tag)
+        with self.assertRaisesRegex(UserError, "wears no tag"):
+            window.create({}).action_apply()
