@@ -163,7 +163,7 @@ class MilkSession(models.Model):
     def _dashboard_alerts(self, farm):
         """Return the farm's alerts that nobody has acknowledged, of whatever kind of device."""
         alerts = self.env["iot.alert"].search(
-            [("farm_id", "=", farm.id), ("state", "=", "active")], order="create_date desc, id desc", limit=ALERT_LIMIT
+            [("farm_id", "=", farm.id), ("state", "=", "active")], order="occurred_at desc, id desc", limit=ALERT_LIMIT
         )
         return [
             {
@@ -171,7 +171,7 @@ class MilkSession(models.Model):
                 "name": alert.name,
                 "severity": alert.severity,
                 "message": alert.message,
-                "create_date": fields.Datetime.to_string(alert.create_date),
+                "occurred_at": fields.Datetime.to_string(alert.occurred_at),
             }
             for alert in alerts
         ]
