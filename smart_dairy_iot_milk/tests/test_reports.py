@@ -5,7 +5,7 @@ import json
 from datetime import date, datetime, timedelta
 
 import openpyxl
-import PyPDF2
+from PyPDF2 import PdfReader
 
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import new_test_user, tagged
@@ -37,6 +37,11 @@ class ReportCase(DashboardFarms, TransactionCase):
     def treat(self, animal, until, day=DAY):
         return self.env["farm.health.event"].create(
             {"animal_id": animal.id, "event_type": "treatment", "date": day, "withdrawal_until": until}
+        )
+
+    def wizard(self, **values):
+        return self.env["milk.report.wizard"].create(
+            {"report": "daily", "farm_id": self.farm.id, "since": DAY, "until": DAY, **values}
         )
 
     def rows(self, report, table=0):
@@ -208,11 +213,6 @@ class TestReports(ReportCase):
 
 @tagged("post_install", "-at_install")
 class TestReportWizard(ReportCase):
-    def wizard(self, **values):
-        return self.env["milk.report.wizard"].create(
-            {"report": "daily", "farm_id": self.farm.id, "since": DAY, "until": DAY, **values}
-        )
-
     def test_a_span_has_its_end_after_its_beginning_and_is_not_endless(self):
         with self.assertRaises(ValidationError):
             self.wizard(report="quality", since=DAY + timedelta(days=1))
@@ -224,6 +224,29 @@ class TestReportWizard(ReportCase):
     def test_an_animals_record_wants_an_animal(self):
         with self.assertRaises(UserError):
             self.wizard(report="animal").action_make()
+
+
+@tagged("post_install", "-at_install")
+class TestReportFiles(HttpCase, ReportCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.user = new_test_user(cls.env, "file_user", "smart_dairy_farm.group_farm_user", password="file_user")
+        cls.colleague = new_test_user(cls.env, "file_other", "smart_dairy_farm.group_farm_user", password="file_other")
+
+    def ask(self, file_format, report="daily", **values):
+        wizards = self.env["milk.report.wizard"].with_user(self.user)
+        wizard = wizards.create(
+            {
+                "report": report,
+                "farm_id": self.farm.id,
+                "since": DAY,
+                "until": DAY,
+                "file_format": file_format,
+                **values,
+            }
+        )
+        return wizard.action_make()["url"]
 
     def test_the_pdf_has_the_figures(self):
         self.produce(self.cow, 12.25, fat_percentage=4.1)
@@ -248,31 +271,8 @@ class TestReportWizard(ReportCase):
         reports = self.env["ir.actions.report"].with_context(force_report_rendering=True)
         content, kind = reports._render_qweb_pdf("smart_dairy_iot_milk.milk_report_document", wizard.ids)
         self.assertEqual(kind, "pdf")
-        pages = PyPDF2.PdfReader(io.BytesIO(content)).pages
+        pages = PdfReader(io.BytesIO(content)).pages
         return "".join("".join(page.extract_text() for page in pages).split())
-
-
-@tagged("post_install", "-at_install")
-class TestReportFiles(HttpCase, ReportCase):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.user = new_test_user(cls.env, "file_user", "smart_dairy_farm.group_farm_user", password="file_user")
-        cls.colleague = new_test_user(cls.env, "file_other", "smart_dairy_farm.group_farm_user", password="file_other")
-
-    def ask(self, file_format, report="daily", **values):
-        wizards = self.env["milk.report.wizard"].with_user(self.user)
-        wizard = wizards.create(
-            {
-                "report": report,
-                "farm_id": self.farm.id,
-                "since": DAY,
-                "until": DAY,
-                "file_format": file_format,
-                **values,
-            }
-        )
-        return wizard.action_make()["url"]
 
     def test_the_xlsx_has_the_figures_as_numbers_and_texts_as_texts(self):
         self.cow.name = "=17"
