@@ -67,17 +67,23 @@ class MilkSession(models.Model):
 
     def _on_completed(self):
         """Called once for each session, when it is completed."""
-        self._settle()
+        self._settle_completed()
         for session in self:
             session._publish_complete()
 
     def _on_late_data(self):
         """Called for sessions that changed: what was told of those completed before is put right."""
-        self.filtered(lambda session: session.state == "completed")._settle()
+        self._settle_completed()
 
     def _on_identified(self):
         """Called for sessions whose animal became known, another one, or unknown again: of completed ones it counts."""
-        self.filtered(lambda session: session.state == "completed")._settle()
+        self._settle_completed()
+
+    def _settle_completed(self):
+        completed = self.filtered(lambda session: session.state == "completed")
+        # Most messages are of milkings that run.
+        if completed:
+            completed._settle()
 
     def _settle(self):
         """Draw the conclusions from completed sessions as they are now."""
