@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "smart_dairy_iot_milk"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "smart_dairy_iot_milk"))
 
 from mastitis import Milking, evidence
 from mastitis.csv_rows import Row, verdicts

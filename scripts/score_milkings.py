@@ -14,7 +14,7 @@ import csv
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "smart_dairy_iot_milk"))
+sys.path.append(str(Path(__file__).resolve().parent.parent / "smart_dairy_iot_milk"))
 
 from mastitis.csv_rows import RowError, output, parse_rows, verdicts
 

@@ -14,6 +14,10 @@ from . import iot_rfid_unknown
 from . import iot_settings
 from . import iot_inbox
 from . import farm_location_quality
+from . import farm_location_udder
+from . import farm_health_event_udder
+from . import farm_animal_udder
+from . import iot_milk_meter_udder
 from . import milk_session
 from . import milk_session_completion
 from . import milk_session_production
@@ -22,6 +26,10 @@ from . import milk_session_correction
 from . import milk_session_quarters
 from . import milk_session_curve
 from . import milk_session_udder
+from . import milk_session_milkings
+from . import milk_session_withdrawal
+from . import milk_session_episode
+from . import milk_session_worklist
 from . import milk_session_expectation
 from . import milk_session_identification
 from . import milk_session_reaction
