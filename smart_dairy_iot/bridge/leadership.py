@@ -27,13 +27,15 @@ class Leadership:
     :param role: what leads, for the log
     :param lead: callable(`LeaderConnection`, stop event); returns when stopped, or to let somebody else have the lead,
         raises psycopg2.Error when the lock is lost
+    :param on_stand_by: callable(), called when another process is found to lead
     """
 
-    def __init__(self, dsn, lock, role, lead):
+    def __init__(self, dsn, lock, role, lead, on_stand_by=lambda: None):
         self._dsn = dsn
         self._lock = lock
         self._role = role
         self._lead = lead
+        self._on_stand_by = on_stand_by
         self._db_name = dsn.get("dbname") or dsn.get("database")
         self._who = f"{self._role} for {self._db_name} ({socket.gethostname()}:{os.getpid()})"
         self.leads = False
@@ -81,6 +83,7 @@ class Leadership:
             if not waiting:
                 waiting, self._outage_reported = True, False
                 _logger.info("%s stands by: another process leads", self._who)
+                self._on_stand_by()
             stop.wait(_STAND_BY_INTERVAL)
         return False
 

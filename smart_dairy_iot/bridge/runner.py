@@ -14,17 +14,20 @@ import logging
 from .database import BRIDGE_LOCK, WRITER_LOCK, lock_of
 from .leadership import Leadership
 from .shift import Shift
+from .supervisor import LastingThreads
 
 _logger = logging.getLogger(__name__)
 
 # Seconds without the broker after which a leader lets another one try: of a connection that was lost, which comes back
 # after a second if the broker is there, and of one that never was.
 _LOST_PATIENCE, _FIRST_PATIENCE, _LONGEST_PATIENCE = 2.0, 5.0, 300.0
+_LASTING_END_SECONDS = 10
 
 
 class Bridge:
     """:param specs: the `TelemetrySpec`s of the database's models
-    :param make_workers: callable(`WorkerContext`) -> workers that run while this process leads
+    :param make_workers: callable(`WorkerContext`) -> workers that run while this process leads, and of those that say
+        `outlives_lead` for as long as no other does
     """
 
     def __init__(self, dsn, db_name, config, specs, make_workers=lambda context: []):
@@ -33,14 +36,22 @@ class Bridge:
         self._config = config
         self._specs = specs
         self._make_workers = make_workers
-        self.leadership = Leadership(dsn, lock_of(BRIDGE_LOCK, config), "IoT bridge", self._lead)
+        self._lasting = LastingThreads()
+        self.leadership = Leadership(
+            dsn, lock_of(BRIDGE_LOCK, config), "IoT bridge", self._lead, self._lasting.request_stop
+        )
         self.name = f"bridge {db_name}"
         self._shift = None
         self._patience = _FIRST_PATIENCE
 
     def run(self, stop):
         """Lead or stand by until the event is set."""
-        self.leadership.run(stop)
+        try:
+            self.leadership.run(stop)
+        finally:
+            # Also where it failed: whoever starts it again, or another one in its place, starts them again.
+            self._lasting.request_stop()
+            self._lasting.join(_LASTING_END_SECONDS)
 
     @property
     def receiving(self):
@@ -50,11 +61,15 @@ class Bridge:
 
     def _lead(self, connection, stop):
         connection.end_holders(lock_of(WRITER_LOCK, self._config))
-        self._shift = shift = Shift(self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection)
+        self._shift = shift = Shift(
+            self._dsn, self._db_name, self._config, self._specs, self._make_workers, connection, self._lasting
+        )
         try:
             shift.start()
             while not stop.is_set() and not self._gives_way(shift.client, connection):
                 shift.tick(connection.heard(timeout=0.5))
+            # Not where the database is lost: then nobody else leads, as far as is known.
+            self._lasting.request_stop()
         finally:
             self._shift = None
             # Told to stop, this process leads to the end; otherwise the lead is lost, or let go for somebody else to

@@ -61,9 +61,10 @@ class WorkerContext:
 class Shift:
     """:param specs, make_workers: as of `runner.Bridge`
     :param leader: `LeaderConnection` that has the lead
+    :param lasting: `LastingThreads` of the process
     """
 
-    def __init__(self, dsn, db_name, config, specs, make_workers, leader):
+    def __init__(self, dsn, db_name, config, specs, make_workers, leader, lasting):
         self._config = config
         self._leader_connection = leader
         self._leader = leader.connection
@@ -95,7 +96,10 @@ class Shift:
             2 * config.bridge_receive_maximum,
         )
         self.context = WorkerContext(dsn, db_name, config, self.pipeline.submit)
-        self._threads = [SupervisedThread(worker) for worker in make_workers(self.context)]
+        workers = make_workers(self.context)
+        self._threads = [SupervisedThread(worker) for worker in workers if not lasting.wants(worker)]
+        self._lasting = lasting
+        self._lasting_workers = [worker for worker in workers if lasting.wants(worker)]
         self._writer = threading.Thread(target=self.pipeline.run, name="smart_dairy_iot writer", daemon=True)
         self._outbox = Outbox(self.client)
         self._liveness = Liveness(config)
@@ -129,6 +133,8 @@ class Shift:
         """
         for thread in self._threads:
             thread.request_stop()
+        if leads:
+            self._lasting.request_stop()
         with contextlib.ExitStack() as steps:  # the last one is the first to be taken
             steps.callback(self._metrics.close)
             steps.callback(self._quality_figures.close)
@@ -137,6 +143,9 @@ class Shift:
                 steps.callback(self._stop_client_with_a_word)
             steps.callback(self._stop_writer)
             steps.callback(self._stop_workers)
+            if leads:
+                # Before the writer, which is to store what they hold.
+                steps.callback(self._lasting.join, 10)
             if not leads:
                 # First of all: another bridge is about to connect with the same client id, and says how it is.
                 steps.callback(self.client.stop, None)
@@ -199,6 +208,9 @@ class Shift:
         if self._sees_to_all:
             for thread in self._threads:
                 thread.start()
+            self._lasting.start(self._lasting_workers, self.context)
+        else:
+            self._lasting.request_stop()
         return self._sees_to_all
 
     def _tick_for_all(self, heard, now):

@@ -37,3 +37,43 @@ class SupervisedThread(threading.Thread):
 
     def request_stop(self):
         self._stop_event.set()
+
+    @property
+    def is_to_stop(self):
+        """Whether it has been told to stop, though it may be at work still."""
+        return self._stop_event.is_set()
+
+
+class LastingThreads:
+    """Those of workers that go on where the lead is lost, since what they wait for would be gone: until another process
+    leads, or this one is told to stop.
+
+    A worker says by `outlives_lead = True` that it is one of them. With each shift it is given the new context, by its
+    `use(context)`; between shifts what it submits to the former one's pipeline is cancelled, and is its own to keep.
+    """
+
+    def __init__(self):
+        self._threads = {}
+
+    @staticmethod
+    def wants(worker):
+        """Whether a worker is to be one of them."""
+        return getattr(worker, "outlives_lead", False)
+
+    def start(self, workers, context):
+        """Let workers work with this context from now on, those that are at work already with no break."""
+        for worker in workers:
+            worker.use(context)
+            thread = self._threads.get(worker)
+            if thread is None or thread.is_to_stop or not thread.is_alive():
+                thread = self._threads[worker] = SupervisedThread(worker)
+                thread.start()
+
+    def request_stop(self):
+        for thread in self._threads.values():
+            thread.request_stop()
+
+    def join(self, timeout):
+        """Wait for the end of each for so many seconds."""
+        for thread in self._threads.values():
+            thread.join(timeout)

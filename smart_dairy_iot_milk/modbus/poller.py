@@ -29,7 +29,7 @@ def utc_now():
 
 
 def poller_for(context):
-    """This process's poller of a database, to work with this context from now on.
+    """This process's poller of a database; the bridge gives it each new context by its `use`.
 
     It is one object through all of the bridge's restarts: what it holds in memory when the database goes away is what
     the database is given when it is back.
@@ -37,7 +37,6 @@ def poller_for(context):
     poller = _pollers.get(context.db_name)
     if poller is None:
         poller = _pollers[context.db_name] = ModbusPoller(context)
-    poller.use(context)
     return poller
 
 
