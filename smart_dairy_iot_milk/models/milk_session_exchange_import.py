@@ -134,8 +134,8 @@ class MilkSession(models.Model):
 
     @api.model
     def _visit_animal(self, farm, visit, session, start):
-        """(animal, how it is known); one that a person has entered stays."""
-        if session.identification == "person":
+        """(animal, how it is known); what a person has entered stays, and what the platform has found doubtful."""
+        if session.identification in ("person", "doubtful"):
             return session.animal_id, session.identification
         animal = self.env["farm.animal"]._find_by_ade(visit.animal, farm, start)
         if not animal:

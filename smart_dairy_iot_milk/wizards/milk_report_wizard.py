@@ -80,7 +80,8 @@ class MilkReportWizard(models.TransientModel):
         if self.report == "animal" and not self.animal_id:
             raise UserError(_("Choose the animal."))
         if self.file_format == "pdf":
-            return self.env.ref("smart_dairy_iot_milk.milk_report_action_report").report_action(self)
+            # It has no letterhead, which Odoo would first ask an administrator to choose.
+            return self.env.ref("smart_dairy_iot_milk.milk_report_action_report").report_action(self, config=False)
         asked = {"id": self.id}
         name = f"{self.report}.{self.file_format}"
         return {"type": "ir.actions.act_url", "url": f"/milk/report/{name}?{url_encode(asked)}", "target": "self"}
