@@ -94,7 +94,7 @@ class TestRfid(TransactionCase):
         self.assert_refused(
             ["A000000096400000012345", "LA 0000 0 982 000001088420", "10000 0 982 000000"], "is not an RFID tag"
         )
-        self.assert_refused(["9820000010884200"], "one too many")
+        self.assert_refused(["9820000010884200"], "too many")
 
     def test_what_a_spreadsheet_made_of_the_number_is_refused(self):
         self.assert_refused(["9.99123E+14", "999123456789012.0"], "is not an RFID tag")

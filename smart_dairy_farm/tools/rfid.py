@@ -65,6 +65,10 @@ _HEXADECIMAL = re.compile(
 )
 _SEPARATORS = re.compile(r"[ :_-]")
 
+# A proprietary code that would be taken for a line or a number as soon as it is written down.
+_LIKE_A_NUMBER = re.compile(r"A?\d{15,16}")
+_ONE_TOO_MANY = "{} is not an RFID tag: it is a number of 15 digits with one character too many."
+
 
 class RfidError(ValueError):
     """What was given is not the tag of an animal. The message is a sentence for the user."""
@@ -121,7 +125,7 @@ def _from_hexadecimal(digits):
     code = int(digits, 16)
     # A number of fifteen digits with one doubled looks like this as well; a code has its flag and its zeros at one end.
     if digits.isdecimal() and code not in (0, CODE_MAX) and not (digits.startswith("8000") or digits.endswith("0001")):
-        raise RfidError(f"{digits} is not an RFID tag: it has 16 decimal digits, which is one too many.")
+        raise RfidError(_ONE_TOO_MANY.format(digits))
     return _from_code(code)
 
 
@@ -146,7 +150,10 @@ def _from_code(code):
         return _from_parts(*_split(reversed_code))
     if _is_animal_code(code | ANIMAL_FLAG):
         raise RfidError(f"{code:016X} is an industrial tag (its animal flag is 0), not the tag of an animal.")
-    return f"{code:016X}"
+    proprietary = f"{code:016X}"
+    if _LIKE_A_NUMBER.fullmatch(proprietary):
+        raise RfidError(_ONE_TOO_MANY.format(proprietary))
+    return proprietary
 
 
 def _from_parts(country, national):

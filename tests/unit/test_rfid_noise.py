@@ -185,8 +185,12 @@ def test_a_country_is_one_of_iso_3166_or_a_manufacturer():
 
 
 def test_a_number_with_a_digit_too_many_is_no_hexadecimal_code():
-    with pytest.raises(RfidError, match="one too many"):
+    with pytest.raises(RfidError, match="too many"):
         normalize("9820000010884200")
+    # Nor is it one in a register, or what was read there would be no tag, or another, once it is written down.
+    for code in (0x0102030405060708, 0xA123456789012345):
+        with pytest.raises(RfidError, match="too many"):
+            normalize(code)
     # Codes of which no digit is a letter, in either order of their bits.
     assert normalize("8000840012345678") == "8000840012345678"
     assert normalize(f"{reverse(0x8000840012345678):016X}") == "8000840012345678"
