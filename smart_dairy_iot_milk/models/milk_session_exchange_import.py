@@ -167,6 +167,8 @@ class MilkSession(models.Model):
     @api.model
     def _check_not_milked_twice(self, animal, start, end, session):
         """:raises UserError: where the cow was being milked then already, by a meter here or in another record there"""
+        if not animal:
+            return
         end = max(end, start + timedelta(seconds=1))
         other = self.search(
             [
