@@ -13,8 +13,8 @@ the end, and a meter that comes back may show them with the bit set: they open n
 | the bit set, yield and clock those of the last milking | nothing; the same milking, reopened, if it grows from there |
 | a reading fails in between | nothing is decided by it |
 
-A tag is reported once it was read twice running; the milking's last reading has the latest one. A milking that was read
-no more than twice reports the tag it has.
+A tag is reported once it was read twice running, and then as often as it is read, no more: whoever decides between two
+tags counts them. A milking that was read no more than twice reports the tag it has at its end.
 """
 
 from collections import deque
@@ -98,9 +98,9 @@ class _Tags:
         return self.latest or self._first
 
     @property
-    def final(self):
-        """What the end of the milking reports."""
-        return self.latest or (self._candidate if self._readings <= 2 else None)
+    def unreported(self):
+        """What the end of the milking reports, where nothing was before."""
+        return self._candidate if not self.latest and self._readings <= 2 else None
 
 
 class _Milking:
@@ -137,7 +137,7 @@ class _Milking:
         values = dict(values)
         tag = self.tags.take(values.pop("rfid_tag", None))
         if not milking:
-            tag = tag or self.tags.final
+            tag = tag or self.tags.unreported
         if tag:
             values["rfid_tag"] = tag
         self.last = Reading(self.session_id, now, milking, values, first=self.last is None)
@@ -145,8 +145,9 @@ class _Milking:
 
     def unseen_end(self):
         """The `Reading` of an end that nobody saw: what was last read."""
-        tag = self.tags.final
-        values = {**self.last.values, **({"rfid_tag": tag} if tag else {})}
+        values = {quantity: value for quantity, value in self.last.values.items() if quantity != "rfid_tag"}
+        if self.tags.unreported:
+            values["rfid_tag"] = self.tags.unreported
         return replace(
             self.last, timestamp=self.last.timestamp + _UNSEEN_END, milking=False, values=values, first=False
         )

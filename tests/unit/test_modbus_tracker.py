@@ -189,24 +189,30 @@ def test_a_tag_read_late_belongs_to_the_running_session():
     assert tags(reports) == [None, None, None, TAG]
 
 
-def test_a_tag_that_is_lost_meanwhile_is_reported_at_the_end():
-    read = [TAG, TAG, None, None]
+def test_a_tag_is_reported_as_often_as_it_is_read():
+    read = [TAG, TAG, None, TAG]
     looks = [(i, registers(seconds=100 + i, tag=tag)) for i, tag in enumerate(read)]
     reports = watch(tracker(), *looks, (4, registers(milking=False, seconds=104, tag=None)))
-    assert tags(reports) == [None, TAG, None, None, TAG]
+    assert tags(reports) == [None, TAG, None, TAG, None]
+
+
+def test_an_end_that_nobody_saw_is_no_further_reading_of_the_tag():
+    looks = [(i, registers(seconds=100 + i)) for i in range(2)]
+    reports = watch(tracker(), *looks, (30, registers(seconds=2, yield_liters=0, tag=OTHER)))
+    assert tags(milkings(reports)[0]) == [None, TAG, None]
 
 
 def test_a_code_that_was_torn_while_it_changed_is_nobodys_tag():
     looks = [(i, registers(seconds=100 + i, tag=tag)) for i, tag in enumerate([OTHER, TAG, TAG, THIRD, TAG])]
     reports = watch(tracker(), *looks, (5, registers(milking=False, seconds=105, tag=OTHER)))
-    assert tags(reports) == [None, None, TAG, None, TAG, TAG]
+    assert tags(reports) == [None, None, TAG, None, TAG, None]
 
 
-def test_of_two_tags_that_were_read_well_both_are_reported_the_latest_one_last():
+def test_of_two_tags_that_were_read_well_both_are_reported():
     looks = [(i, registers(seconds=100 + i, tag=tag)) for i, tag in enumerate([OTHER, OTHER, TAG, TAG])]
     reports = watch(tracker(), *looks, (4, registers(milking=False, seconds=104, tag=None)))
     assert len(milkings(reports)) == 1
-    assert tags(reports) == [None, OTHER, None, TAG, TAG]
+    assert tags(reports) == [None, OTHER, None, TAG, None]
 
 
 def test_a_milking_of_a_single_reading_reports_the_tag_it_has():
