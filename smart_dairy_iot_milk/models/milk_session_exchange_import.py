@@ -49,15 +49,16 @@ class MilkSession(models.Model):
         if session and (session.state == "cancelled" or visit.modified.replace(microsecond=0) < session.ade_modified):
             return session, "unchanged"
         if visit.is_deleted:
-            return session._cancel_visit(visit)
+            return session, session._cancel_visit(visit)
         model = self.with_context(from_meter=True, tracking_disable=True)
         vals = model._visit_vals(farm, visit, session)
         if session:
-            return session.with_env(model.env)._update_visit(vals)
+            return session, session.with_env(model.env)._update_visit(vals)
         created = model.create(vals)
         created._on_completed()
         created._tell_screens()
-        return created, "created"
+        # What is done with it from here on is no meter's word any more.
+        return created.with_env(self.env), "created"
 
     @api.model
     def _read_ade(self, resource):
@@ -82,19 +83,19 @@ class MilkSession(models.Model):
     def _cancel_visit(self, visit):
         """It was deleted where it comes from."""
         if not self:
-            return self, "unchanged"
+            return "unchanged"
         self.action_cancel()
         self.ade_modified = visit.modified.replace(microsecond=0)
-        return self, "cancelled"
+        return "cancelled"
 
     def _update_visit(self, vals):
         changed = {name: value for name, value in vals.items() if self._in_record(name) != value}
         self.write(changed)
         if not changed.keys() - {"ade_modified"}:
-            return self, "unchanged"
+            return "unchanged"
         self._on_late_data()
         self._tell_screens()
-        return self, "updated"
+        return "updated"
 
     def _in_record(self, name):
         value = self[name]
