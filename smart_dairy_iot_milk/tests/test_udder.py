@@ -100,9 +100,8 @@ class TestScore(UdderCase):
         # START may lie further back than the two weeks before now.
         values = self.cow._conductivities(START - timedelta(days=14))
         self.assertEqual(len(values[self.cow.id]), 20)
-        self.env["farm.animal"].search([("id", "!=", self.cow.id)]).usual_refreshed_on = fields.Date.context_today(
-            self.cow
-        )
+        others = self.env["farm.animal"].search([("id", "!=", self.cow.id)])
+        others.usual_refreshed_on = fields.Date.context_today(self.cow)
         self.cow.usual_refreshed_on = False
         self.env["farm.animal"]._cron_refresh_usual()
         self.assertTrue(self.cow.usual_refreshed_on)
