@@ -26,12 +26,10 @@ class MilkReport(models.AbstractModel):
                 [("farm_id", "=", farm.id), ("date", "=", day)], ["animal_id"]
             )
         }
-        everything = self.env["farm.animal"].with_context(active_test=False)
-        # Sold or dry since, she was milked on that day.
-        milked = everything.browse(rows_of)
-        herd = everything.search(
-            [("farm_id", "=", farm.id), ("status", "in", ("lactating", "dry")), ("active", "=", True)]
-        )
+        animals = self.env["farm.animal"]
+        # Sold or dry since, she was milked on that day. sudo: as in the report of a day, she has a name here.
+        milked = animals.sudo().browse(rows_of)
+        herd = animals.search([("farm_id", "=", farm.id), ("status", "in", ("lactating", "dry"))])
         sick = self._sick(farm, day)
         density = self.env["iot.settings"]._milk_density()
         cows = (milked | herd).sorted(lambda animal: (animal.name, animal.id))

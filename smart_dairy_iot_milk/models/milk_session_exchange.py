@@ -133,7 +133,8 @@ class MilkSession(models.Model):
             modified=changed.moment,
             created=changed.created,
             is_deleted=self.state == "cancelled",
-            animal=self.animal_id._ade_identifier(),
+            # sudo: whose milking it was belongs to it, also where the cow has gone to a farm that is closed to the user.
+            animal=self.animal_id.sudo()._ade_identifier(),
             location=self.farm_id._ade_identifier(),
             start=self.start_time,
             yield_liters=self.total_yield,

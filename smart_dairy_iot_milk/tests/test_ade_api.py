@@ -168,6 +168,11 @@ class TestAdeVisits(AdeCase):
         self.cow.write({"ade_scheme": "nl.v1", "ade_id": "NL 123456789"})
         self.assertEqual(vars(self.cow._ade_identifier()), {"scheme": "nl.v1", "id": "NL 123456789"})
 
+    def test_the_milkings_of_a_cow_that_has_gone_to_a_farm_closed_to_the_user_are_told_all_the_same(self):
+        self.make_session()
+        self.cow.farm_id = self.valley
+        self.assertEqual(len(self.page()["member"]), 1)
+
     def test_the_source_is_this_database_unless_it_has_a_name(self):
         self.make_session()
         parameters = self.env["ir.config_parameter"].sudo()

@@ -194,6 +194,15 @@ class TestReports(ReportCase):
             rows = self.env["farm.milk.production"].with_user(user)._milk_by([("farm_id", "=", farm.id)], ["date"])
             self.assertEqual(rows, [])
 
+    def test_a_cow_that_has_gone_to_a_closed_farm_keeps_her_line(self):
+        user = new_test_user(self.env, "report_left", "smart_dairy_farm.group_farm_user")
+        self.produce(self.cow, 10, somatic_cell_count=500_000)
+        self.cow.farm_id = self.make_farm("CLOSED", user_ids=[(6, 0, self.env.user.ids)])
+        reports, farm = self.reports.with_user(user), self.farm.with_user(user)
+        self.assertEqual(self.rows(reports.daily(farm, DAY))["17"]["Day (L)"], 10)
+        self.assertEqual(list(self.rows(reports.quality(farm, DAY, DAY), 1)), ["17"])
+        self.assertIn("17", [row[2] for row in reports.test_day(farm, DAY)["tables"][0]["rows"]])
+
     def test_500_cows_take_no_more_queries_than_one(self):
         cows = self.env["farm.animal"].create([{"name": f"c{n}", "farm_id": self.farm.id} for n in range(500)])
         self.env["farm.milk.production"].create(
