@@ -95,6 +95,7 @@ class TestReadingCurve(IotCase):
     def test_a_farm_that_a_user_does_not_see_has_no_curves_for_him(self):
         tank = self.new_device("T-2", farm=self.valley, user=self.admin)
         measure(self.env, tank, [(NOON - timedelta(hours=1), 4.0)])
+        self.env.invalidate_all()
         with self.assertRaises(AccessError):
             tank.with_user(self.user).get_reading_curve("temperature", NOON - timedelta(hours=2), NOON)
 
