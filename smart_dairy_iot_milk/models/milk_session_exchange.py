@@ -124,8 +124,10 @@ class MilkSession(models.Model):
         :param source: what the platform calls itself; a milking from elsewhere keeps its own source
         :param database: UUID
         """
-        meter, is_robot = self.meter_id, self.meter_id.meter_type == "robotic"
-        number = self.milking_point.point_number or self.channel
+        # sudo: who was milked, and where, belongs to the milking, also where cow or meter are on a closed farm since.
+        animal, meter, point = self.animal_id.sudo(), self.meter_id.sudo(), self.milking_point.sudo()
+        is_robot = meter.meter_type == "robotic"
+        number = point.point_number or self.channel
         place = str(number) if number else ""
         return Visit(
             source=self.ade_source or source,
@@ -133,8 +135,7 @@ class MilkSession(models.Model):
             modified=changed.moment,
             created=changed.created,
             is_deleted=self.state == "cancelled",
-            # sudo: whose milking it was belongs to it, also where the cow has gone to a farm that is closed to the user.
-            animal=self.animal_id.sudo()._ade_identifier(),
+            animal=animal._ade_identifier(),
             location=self.farm_id._ade_identifier(),
             start=self.start_time,
             yield_liters=self.total_yield,
