@@ -26,6 +26,12 @@ class MilkSession(models.Model):
         self.filtered(lambda session: session.state == "completed")._judge_equipment()
         return result
 
+    def _on_identified(self):
+        result = super()._on_identified()
+        # Whether a milking was slow is known of a cow alone.
+        self.filtered(lambda session: session.state == "completed")._judge_equipment()
+        return result
+
     def _judge_equipment(self):
         """Write what is outside of the norms, or that nothing is any more."""
         flows = self._own_flows()

@@ -77,6 +77,16 @@ class TestSessionEquipment(EquipmentCase):
         self.assertEqual(self.judged(liters=4.5, seconds=300), "Slow: 0.9 L/min (her own: 2)")
         self.assertEqual(self.judged(liters=6.5, seconds=300), "", "1.3 L/min is slow for nobody")
 
+    def test_a_milking_whose_cow_is_entered_later_is_judged_then(self):
+        for days in range(2, 7):
+            self.milked(days, 12.0, 360)
+        session = self.milked(liters=4.5, seconds=300, cow=self.env["farm.animal"])
+        session._judge_equipment()
+        self.assertFalse(session.equipment_reasons)
+        session.animal_id = self.cow
+        session._on_identified()
+        self.assertIn("Slow", session.equipment_reasons)
+
     def test_a_cow_without_milkings_enough_is_not_called_slow(self):
         for days in range(2, 6):
             self.milked(days)
