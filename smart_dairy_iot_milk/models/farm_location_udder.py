@@ -6,7 +6,7 @@ import pytz
 
 from odoo import fields, models, tools
 
-from ..mastitis import DEFAULT, HerdNorm, Settings, herd_norm
+from ..mastitis import DEFAULT, Settings, herd_norm
 from ..mastitis.norm import WINDOW
 
 
@@ -70,7 +70,7 @@ class FarmLocation(models.Model):
 
     # Kept by each process: stored on the farm, it would be written while somebody edits the farm.
     @tools.ormcache("self.id", "day")
-    def _herd_norm_of(self, day) -> HerdNorm:
+    def _herd_norm_of(self, day):
         rows = self.env["milk.session"]._udder_milkings(
             "session.farm_id = %s AND session.start_time >= %s AND session.start_time < %s",
             [self.id, day - WINDOW, day],

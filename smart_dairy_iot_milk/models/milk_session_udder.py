@@ -98,8 +98,8 @@ class MilkSession(models.Model):
         :param known: dict id of the session -> `UdderMilking` of the animal, this one's included; it gets the evidence
         """
         mine = known[self.id]
-        earlier = [row for row in known.values() if row.milking.at < self.start_time]
-        earlier = [row for row in earlier if self.start_time - row.milking.at <= OLDEST]
+        oldest = mine.milking.at - OLDEST
+        earlier = [row for row in known.values() if oldest <= row.milking.at < mine.milking.at]
         expected = self._expected_yield([row.milking for row in earlier])
         verdict = score(
             mine.milking,
