@@ -183,7 +183,13 @@ class TestAdeImport(ImportCase):
         self.assertEqual(others[1].meter_id, meter)
         self.assertEqual((meter.device_id, meter.state, meter.uses_mqtt), ("ADE-HILL", "provisioning", False))
         elsewhere = self.env["iot.milk_meter"].create(
-            {"name": "2", "device_id": "MM-2", "farm_id": self.valley.id, "manufacturer": "other"}
+            {
+                "name": "Meter 2",
+                "device_id": "MM-2",
+                "farm_id": self.valley.id,
+                "manufacturer": "other",
+                "communication_type": "api",
+            }
         )
         foreign, _outcome = self.take(self.visit(3, measureDeviceId=elsewhere.device_id))
         self.assertEqual(foreign.meter_id, meter)
