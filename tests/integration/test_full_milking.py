@@ -29,7 +29,8 @@ DURATION = 1200
 
 SESSIONS = """
     SELECT session.id, session.name, point.id AS point, session.animal_id, animal.name AS animal,
-           session.identification, session.state, session.total_yield::float, session.start_time, session.end_time, session.production_id
+           session.identification, session.state, session.total_yield::float, session.start_time, session.end_time,
+           session.production_id
       FROM milk_session session
       JOIN iot_milk_meter point ON point.id = session.meter_id
  LEFT JOIN farm_animal animal ON animal.id = session.animal_id
