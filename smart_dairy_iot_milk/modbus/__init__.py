@@ -1,8 +1,10 @@
 """Reads milk meters over Modbus TCP, RTU over TCP and serial lines, without the ORM.
 
 `profile` is the register map as data and `blocks` the requests that read it, `decode` turns registers into values,
-`endpoint` says where a meter is reached, `client` is one connection to one endpoint, `bus` polls the meters behind an
-endpoint, `tracker` finds where a milking begins and ends, `payload` puts a reading into the form of a milk-meter
-message, `delivery` hands messages on without loss, `registry` reads what to poll from the database, and `poller` is the
-worker that holds them together. Imports are relative: the package also runs and is tested without Odoo.
+`endpoint` says where a meter is reached, `client` is one connection to one endpoint, `bus` polls the milking points
+behind an endpoint, by the `activity` of their farms, and notes their meters' `health`. `tracker` finds where a milking
+begins and ends, by the decisions in `continuity` or by its `flow`; `payload` puts a reading into the form of a
+milk-meter message, and `delivery` hands messages on without loss. `registry` reads what to poll from the database, by
+its `statements`, `watch` keeps all of it in step, and `poller` is the worker that holds it together. Imports are
+relative: the package also runs and is tested without Odoo.
 """

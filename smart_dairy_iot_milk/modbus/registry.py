@@ -4,6 +4,7 @@ The connection also holds an advisory lock, so that a database has one poller ho
 that the cron can tell whether one lives; and it listens for changes of the registry.
 """
 
+import contextlib
 import select
 from collections import defaultdict
 from dataclasses import dataclass, fields
@@ -156,7 +157,8 @@ class SqlRegistry:
         :param states: list of `health.MeterState`, of all meters that are to be polled
         :param now: aware UTC
         """
-        with self._cursor() as cursor:
+        # Without the table the addon is being uninstalled, as above.
+        with self._cursor() as cursor, contextlib.suppress(UndefinedTable):
             if self._leads:
                 write_states(cursor, states, now)
 
