@@ -183,5 +183,5 @@ class TestMeterState(MilkCase):
         self.tell("silent")
         with Form(self.polled) as form:
             self.assertEqual(form.polling_state, "silent")
-            form.modbus_parity = "E"
-        self.assertEqual(self.polled.modbus_parity, "E")
+            form.modbus_address = 7
+        self.assertEqual(self.polled.modbus_address, 7)
