@@ -10,7 +10,8 @@ from ..modbus.health import MeterState
 from ..modbus.registry import write_states
 from .common import MilkCase
 
-NOW = datetime(2026, 3, 1, 4, 30, tzinfo=timezone.utc)
+#: In the past, so that the inbox acts on what is told.
+NOW = (datetime.now(timezone.utc) - timedelta(days=1)).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
 
 
