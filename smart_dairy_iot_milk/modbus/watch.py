@@ -63,7 +63,7 @@ class Watch:
                 try:
                     meters = await asyncio.to_thread(self._registry.load)
                     self._report(meters)
-                    await self._follow(meters or [])
+                    await (self._stand_aside() if meters is None else self._follow(meters))
                     await self._wait(RELOAD_SECONDS if meters is not None else _STAND_BY_SECONDS)
                     pause = _FIRST_PAUSE
                 except psycopg2.Error as error:
@@ -84,6 +84,12 @@ class Watch:
         polled = [meter for meter in meters if not meter.problem]
         await self._follow_points(polled)
         await self._follow_lines(polled)
+
+    async def _stand_aside(self):
+        """Leave the meters to the process that polls them. What is known of the milkings may still prove to be the
+        latest: after a lost connection that process is this one, until the server has noticed."""
+        self._looked_up.clear()
+        await self._follow_lines([])
 
     def _note_problem(self, meter):
         health = self._health.of(meter)
