@@ -52,6 +52,7 @@ class MemoryRegistry:
         self.meters = list(meters)
         self.known = past
         self.states = {}
+        self.is_polled_elsewhere = False
         self._changed = threading.Event()
 
     def change(self, *meters):
@@ -59,7 +60,7 @@ class MemoryRegistry:
         self._changed.set()
 
     def load(self):
-        return list(self.meters)
+        return None if self.is_polled_elsewhere else list(self.meters)
 
     def past(self, meter, point, now):
         return self.known

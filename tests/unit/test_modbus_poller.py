@@ -276,6 +276,24 @@ def test_a_milking_that_another_process_followed_meanwhile_is_taken_up_where_tha
         eventually(lambda: pipeline.data()[-1]["session_id"] == "of the other")
 
 
+def test_a_lock_that_is_still_that_of_our_own_lost_connection_costs_no_milking(server):
+    pipeline, registry = Pipeline(), MemoryRegistry(meter(server))
+    pipeline.down = True
+    with polling(registry, pipeline):
+        milk(server, 1.0, 10)
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 4)
+        registry.is_polled_elsewhere = True
+        registry.change(*registry.meters)
+        eventually(lambda: not server.connection_count)
+        registry.is_polled_elsewhere = False
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 4)
+        pipeline.down = False
+        eventually(pipeline.data)
+    assert len({payload["session_id"] for payload in pipeline.data()}) == 1
+
+
 def test_a_database_has_one_poller_in_a_process_whatever_becomes_of_its_bridge():
     contexts = [SimpleNamespace(db_name="cows", dsn={}, submit=Pipeline().submit) for _bridge in range(2)]
     elsewhere = SimpleNamespace(db_name="goats", dsn={}, submit=Pipeline().submit)
