@@ -18,6 +18,8 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import mute_logger
 
+from ..bridge.timestamps import utc_now
+
 _logger = logging.getLogger(__name__)
 
 #: What a handler gets: `timestamp` and `received_at` are naive UTC, `payload` is a dict.
@@ -157,7 +159,8 @@ class IotInbox(models.Model):
              WHERE state = 'new' AND next_try_at <= %s
              ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
             """,
-            [fields.Datetime.now(), limit],
+            # The ORM's time is the second's beginning: what came in this second would wait for the next.
+            [utc_now(), limit],
         )
         return [InboxMessage(*row) for row in self.env.cr.fetchall()]
 

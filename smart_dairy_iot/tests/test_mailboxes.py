@@ -84,6 +84,12 @@ class TestMailboxes(TransactionCase):
             self.inbox.process()
         self.assertEqual(batches, [["device_alert"] * 3, ["device_status"] * 3])
 
+    def test_a_message_of_this_very_second_is_acted_on(self):
+        self.put(message="x", severity="low")
+        # As the bridge does, which knows fractions of a second.
+        self.env.cr.execute("UPDATE iot_inbox SET next_try_at = clock_timestamp() AT TIME ZONE 'UTC'")
+        self.assertEqual(self.inbox.process(), 1)
+
     def test_a_kind_that_nobody_handles_is_done_with(self):
         self.put("no_such_kind")
         self.inbox.process()
