@@ -2,7 +2,7 @@
 
 from odoo import api, fields, models
 
-from ..reactors.meter_data import SILENCE
+from ..reactors.milkings import SILENCE
 
 # More than a parlour leaves open at once; the rest is closed a minute later.
 _CLOSE_AT_ONCE = 500
