@@ -7,7 +7,7 @@
     "license": "LGPL-3",
     "depends": ["smart_dairy_iot"],
     "external_dependencies": {
-        "python": ["pymodbus", "serial"],
+        "python": ["pymodbus", "pyserial"],
     },
     "data": [
         "security/ir.model.access.csv",
