@@ -78,11 +78,12 @@ class IotEquipmentCheck(models.Model):
 
     def init(self):
         """A point is on the list once; an expression knows points that the meter does not name."""
-        super().init()
+        result = super().init()
         self.env.cr.execute(
             "CREATE UNIQUE INDEX IF NOT EXISTS iot_equipment_check_one_open ON iot_equipment_check"
             " (meter_id, coalesce(milking_point, 0)) WHERE state = 'open'"
         )
+        return result
 
     # ------------------------------------------------------------------ actions
 

@@ -110,7 +110,6 @@ class MilkSession(models.Model):
     )
     continues_id = fields.Many2one(
         "milk.session",
-        string="Continues",
         readonly=True,
         copy=False,
         index="btree_not_null",
@@ -167,7 +166,7 @@ class MilkSession(models.Model):
 
     def init(self):
         """What is looked up with each batch of messages: the milkings around it at a point, and an animal's before."""
-        super().init()
+        result = super().init()
         self.env.cr.execute(
             """
             CREATE INDEX IF NOT EXISTS milk_session_point_start
@@ -176,6 +175,7 @@ class MilkSession(models.Model):
                 ON milk_session (animal_id, start_time DESC) WHERE state = 'completed';
             """
         )
+        return result
 
     @api.model_create_multi
     def create(self, vals_list):

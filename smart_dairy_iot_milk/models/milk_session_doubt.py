@@ -41,7 +41,7 @@ class MilkSession(models.Model):
         self.ensure_one()
         is_surer = earlier.state == "completed" and self._sureness() > earlier._sureness()
         doubted, other = (earlier, self) if is_surer else (self, earlier)
-        super(MilkSession, doubted)._doubt(other)
+        result = super(MilkSession, doubted)._doubt(other)
         reason = _(
             "Animal %(animal)s was milked at %(meter)s about then, see %(session)s.",
             animal=other.animal_id.name,
@@ -51,6 +51,7 @@ class MilkSession(models.Model):
         doubted.with_context(from_meter=True).write({"animal_id": False, "doubt_reason": reason})
         if doubted != self:
             doubted._flow_to_production()
+        return result
 
     def _settle(self):
         result = super()._settle()

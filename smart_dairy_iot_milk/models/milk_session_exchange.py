@@ -48,11 +48,12 @@ class MilkSession(models.Model):
     ]
 
     def init(self):
-        super().init()
+        result = super().init()
         # Whoever keeps up with the milkings of a farm asks for what changed since.
         self.env.cr.execute(
             "CREATE INDEX IF NOT EXISTS milk_session_farm_changed ON milk_session (farm_id, write_date, id)"
         )
+        return result
 
     # ------------------------------------------------------------------ which
 

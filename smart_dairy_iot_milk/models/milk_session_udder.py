@@ -50,8 +50,9 @@ class MilkSession(models.Model):
     def _settle(self):
         """Milk that is withheld is known before its grade is told; what the udder shows, when its rest is known."""
         self._mark_withheld()
-        super()._settle()
+        result = super()._settle()
         (self | self.continues_id | self.continued_by_ids)._judge_udder()
+        return result
 
     def _judge_udder(self):
         """Score completed milkings of known animals and say what was to be expected; of others say nothing."""
