@@ -13,7 +13,7 @@ class IotRfidAssign(models.TransientModel):
     tag_decimal = fields.Char(related="unknown_id.tag_decimal", related_sudo=False)
     session_count = fields.Integer(related="unknown_id.session_count", related_sudo=False)
     animal_id = fields.Many2one(
-        "farm.animal", string="Animal", required=True, domain="[('company_id', '=', company_id)]", ondelete="cascade"
+        "farm.animal", required=True, domain="[('company_id', '=', company_id)]", ondelete="cascade"
     )
     worn_tag = fields.Char(related="animal_id.rfid_tag", related_sudo=False, string="Tag Worn So Far")
     is_primary = fields.Boolean(

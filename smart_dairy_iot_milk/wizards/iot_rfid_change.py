@@ -8,7 +8,7 @@ class IotRfidChange(models.TransientModel):
     _name = "iot.rfid.change"
     _description = "Replace or Retire Tag"
 
-    animal_id = fields.Many2one("farm.animal", string="Animal", required=True, readonly=True, ondelete="cascade")
+    animal_id = fields.Many2one("farm.animal", required=True, readonly=True, ondelete="cascade")
     worn_id = fields.Many2one(
         "farm.animal.rfid",
         string="Tag Worn So Far",

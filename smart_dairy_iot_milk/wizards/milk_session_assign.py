@@ -14,9 +14,7 @@ class MilkSessionAssign(models.TransientModel):
         "farm.animal", string="Likely Animal", compute="_compute_proposal", compute_sudo=False
     )
     proposal_reason = fields.Char(string="Why", compute="_compute_proposal", compute_sudo=False)
-    animal_id = fields.Many2one(
-        "farm.animal", string="Animal", required=True, domain="[('farm_id', '=', farm_id)]", ondelete="cascade"
-    )
+    animal_id = fields.Many2one("farm.animal", required=True, domain="[('farm_id', '=', farm_id)]", ondelete="cascade")
 
     @api.depends("session_ids")
     def _compute_farm_id(self):
