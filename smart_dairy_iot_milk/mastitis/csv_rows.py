@@ -5,6 +5,9 @@ optional lactose, scc and blood; an empty text (or none, "NA", "nan", "null") is
 alone.
 """
 
+# Rows are read without Odoo, too, and are in order where they are grouped.
+# pylint: disable=bad-builtin-groupby
+
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
