@@ -74,8 +74,14 @@ export class LineChart extends Component {
                 count: values.length,
                 from: this.formatX(first[0]),
                 to: this.formatX(last[0]),
-                least: formatValue(values.reduce((a, b) => Math.min(a, b)), unit),
-                most: formatValue(values.reduce((a, b) => Math.max(a, b)), unit),
+                least: formatValue(
+                    values.reduce((a, b) => Math.min(a, b)),
+                    unit
+                ),
+                most: formatValue(
+                    values.reduce((a, b) => Math.max(a, b)),
+                    unit
+                ),
                 last: formatValue(last[1], unit),
             }
         );
