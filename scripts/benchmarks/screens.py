@@ -65,8 +65,8 @@ class Screens:
 
     @property
     def reports(self) -> list:
-        """What sums up a month by the hours of each device."""
-        return [self.energy_of_a_farm, self.energy_of_all_farms]
+        """What sums up the hours of each device."""
+        return [self.data_quality_by_device, self.energy_of_a_farm, self.energy_of_all_farms]
 
     def production_dashboard(self):
         """The production dashboard of a farm, on which milkings are under way."""
@@ -102,7 +102,11 @@ class Screens:
         _require(self._energy.points(self._last("hour", _MONTH)))
 
     def data_quality(self):
-        """The list of Data Quality as it opens: where something was wrong in the last 24 hours, by the device."""
+        """The list of Data Quality as it opens: where something was wrong in the last 24 hours."""
+        _require(self._quality.rows([*self._something_wrong, *self._last("hour", _DAY)]))
+
+    def data_quality_by_device(self):
+        """The same, grouped by the device."""
         _require(self._quality.groups([*self._something_wrong, *self._last("hour", _DAY)], "iot_device_id"))
 
     def hours_of_a_device(self):
