@@ -19,15 +19,6 @@ _SEED = 5
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
 # What a list of devices shows of what was last heard.
 _LATEST = ("connection", "last_seen", "last_message_timestamp", "battery_level", "signal_strength", "reported_status")
-# The filter of that name.
-_SOMETHING_WRONG = [
-    *["|"] * 4,
-    ("gaps", ">", 0),
-    ("stuck_hours", ">", 0),
-    ("out_of_range", ">", 0),
-    ("clock_skew_seconds", ">", 60),
-    ("clock_skew_seconds", "<", -60),
-]
 
 
 class Screens:
@@ -49,6 +40,7 @@ class Screens:
         self._milk = View(client, series, "milk.production.realtime", "list")
         self._energy = View(client, series, "iot.energy.consumption", "graph")
         self._quality = View(client, series, "iot.data.quality", "list")
+        self._something_wrong = View(client, series, "iot.data.quality", "search").filter_domain("problems")
         self._sensors, self._codes = {}, {}
         for farm_id, device_id, code in farm.rows(
             "SELECT farm_id, id, device_id FROM iot_device WHERE device_type = 'temperature' ORDER BY id"
@@ -73,8 +65,8 @@ class Screens:
 
     @property
     def reports(self) -> list:
-        """What sums up a month by the hours of each device."""
-        return [self.energy_of_a_farm, self.energy_of_all_farms]
+        """What sums up the hours of each device."""
+        return [self.data_quality_by_device, self.energy_of_a_farm, self.energy_of_all_farms]
 
     def production_dashboard(self):
         """The production dashboard of a farm, on which milkings are under way."""
@@ -110,8 +102,12 @@ class Screens:
         _require(self._energy.points(self._last("hour", _MONTH)))
 
     def data_quality(self):
-        """The list of Data Quality as it opens: where something was wrong in the last 24 hours, by the device."""
-        _require(self._quality.groups([*_SOMETHING_WRONG, *self._last("hour", _DAY)], "iot_device_id"))
+        """The list of Data Quality as it opens: where something was wrong in the last 24 hours."""
+        _require(self._quality.rows([*self._something_wrong, *self._last("hour", _DAY)]))
+
+    def data_quality_by_device(self):
+        """The same, grouped by the device."""
+        _require(self._quality.groups([*self._something_wrong, *self._last("hour", _DAY)], "iot_device_id"))
 
     def hours_of_a_device(self):
         """The REST API's hours of a device, a week of them."""

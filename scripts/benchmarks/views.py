@@ -1,5 +1,6 @@
 """What the web client asks for where it opens a view: the view's own fields, by the calls of either series."""
 
+import ast
 from xml.etree import ElementTree
 
 from simulation.rpc import OdooClient
@@ -13,7 +14,7 @@ class View:
     """A model's view of a kind, as a user opens it.
 
     :param series: of Odoo, `17.0`
-    :param kind: `form`, `list` or `graph`
+    :param kind: `form`, `list`, `graph` or `search`
     """
 
     def __init__(self, client: OdooClient, series: str, model: str, kind: str):
@@ -38,6 +39,10 @@ class View:
             name: {"fields": {"display_name": {}}} if field["type"] == "many2one" else {}
             for name, field in self._fields.items()
         }
+
+    def filter_domain(self, name: str) -> list:
+        """What a search view's filter looks for, where that does not depend on the time."""
+        return ast.literal_eval(self._arch.find(f".//filter[@name='{name}']").attrib["domain"])
 
     def rows(self, domain: list) -> list[dict]:
         """A list's first page."""

@@ -16,6 +16,8 @@ WRITER_LOCK, INBOX_LOCK = 0x5DA1_0003, 0x5DA1_0004
 DATA_QUALITY_LOCK = 0x5DA1_0005
 # First of two numbers, the second one is a device's: of its messages over HTTP.
 DEVICE_LOCK = 0x5DA1_0006
+# The same, the second one is a telemetry table's: of its conversion to a higher level.
+CONVERSION_LOCK = 0x5DA1_0007
 
 #: Milliseconds for which the writer waits for a lock before it gives way and tries again. Less than PostgreSQL's
 #: deadlock_timeout of a second: where an upgrade of the addons and the writer block one another, it is the writer that

@@ -1,7 +1,8 @@
 """What was last heard from a device, as the bridge has it, and whether it counts as online."""
 
-from collections import defaultdict
 from datetime import timedelta
+
+from psycopg2 import sql
 
 from odoo import api, fields, models
 
@@ -23,6 +24,20 @@ LIVENESS_FIELDS = {
 
 STATES_OFF_THE_BROKER = ("provisioning", "inactive", "decommissioned")
 """States in which the broker refuses a device: however lately it was heard, it is not online."""
+
+# By the moments of `_online_since`. Of a device that was never heard there is no row, or one without `last_seen`.
+_CONNECTION = sql.SQL(
+    "CASE WHEN state.last_seen IS NULL THEN 'never' WHEN state.last_seen >= threshold.since"
+    " AND state.reported_status IS DISTINCT FROM 'offline' AND device.state NOT IN %(off)s"
+    " THEN 'online' ELSE 'offline' END"
+    " FROM iot_device_state state"
+    " JOIN iot_device device ON device.id = state.iot_device_id"
+    " JOIN unnest(%(types)s, %(since)s) AS threshold (device_type, since) ON threshold.device_type = device.device_type"
+)
+_HEARD = sql.SQL("SELECT state.iot_device_id, {}, {} WHERE state.iot_device_id = ANY(%(devices)s)").format(
+    sql.SQL(", ").join(sql.Identifier("state", column) for column in LIVENESS_FIELDS.values()), _CONNECTION
+)
+_SEEN = sql.SQL("SELECT state.iot_device_id, {} WHERE state.last_seen IS NOT NULL").format(_CONNECTION)
 
 
 class IotDevice(models.Model):
@@ -55,37 +70,24 @@ class IotDevice(models.Model):
 
     @api.depends("state", "device_type")
     def _compute_liveness(self):
-        # Read by SQL, as the bridge writes it by SQL: what the ORM has in its cache would be out of date.
         # No right is passed over: it reads the rows of just the devices in self.
-        rows = {}
-        if self.ids:
-            self.env.cr.execute(
-                "SELECT iot_device_id, last_seen, last_message_timestamp, messages_received, messages_sent,"
-                " error_count, battery_level, signal_strength, reported_status, firmware_version, error_message"
-                " FROM iot_device_state WHERE iot_device_id IN %s",
-                [tuple(self.ids)],
-            )
-            rows = {row["iot_device_id"]: row for row in self.env.cr.dictfetchall()}
-        since = self._online_since()
-        # Most devices of a long list have the same value of most fields, and the ORM takes as long for one as for many.
-        alike = defaultdict(list)
-        for device in self:
-            row = rows.get(device._origin.id, {})
-            values = {name: row.get(column) or False for name, column in LIVENESS_FIELDS.items()}
-            for field_value in {**values, **device._connection(values, since)}.items():
-                alike[field_value].append(device.id)
-        for (name, value), ids in alike.items():
-            self.browse(ids)[name] = value
+        rows = {row[0]: row for row in self._heard(_HEARD, self.ids)}
+        nothing = (*[None] * (1 + len(LIVENESS_FIELDS)), "never")
+        # Of a form that is being edited the record is a new one, with the device as its origin.
+        _ids, *heard, connections = zip(*(rows.get(key or key.origin, nothing) for key in self._ids), strict=True)
+        for name, values in zip(LIVENESS_FIELDS, heard, strict=True):
+            self._set_each(name, values)
+        self._set_each("connection", connections)
+        self._set_each("is_online", [connection == "online" for connection in connections])
 
-    def _connection(self, heard, since):
-        """The device's `is_online` and `connection`, by what was heard of it and `_online_since`."""
-        last_seen = heard["last_seen"]
-        is_heard = last_seen and last_seen >= since[self._origin.device_type] and heard["reported_status"] != "offline"
-        is_online = bool(is_heard and self.state not in STATES_OFF_THE_BROKER)
-        return {
-            "is_online": is_online,
-            "connection": "never" if not last_seen else "online" if is_online else "offline",
-        }
+    def _set_each(self, name, values):
+        """Set a computed field of all at once: the ORM's way, one by one, takes longer than all else of a long list.
+
+        :param values: one for each as the database has it, None for none
+        """
+        field = self._fields[name]
+        none = field.convert_to_cache(None, self)
+        self.env.cache.update(self, field, [none if value is None else value for value in values])
 
     def _search_is_online(self, operator, value):
         wanted = set(value) if operator in ("in", "not in") else {bool(value)}
@@ -108,22 +110,22 @@ class IotDevice(models.Model):
     @api.model
     def _seen_devices(self):
         """{"online": ids, "offline": ids} of the devices that have ever been heard."""
+        seen = {"online": [], "offline": []}
+        for device_id, connection in self._heard(_SEEN):
+            seen[connection].append(device_id)
+        return seen
+
+    @api.model
+    def _heard(self, statement, device_ids=()):
+        """The rows of a statement on `_CONNECTION`.
+
+        Read by SQL, as the bridge writes it by SQL: what the ORM has in its cache would be out of date.
+        """
         self.flush_model(["device_type", "state"])
         since = self._online_since()
-        self.env.cr.execute(
-            "SELECT state.iot_device_id,"
-            " state.last_seen >= threshold.since AND state.reported_status IS DISTINCT FROM 'offline'"
-            " AND device.state NOT IN %s"
-            " FROM iot_device_state state"
-            " JOIN iot_device device ON device.id = state.iot_device_id"
-            " JOIN unnest(%s, %s) AS threshold (device_type, since) ON threshold.device_type = device.device_type"
-            " WHERE state.last_seen IS NOT NULL",
-            [STATES_OFF_THE_BROKER, list(since), list(since.values())],
-        )
-        seen = {"online": [], "offline": []}
-        for device_id, online in self.env.cr.fetchall():
-            seen["online" if online else "offline"].append(device_id)
-        return seen
+        values = {"types": list(since), "since": list(since.values())}
+        self.env.cr.execute(statement, {**values, "off": STATES_OFF_THE_BROKER, "devices": list(device_ids)})
+        return self.env.cr.fetchall()
 
     @api.model
     def _online_since(self):

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 from psycopg2 import sql
 
+from ..bridge.database import CONVERSION_LOCK
 from .hypertables import enable_compression
 from .levels import APACHE, PLAIN, is_above, level_of
 from .partitions import make_partitions
 from .spec import BASE_COLUMNS
 from .tables import as_type, column_types, create_table, drop_indexes, grant, grants, physical_table
-
-# First number of the advisory locks, the second one is the table's.
-_CONVERSION_LOCK = 0x5DA1_0006
 
 
 class ConversionError(RuntimeError):
@@ -57,7 +55,7 @@ def convert(cr, spec, level):
     :raises ConversionError: where the rows are not all there afterwards; the caller rolls back
     """
     # Two who convert the same table, say from the settings page and by command, do so one after the other.
-    cr.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_CONVERSION_LOCK, spec.table])
+    cr.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [CONVERSION_LOCK, spec.table])
     before = level_of(cr, spec.table)
     if not is_above(level, before):
         return None
