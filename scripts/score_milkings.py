@@ -11,16 +11,25 @@ Needs Python alone. The method stands in docs/mastitis.md.
 
 import argparse
 import csv
+import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "smart_dairy_iot_milk"))
 
-from mastitis.csv_rows import RowError, output, parse_rows, verdicts
+from mastitis.csv_rows import added_columns, parse_row, verdicts
+from mastitis.milking import QUARTERS
 
 REQUIRED = ("cow", "datetime")
+MEASURES = ("yield_kg", "conductivity", *(f"conductivity_{q}" for q in QUARTERS), "lactose", "scc", "blood")
 ADDED = ("score", "level", "reasons")
+DELIMITERS = ",;\t"
 LARGEST_WARNINGS = 10
+
+
+class FileError(ValueError):
+    """A file that cannot be read as it is meant. The text says where and why."""
 
 
 class Warnings:
@@ -41,26 +50,47 @@ class Warnings:
             print(f"... and {self.count - LARGEST_WARNINGS} more.", file=sys.stderr)
 
 
-def read(path: Path) -> tuple[list[str], list[dict]]:
-    """Header (in lower case, without blanks around) and rows of a file with commas or semicolons, BOM or none."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        first = file.readline()
-        file.seek(0)
-        delimiter = ";" if first.count(";") > first.count(",") else ","
-        lines = csv.reader(file, delimiter=delimiter)
-        header = [name.strip().lower() for name in next(lines, [])]
-        missing = [name for name in REQUIRED if name not in header]
+class Table:
+    """A file with a header: its rows as they are, and which of their values are read."""
+
+    def __init__(self, path: Path, herd: str | None):
+        text = _text(path)
+        first = text.split("\n", 1)[0]
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count))
+        self.header = next(lines, [])
+        names = [name.strip().lower() for name in self.header]
+        missing = [name for name in (*REQUIRED, *([herd] if herd else ())) if name not in names]
         if missing:
-            raise RowError(f"{path} has no column {' and no column '.join(missing)}.")
-        if len(set(header)) < len(header):
-            raise RowError(f"{path} has a column twice.")
-        rows = []
-        for values in lines:
-            if values:
-                if len(values) > len(header):
-                    raise RowError(f"Line {lines.line_num} has {len(values)} values, and the header {len(header)}.")
-                rows.append(dict(zip(header, values + [""] * (len(header) - len(values)), strict=True)))
-    return header, rows
+            raise FileError(f"{path} has no column {' and no column '.join(missing)}.")
+        self.herd = herd or ("herd" if "herd" in names else None)
+        read = [name for name in (*REQUIRED, *MEASURES, self.herd) if name in names]
+        twice = [name for name in read if names.count(name) > 1]
+        if twice:
+            raise FileError(f"{path} has the column {twice[0]} twice.")
+        self.columns = {name: names.index(name) for name in read}
+        # Of a file that was scored before, the score is made anew.
+        self.kept = [index for index, name in enumerate(names) if name not in ADDED]
+        self.rows = [(lines.line_num, _fitted(values, len(names), lines.line_num)) for values in lines if values]
+
+    def read(self, values: Sequence[str]) -> dict[str, str]:
+        """What a row says in the columns that are read."""
+        return {name: values[index] for name, index in self.columns.items()}
+
+
+def _text(path: Path) -> str:
+    """The text of a file in UTF-8, with a byte order mark or without, or else in Latin-1, as spreadsheets write it."""
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _fitted(values: list[str], length: int, line: int) -> list[str]:
+    """The values of a row, as many as the header has: missing ones are empty, and only empty ones may be too many."""
+    if any(value.strip() for value in values[length:]):
+        raise FileError(f"Line {line} has {len(values)} values, and the header {length}.")
+    return [*values[:length], *[""] * (length - len(values))]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,19 +102,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings = Warnings()
     try:
-        header, rows = read(options.source)
-        herd = options.herd.strip().lower() if options.herd else "herd" if "herd" in header else None
-        if herd and herd not in header:
-            raise RowError(f"{options.source} has no column {herd}.")
-        found = verdicts(list(parse_rows(rows, herd, warnings)))
-    except (RowError, UnicodeDecodeError, csv.Error, OSError) as error:
+        table = Table(options.source, options.herd.strip().lower() if options.herd else None)
+    except (FileError, csv.Error, OSError) as error:
         print(error, file=sys.stderr)
         return 2
+    found = verdicts([parse_row(table.read(values), line, table.herd, warnings) for line, values in table.rows])
     with options.target.open("w", encoding="utf-8", newline="") as file:
-        names = [name for name in header if name not in ADDED] + list(ADDED)
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(output(row, verdict) for row, verdict in zip(rows, found, strict=True))
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*(table.header[index] for index in table.kept), *ADDED])
+        for (_line, values), verdict in zip(table.rows, found, strict=True):
+            writer.writerow([*(values[index] for index in table.kept), *added_columns(verdict)])
     warnings.close()
     return 0
 

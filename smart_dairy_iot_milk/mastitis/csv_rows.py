@@ -1,6 +1,6 @@
 """Milkings as rows of text: what they mean, and their verdicts in the order of the rows.
 
-A row is a dict of texts with the columns cow, datetime, yield_kg, conductivity or conductivity_lf/rf/lr/rr, and
+A row is a mapping of texts with the columns cow, datetime, yield_kg, conductivity or conductivity_lf/rf/lr/rr, and
 optional lactose, scc and blood; an empty text (or none, "NA", "nan", "null") is not measured. Other columns are left
 alone.
 """
@@ -10,7 +10,7 @@ alone.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from itertools import groupby
@@ -24,16 +24,14 @@ from .score import OLDEST, Verdict, score
 _MISSING = {"", "na", "n/a", "nan", "nat", "null", "none", "-", "."}
 _TRUE = {"true", "yes", "y", "t"}
 _FALSE = {"false", "no", "n", "f"}
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+# Cells are counted in whole numbers: there a comma before three digits stands for thousands.
+_THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
 _MOMENT = re.compile(
     r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
     r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d*)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?",
     re.IGNORECASE,
 )
-
-
-class RowError(ValueError):
-    """A row that cannot be read as it is meant. The text says which and why."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,14 @@ def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: 
 
     :param herd: the column that names the herd, where there is one
     :param warn: told of each text that is taken for "not measured" because it is no number
-    :raises RowError: on a decimal comma, which would be read wrongly without a word
     """
 
     def number(column: str) -> float | None:
         text = (row.get(column) or "").strip()
         if text.lower() in _MISSING:
             return None
-        if _DECIMAL_COMMA.fullmatch(text):
-            raise RowError(f"Line {line}: {column} is {text!r}. Write decimals with a point.")
         try:
-            value = float(text)
+            value = float(_with_point(text, column))
         except ValueError:
             warn(f"Line {line}: {column} is {text!r}, which is no number. It is taken as not measured.")
             return None
@@ -105,6 +100,13 @@ def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: 
             blood=_blood((row.get("blood") or "").strip().lower(), line, warn),
         ),
     )
+
+
+def _with_point(text: str, column: str) -> str:
+    """A number as Python reads it: decimals after a point, and no mark between thousands."""
+    if column == "scc" and _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
+    return text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def _blood(text: str, line: int, warn: Callable[[str], None]) -> bool | None:
@@ -161,20 +163,8 @@ def _of_herd(rows: list[tuple[str, Milking, int]], settings: Settings) -> Iterat
             window.extend((cow, milking) for milking in judged)
 
 
-def output(row: Mapping[str, str | None], verdict: Verdict | None) -> dict[str, str | None]:
-    """The row with score, level and reasons. The score of a row that cannot be judged is 0."""
+def added_columns(verdict: Verdict | None) -> tuple[str, str, str]:
+    """Score, level and reasons of a row as texts. The score of a row that cannot be judged is 0."""
     if verdict is None:
-        return {**row, "score": "0", "level": "", "reasons": "Cow or date cannot be read"}
-    return {
-        **row,
-        "score": f"{verdict.score:.6f}",
-        "level": verdict.level or "",
-        "reasons": "; ".join(verdict.reasons),
-    }
-
-
-def parse_rows(
-    rows: Iterable[Mapping[str, str | None]], herd: str | None, warn: Callable[[str], None]
-) -> Iterator[Row | None]:
-    """What each row says. Lines are counted from 2, the first being the header."""
-    return (parse_row(row, line, herd, warn) for line, row in enumerate(rows, start=2))
+        return "0", "", "Cow or date cannot be read"
+    return f"{verdict.score:.6f}", verdict.level or "", "; ".join(verdict.reasons)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 
 import score_milkings
+from mastitis import csv_rows
 from stack.paths import ROOT
 
 HEADER = ["cow", "datetime", "yield_kg", "conductivity"]
@@ -172,17 +173,13 @@ def test_semicolons_a_byte_order_mark_blanks_in_the_header_and_other_columns_are
     "text", ["2024-03-02T06:00:00Z", "2024-03-02 06:00:00.250", "2024/03/02 06:00", "2024-03-02T08:00:00+02:00"]
 )
 def test_moments_are_read_in_iso_forms_with_and_without_an_offset(text):
-    from mastitis.csv_rows import parse_moment
-
-    assert parse_moment(text) == (datetime(2024, 3, 2, 6), True)
+    assert csv_rows.parse_moment(text) == (datetime(2024, 3, 2, 6), True)
 
 
-def test_a_date_alone_is_a_day(tmp_path):
-    from mastitis.csv_rows import parse_moment
-
-    assert parse_moment("2024-03-02") == (datetime(2024, 3, 2), False)
-    assert parse_moment("2.3.2024") is None
-    assert parse_moment("2024-13-02") is None
+def test_a_date_alone_is_a_day():
+    assert csv_rows.parse_moment("2024-03-02") == (datetime(2024, 3, 2), False)
+    assert csv_rows.parse_moment("2.3.2024") is None
+    assert csv_rows.parse_moment("2024-13-02") is None
 
 
 def test_a_row_without_cow_or_date_is_kept_and_not_judged(tmp_path, capsys):
@@ -203,11 +200,10 @@ def test_a_value_that_is_no_number_counts_as_missing_and_is_reported(tmp_path, c
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('cow,datetime,yield_kg,conductivity\n1,2024-01-01,10,"5,4"\n', "Line 2: conductivity is '5,4'"),
         ("cow,when\n1,2024-01-01\n", "no column datetime"),
         ("", "no column cow and no column datetime"),
-        ("cow,datetime,cow\n1,2024-01-01,1\n", "a column twice"),
-        ("cow,datetime\n1,2024-01-01,4\n", "Line 2 has 3 values"),
+        ("cow,datetime,cow\n1,2024-01-01,1\n", "the column cow twice"),
+        ("cow,datetime\n\n1,2024-01-01,4\n", "Line 3 has 3 values"),
     ],
 )
 def test_what_would_be_read_wrongly_is_refused_with_its_place(tmp_path, capsys, content, said):
@@ -216,6 +212,60 @@ def test_what_would_be_read_wrongly_is_refused_with_its_place(tmp_path, capsys, 
     assert score_milkings.main([str(source), str(tmp_path / "out.csv")]) == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_decimal_commas_are_decimals_whatever_separates_the_columns(tmp_path, delimiter):
+    rows = herd(days=8)
+    with_commas = [
+        {**row, "yield_kg": row["yield_kg"].replace(".", ","), "conductivity": row["conductivity"].replace(".", ",")}
+        for row in rows
+    ]
+    assert scores(run(tmp_path, with_commas, delimiter=delimiter)) == scores(run(tmp_path, rows))
+
+
+def test_a_comma_between_the_thousands_of_cells_is_no_decimal_comma():
+    row = {"cow": "1", "datetime": "2024-03-01", "scc": "1,250,000", "yield_kg": "31,250", "lactose": "4,8"}
+    milking = csv_rows.parse_row(row, 2, None, pytest.fail).milking
+    assert (milking.scc, milking.yield_kg, milking.lactose) == (1_250_000, 31.25, 4.8)
+
+
+def test_columns_that_are_not_read_may_be_there_twice_or_without_a_name_and_stay_as_they_are(tmp_path):
+    rows = herd(days=8)
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    lines = [",Cow,datetime,yield_kg,Conductivity,x,x,"]
+    lines += [f"{n},{r['cow']},{r['datetime']},{r['yield_kg']},{r['conductivity']},a,b,,," for n, r in enumerate(rows)]
+    source.write_text("\r\n".join(lines))
+    assert score_milkings.main([str(source), str(target)]) == 0
+    with target.open(newline="") as file:
+        header, *out = csv.reader(file)
+    assert header == ["", "Cow", "datetime", "yield_kg", "Conductivity", "x", "x", "", "score", "level", "reasons"]
+    assert out[3][:8] == ["3", rows[3]["cow"], rows[3]["datetime"], *list(rows[3].values())[2:], "a", "b", ""]
+    assert [row[8] for row in out] == scores(run(tmp_path, rows))
+
+
+def test_a_file_that_was_scored_before_is_scored_anew(tmp_path):
+    rows = herd(days=8)
+    out = run(tmp_path, rows)
+    assert run(tmp_path, [{**row, "score": "7"} for row in out], list(out[0])) == out
+
+
+def test_latin_letters_of_a_spreadsheet_are_read(tmp_path):
+    rows = [{**row, "cow": f"Kühn {row['cow']}"} for row in herd(days=8)]
+    assert run(tmp_path, rows, encoding="latin-1") == run(tmp_path, rows)
+
+
+@pytest.mark.parametrize("column", ["yield_kg", "conductivity"])
+def test_a_column_may_be_missing_or_empty_with_the_same_result(tmp_path, column):
+    rows = [{**row, column: ""} for row in herd(days=8)]
+    without = run(tmp_path, rows, [name for name in HEADER if name != column])
+    assert scores(without) == scores(run(tmp_path, rows))
+
+
+def test_two_cows_milked_at_the_same_time_are_two(tmp_path):
+    one = herd(cows=1, ill=None)
+    other = [{**row, "cow": "other"} for row in one]
+    assert scores(run(tmp_path, one + other))[: len(one)] == scores(run(tmp_path, other + one))[len(one) :]
 
 
 def test_a_file_without_rows_gives_a_header(tmp_path):
