@@ -13,7 +13,7 @@ import statistics
 from dataclasses import dataclass
 
 from .client import Connection, MeterError
-from .registry import Meter, Point
+from .meters import Meter, Point
 
 _logger = logging.getLogger(__name__)
 

@@ -124,7 +124,7 @@ class HealthBook:
         self._health = {}
 
     def of(self, meter):
-        """The `MeterHealth` of a `registry.Meter`."""
+        """The `MeterHealth` of a `meters.Meter`."""
         return self._health.setdefault(meter.id, MeterHealth(meter.id, self._clock))
 
     def forget_others(self, meter_ids):

@@ -2,6 +2,18 @@
 
 from .profile import LINE_COLUMNS
 
+# A poller asks for something every second. One that does not is stopped, or cut off, and its session would stay. Only
+# who leads, or knows of nobody who does, comes to ask for the lock.
+END_SILENT_POLLER = """
+    SELECT pg_terminate_backend(activity.pid)
+      FROM pg_locks AS held JOIN pg_stat_activity AS activity USING (pid)
+     WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+       AND held.classid = 0 AND held.objid = %(lock)s::bigint::oid
+       AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND activity.wait_event_type = 'Client'
+       AND activity.state_change < clock_timestamp() - %(seconds)s * interval '1 second'
+"""
+
 METERS = """
     SELECT meter.id, device.id, device.device_id, device.farm_id, device.data_topic, device.status_topic,
            meter.communication_type, meter.modbus_port, meter.modbus_baudrate, meter.modbus_parity,

@@ -9,7 +9,8 @@ from odoo.tests.common import new_test_user, tagged
 from odoo.tools import mute_logger
 
 from ..modbus.endpoint import Endpoint
-from ..modbus.registry import Point, load_meters, load_past
+from ..modbus.meters import Point, load_meters
+from ..modbus.registry import load_past
 from .common import OTHER_TAG, START, TAG, MilkCase
 
 

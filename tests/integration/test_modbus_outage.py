@@ -3,6 +3,8 @@
 import contextlib
 import time
 
+import pytest
+
 from bridge_command import BridgeCommand
 from cable import Cable
 from simulation.modbus_meter import ModbusMeter
@@ -72,7 +74,26 @@ def test_a_milking_that_begins_and_ends_while_the_database_is_away_is_there_once
     assert 8 <= first["seconds"] <= 13 and 4 <= second["seconds"] <= 9
 
 
-def test_a_bridge_that_takes_over_reads_the_meters_and_the_former_one_leaves_them_alone(instance):
+def unplug(_first, cable):
+    cable.unplug()
+
+
+def plug(_first, cable):
+    cable.plug()
+
+
+def suspend(first, _cable):
+    first.suspend()
+
+
+def resume(first, _cable):
+    first.resume()
+
+
+@pytest.mark.parametrize(
+    ("strike", "heal"), [(unplug, plug), (suspend, resume)], ids=["cut off from the database", "stopped"]
+)
+def test_a_bridge_that_takes_over_reads_the_meters_and_the_former_one_leaves_them_alone(instance, strike, heal):
     stored = Database(instance.postgres.dsn(instance.database))
     with ModbusMeter() as server, contextlib.ExitStack() as stack:
         with instance:
@@ -85,9 +106,9 @@ def test_a_bridge_that_takes_over_reads_the_meters_and_the_former_one_leaves_the
         server.set(milking=True, rfid=TAGS[0], yield_liters=1.0, session_seconds=10)
         eventually(lambda: stored.rows(SESSIONS, meter_id), "a session")
 
-        cable.unplug()
+        strike(first, cable)
         eventually(lambda: "Modbus milk meters: 1 to poll" in second.log, "the second one reads the meter")
-        cable.plug()
+        heal(first, cable)
         eventually(lambda: "stands by" in first.log, "the first one stands by")
         eventually(lambda: server.connection_count == 1, "and leaves the meter alone")
         server.set(milking=False, yield_liters=8.0, session_seconds=60)

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 from smart_dairy_iot_milk.modbus.endpoint import Endpoint
+from smart_dairy_iot_milk.modbus.meters import Meter, Point
 from smart_dairy_iot_milk.modbus.poller import ModbusPoller
 from smart_dairy_iot_milk.modbus.profile import Line, Profile
-from smart_dairy_iot_milk.modbus.registry import Meter, Point
 from smart_dairy_iot_milk.modbus.tracker import NOTHING
 
 DELAVAL = Profile(

@@ -15,7 +15,7 @@ from smart_dairy_iot_milk.modbus.bus import LONGEST_BACKOFF, SLOWDOWN, Bus
 from smart_dairy_iot_milk.modbus.client import MeterError, RegisterReading
 from smart_dairy_iot_milk.modbus.endpoint import Endpoint
 from smart_dairy_iot_milk.modbus.health import HealthBook
-from smart_dairy_iot_milk.modbus.registry import Point, place_points
+from smart_dairy_iot_milk.modbus.meters import Point, place_points
 
 LINE = Endpoint("serial", device="/dev/ttyUSB0")
 

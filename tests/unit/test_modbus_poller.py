@@ -19,8 +19,8 @@ from modbus_testing import (
     polling,
 )
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
+from smart_dairy_iot_milk.modbus.meters import Point
 from smart_dairy_iot_milk.modbus.poller import ModbusPoller, poller_for
-from smart_dairy_iot_milk.modbus.registry import Point
 from smart_dairy_iot_milk.modbus.tracker import Past, Reading
 
 
