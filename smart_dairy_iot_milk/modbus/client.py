@@ -296,7 +296,7 @@ def read_points(endpoint, unit, profile, offsets, timeout=3.0):
 
     :param offsets: of the points' registers from the addresses of the profile
     :return: list of `RegisterReading`, or `MeterError` where a point could not be read; it ends with the first point
-        that nobody answers for, as nobody would for the others
+        that nobody answers for, or not so that it can be understood: the others would only take the same time
     """
 
     async def read():
@@ -307,7 +307,7 @@ def read_points(endpoint, unit, profile, offsets, timeout=3.0):
                     results.append(await connection.read(unit, profile, offset))
                 except MeterError as error:
                     results.append(error)
-                    if error.kind in ("unreachable", "silent"):
+                    if error.kind in ("unreachable", "silent", "garbage"):
                         break
         finally:
             connection.close()

@@ -1,17 +1,53 @@
 """A meter that is put to work: its registers raw and decoded, read over a serial line."""
 
 import fcntl
+import json
 import math
 import os
 
 from odoo.exceptions import AccessError, UserError
-from odoo.tests.common import new_test_user, tagged
+from odoo.tests.common import HttpCase, new_test_user, tagged
 
 from .common import MilkCase
 from .modbus_line import MeterLine
 
 #: Registers of the DeLaval map.
 YIELD, FLOW, CONDUCTIVITY, STATUS = 0, 2, 4, 14
+
+# Presses Read Now on a meter's form, then Read Again, and waits for what the window shows then. A phone keeps the
+# buttons of a form in a menu.
+SCRIPT = """
+(async () => {
+    const { meter, first, second } = %s;
+    const appear = async (what, find) => {
+        const end = Date.now() + 60000;
+        while (!find()) {
+            if (Date.now() > end) {
+                throw new Error(`There is no ${what}: ${document.body.innerText}`);
+            }
+            await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        return find();
+    };
+    const button = (name) => document.querySelector(`button[name=${name}]:not([disabled])`);
+    const screen = { type: "ir.actions.act_window", res_model: "iot.milk_meter", views: [[false, "form"]] };
+    await odoo.__WOWL_DEBUG__.root.env.services.action.doAction({ ...screen, res_id: meter, name: "Meter" });
+    const menu = () => document.querySelector(".o_statusbar_buttons :is(.dropdown-toggle, [title=More])");
+    await appear("header", () => button("action_read_now") || menu());
+    if (!button("action_read_now")) {
+        menu().click();
+    }
+    (await appear("Read Now", () => button("action_read_now"))).click();
+    const dialog = () => document.querySelector(".modal .o_form_view");
+    for (const text of first) {
+        await appear(text, () => dialog()?.textContent.includes(text));
+    }
+    (await appear("Read Again", () => button("action_read_again"))).click();
+    for (const text of second) {
+        await appear(text, () => dialog()?.textContent.includes(text));
+    }
+})().then(() => console.log("test successful"), (error) => console.error(error.message));
+"""
 
 
 @tagged("post_install", "-at_install")
@@ -185,3 +221,50 @@ class TestModbusReading(MilkCase):
         for record in (reading, reading.line_ids):
             with self.assertRaises(AccessError):
                 record.with_user(outsider).read(["display_name"])
+
+
+class FillingLine(MeterLine):
+    """Of a meter that has a litre more each time that its yield is read."""
+
+    def _answer(self, request):
+        answer = super()._answer(request)
+        if request[2:4] == bytes([0, YIELD]):
+            self.liters += 1
+            self.set_float(YIELD, self.liters)
+        return answer
+
+
+@tagged("post_install", "-at_install")
+class TestModbusReadingScreen(HttpCase):
+    browser_size = "1366,768"
+
+    def test_registers_are_seen_and_read_again(self):
+        farm = self.env["farm.location"].create({"name": "Screen Farm", "code": "read-screen", "tz": "UTC"})
+        line = FillingLine(r0=8.25, r2=99.0)
+        line.liters = 8.25
+        with line:
+            meter = self.env["iot.milk_meter"].create(
+                {
+                    "name": "Parlour left",
+                    "device_id": "MM-READ-SCREEN",
+                    "farm_id": farm.id,
+                    "manufacturer": "delaval",
+                    "communication_type": "modbus_rtu",
+                    "modbus_port": line.device,
+                }
+            )
+            home = self.env.ref("smart_dairy_iot_milk.iot_modbus_profile_action")
+            facts = {
+                "meter": meter.id,
+                "first": [line.device, "Yield (L)", "8.25", "4104 0000", "Good", "99.0", "Out of range", "No value"],
+                "second": ["9.25", "4114 0000"],
+            }
+            ready = "!!document.querySelector('.o_action_manager .o_view_controller')"
+            script = SCRIPT % json.dumps(facts)
+            self.browser_js(f"/web#action={home.id}", script, ready, login="admin", timeout=300)
+
+
+@tagged("post_install", "-at_install")
+class TestModbusReadingScreenPhone(TestModbusReadingScreen):
+    browser_size = "375,667"
+    touch_enabled = True

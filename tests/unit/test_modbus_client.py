@@ -379,3 +379,10 @@ def test_a_meter_that_does_not_answer_is_asked_for_one_point_alone(place):
     place.meters[1].silent = True
     (error,) = read_points(place.endpoint, 1, PROFILE, [0, 20, 40], SHORT)
     assert error.kind == "silent"
+
+
+def test_a_line_that_brings_garbage_is_asked_for_one_point_alone(rtu):
+    """Each point would wait for its time-out, with a person before the window."""
+    rtu.server.answers.change(lambda frame: frame[: len(frame) // 2])
+    (error,) = read_points(rtu.endpoint, 1, PROFILE, [0, 20, 40], SHORT)
+    assert error.kind == "garbage"
