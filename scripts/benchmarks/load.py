@@ -83,7 +83,7 @@ def leave_the_cores_to_the_others() -> None:
     """
     os.setsid()
     os.nice(_LOWEST_PRIORITY)
-    # By sessions first: see `smart_dairy_iot/bridge/priority.py`.
+    # Linux shares cores out to sessions first, and `nice` counts but within one: see sched(7), "The autogroup feature".
     if _AUTOGROUP.exists():
         _AUTOGROUP.write_text(str(_LOWEST_PRIORITY))
 
