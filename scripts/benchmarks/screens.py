@@ -17,8 +17,16 @@ from .views import View
 LATEST_OF = 1_000
 _SEED = 5
 _DAY, _MONTH = timedelta(days=1), timedelta(days=30)
-# What a list of devices shows of what was last heard.
-_LATEST = ("connection", "last_seen", "last_message_timestamp", "battery_level", "signal_strength", "reported_status")
+# What the list of devices has of what was last heard, with the columns that a user may show.
+_LATEST = (
+    "connection",
+    "last_seen",
+    "battery_level",
+    "signal_strength",
+    "messages_received",
+    "error_count",
+    "reported_firmware_version",
+)
 
 
 class Screens:

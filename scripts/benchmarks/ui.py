@@ -12,7 +12,7 @@ from stack.shell import say
 
 from .account import Account
 from .farm import SMOKE, BenchFarm, plan
-from .load import Load, start_bridge, utc_now, wait_accepted, watch
+from .load import Load, leave_the_cores_to_the_others, start_bridge, utc_now, wait_accepted, watch
 from .production import serving
 from .results import median_of, percentiles
 from .views import View
@@ -29,7 +29,8 @@ _SEED = 5
 def measure(farm: BenchFarm) -> dict:
     """The medians of the rounds, see `docs/benchmarks.md`."""
     start_bridge(farm)
-    with ProcessPoolExecutor(max_workers=1) as publishing, serving(farm) as client:
+    elsewhere = ProcessPoolExecutor(max_workers=1, initializer=leave_the_cores_to_the_others)
+    with elsewhere as publishing, serving(farm) as client:
         form, load, rounds = DeviceForm(client, farm.instance.odoo.series), Load(farm, publishing), []
         for _number in range(ROUNDS):
             rounds.append(_round(farm, form, load))

@@ -36,10 +36,8 @@ class IotBridge(Command):
 
 def _serve(db_names, reactors):
     # Imported late and absolutely: the server lists commands without a configuration, and 19.0 without the addon.
-    from odoo.addons.smart_dairy_iot.bridge.priority import give_way  # pylint: disable=odoo-addons-relative-import
     from odoo.addons.smart_dairy_iot.host import BridgeHost  # pylint: disable=odoo-addons-relative-import
 
-    give_way()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_arguments: stop.set())

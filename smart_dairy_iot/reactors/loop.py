@@ -11,6 +11,9 @@ _logger = logging.getLogger(__name__)
 
 # A message that is to be tried again later has nobody to announce it.
 _LONGEST_WAIT = 1.0
+# Seconds for which messages gather after a batch: a transaction for each would take the bridge's share of the processor.
+# What comes after a rest is seen to at once.
+_GATHERING = 0.2
 # Seconds before a batch that another transaction was in the way of: it may be there for long.
 _PAUSE = 0.1
 
@@ -34,6 +37,7 @@ class ReactorLoop:
             self._wakeup.clear()
             while not stop.is_set() and self._process(stop):
                 pass
+            stop.wait(_GATHERING)
 
     def _process(self, stop):
         """Process one batch in a transaction of its own; whether there may be more."""
