@@ -7,6 +7,7 @@ from odoo import _, fields, models
 from odoo.addons.smart_dairy_farm.tools.rfid_reads import CERTAIN_READS
 
 from ..reactors.meter_data import canonical
+from .milk_session_identification import BY_PEOPLE
 
 # A tag read only once may be a neighbour's, or have lost a bit. Its cow is milked elsewhere in the same shift then.
 _UNCONFIRMED_WITHIN = timedelta(hours=2)
@@ -37,9 +38,11 @@ class MilkSession(models.Model):
         return confirmed
 
     def _doubt(self, earlier):
-        """Take the animal off the milking that is less sure, the later one where both are alike."""
+        """Take the animal off the milking that is less sure, with its rest; the later one where both are alike."""
         self.ensure_one()
-        is_surer = earlier.state == "completed" and self._sureness() > earlier._sureness()
+        earlier = earlier.continues_id or earlier
+        parts = earlier | earlier.continued_by_ids
+        is_surer = earlier.state == "completed" and self._sureness() > max(part._sureness() for part in parts)
         doubted, other = (earlier, self) if is_surer else (self, earlier)
         result = super(MilkSession, doubted)._doubt(other)
         reason = _(
@@ -48,9 +51,14 @@ class MilkSession(models.Model):
             meter=other.meter_id.name,
             session=other.name,
         )
-        doubted.with_context(from_meter=True).write({"animal_id": False, "doubt_reason": reason})
+        doubtful = doubted | doubted.continued_by_ids.filtered(lambda rest: rest.identification not in BY_PEOPLE)
+        doubtful.with_context(from_meter=True).write(
+            {"animal_id": False, "identification": "doubtful", "doubt_reason": reason}
+        )
         if doubted != self:
             doubted._flow_to_production()
+        # What its udder showed was said of that animal, and it need not be one of those that are settled now.
+        doubtful._judge_udder()
         return result
 
     def _settle(self):

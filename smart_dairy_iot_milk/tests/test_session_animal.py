@@ -7,6 +7,7 @@ from odoo.tests.common import tagged
 from odoo.addons.smart_dairy_farm.tools.rfid import to_decimal
 
 from .common import OTHER_TAG, PRINTED_TAG, START, TAG, MilkCase
+from .udder_common import UdderCase
 
 
 @tagged("post_install", "-at_install")
@@ -228,3 +229,67 @@ class TestAnimal(MilkCase):
         )
         self.env["farm.animal"].create({"name": "1", "farm_id": farm.id, "rfid_tag": OTHER_TAG})
         self.assertFalse(self.milk(rfid_tag=OTHER_TAG).animal_id)
+
+
+@tagged("post_install", "-at_install")
+class TestUdderOfDoubtfulMilkings(UdderCase):
+    """What an udder shows is said of a cow: of a milking that loses its cow nothing is said."""
+
+    def setUp(self):
+        super().setUp()
+        self.healthy()
+
+    def weak(self, seconds=0, **payload):
+        """A suspect milking of the cow that rests on a single reading; returns its session."""
+        quality = {"conductivity": 7.6}
+        payload = {"session_id": "weak", "channel": 1, **payload}
+        self.message(seconds + 60, 2.0, duration_seconds=60, rfid_tag=TAG, quality=quality, **payload)
+        self.message(seconds + 300, 12.0, duration_seconds=300, milking=False, quality=quality, **payload)
+        self.process()
+        return self.session(**payload)
+
+    def session(self, session_id, channel):
+        return self.sessions().search([("wire_session_id", "=", session_id), ("channel", "=", channel)])
+
+    def assert_nothing_is_said(self, session):
+        self.assertRecordValues(
+            session,
+            [
+                {
+                    "identification": "doubtful",
+                    "animal_id": False,
+                    "production_id": False,
+                    "mastitis_level": False,
+                    "mastitis_score": 0.0,
+                    "mastitis_reasons": False,
+                    "expected_yield": 0.0,
+                    "mastitis_event_id": False,
+                }
+            ],
+        )
+
+    def test_an_earlier_milking_that_loses_its_cow_is_no_longer_suspect(self):
+        first = self.weak()
+        self.assertIn(first.mastitis_level, ("warning", "critical"))
+        self.assertTrue(first.mastitis_event_id)
+        second = self.milking_at(900, session_id="sure", channel=2, quality={"conductivity": 5.5})
+        self.assert_nothing_is_said(first)
+        self.assertRecordValues(second, [{"animal_id": self.cow.id, "mastitis_level": "normal"}])
+
+    def test_a_later_milking_that_loses_its_cow_to_a_late_message_is_no_longer_suspect(self):
+        later = self.weak(900)
+        self.assertIn(later.mastitis_level, ("warning", "critical"))
+        self.milking_at(0, session_id="sure", channel=2, quality={"conductivity": 5.5})
+        self.assert_nothing_is_said(later)
+
+    def test_the_rest_of_a_milking_loses_the_cow_with_it(self):
+        first = self.weak()
+        rest = self.weak(360, session_id="rest")
+        self.assertEqual(rest.continues_id, first)
+        self.assertEqual(first.production_id.quantity, 24.0)
+        second = self.milking_at(1200, session_id="sure", channel=2)
+        self.assertRecordValues(
+            first | rest, 2 * [{"identification": "doubtful", "animal_id": False, "production_id": False}]
+        )
+        self.assertEqual(self.cow.production_ids.filtered(lambda made: made.source_reference == first.name).ids, [])
+        self.assertEqual(second.production_id.quantity, 12.0)
