@@ -13,7 +13,7 @@ from ..calibration import LEAST_PAIRS, figures
 
 #: In the context while the product itself writes what follows from the pairs; no client can send it.
 IN_ACTION = object()
-_FACTS = {"meter_id", "milking_point", "method", "calibrated_at", "user_id", "pair_ids", "notes"}
+_FACTS = {"name", "meter_id", "milking_point", "method", "calibrated_at", "user_id", "pair_ids", "notes"}
 _FIGURES = {"bias_kg", "sd_kg", "mean_percent", "limit_bias", "limit_sd", "has_figures", "bias_holds", "sd_holds"}
 _FACTORS = {"factor_before", "factor_tested", "factor_after", "sets_factor"}
 _VERDICT = {"state", "serial_number", "valid_until", "ended_at", "retest_of_id"}
@@ -211,6 +211,8 @@ class IotCalibration(models.Model):
 
     def action_settle(self):
         """Judge the pairs: passed or failed. What has passed is in force from its date on."""
+        # What is computed of a draft is computed while it is one.
+        self.flush_recordset()
         for calibration in self:
             calibration._refuse_settled()
             if not calibration.has_figures:

@@ -2,8 +2,7 @@
 
 from odoo import api, fields, models
 
-DENSITY_KEY = "iot.milk_density_kg_per_l"
-MILK_DENSITY = 1.03
+#: Kilograms per litre of water of 20 °C.
 WATER_DENSITY = 0.998
 
 
@@ -39,13 +38,9 @@ class IotCalibrationPair(models.Model):
 
     @api.depends("calibration_id.method")
     def _compute_density(self):
-        # The density of milk is a setting of the platform, for everybody to reckon with.
-        value = self.env["ir.config_parameter"].sudo().get_param(DENSITY_KEY)
         for pair in self:
-            if pair.calibration_id.method == "water":
-                pair.density = WATER_DENSITY
-            else:
-                pair.density = _density(value)
+            is_water = pair.calibration_id.method == "water"
+            pair.density = WATER_DENSITY if is_water else self.env["iot.settings"]._milk_density()
 
     @api.depends(
         "shown_liters",
@@ -78,12 +73,3 @@ class IotCalibrationPair(models.Model):
     @api.ondelete(at_uninstall=False)
     def _unlink_except_settled(self):
         self.calibration_id.filtered(lambda calibration: calibration.state != "cancelled")._refuse_settled()
-
-
-def _density(text):
-    """The density that is set, kg/L; milk's own where it is none."""
-    try:
-        value = float(text or MILK_DENSITY)
-    except ValueError:
-        return MILK_DENSITY
-    return value if 0.9 <= value <= 1.1 else MILK_DENSITY

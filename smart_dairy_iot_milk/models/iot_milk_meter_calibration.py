@@ -137,7 +137,8 @@ class IotDevice(models.Model):
     def _replace_hardware(self, successor, reason, removed_on):
         """A factor is that of the hardware that was calibrated: what comes in its place begins anew."""
         meters = self.env["iot.milk_meter"].with_context(active_test=False)
-        calibrations = meters.search([("iot_device_id", "in", self.ids)]).calibration_ids
+        # The factor of the old hardware ends also where it was calibrated on a farm that this user does not see.
+        calibrations = meters.search([("iot_device_id", "in", self.ids)]).sudo().calibration_ids
         settled = calibrations.filtered(lambda each: each.state in ("passed", "failed") and not each.ended_at)
         settled._in_action().write({"ended_at": fields.Datetime.now()})
         return super()._replace_hardware(successor, reason, removed_on)

@@ -123,11 +123,20 @@ class TestCalibration(CalibrationCase):
         self.env["ir.config_parameter"].set_param("iot.milk_density_kg_per_l", "1.028")
         self.assertEqual(set(self.calibrate(settle=False).pair_ids.mapped("density")), {1.028})
         self.env["ir.config_parameter"].set_param("iot.milk_density_kg_per_l", "heavy")
-        self.assertEqual(set(self.calibrate(settle=False).pair_ids.mapped("density")), {1.03})
+        with self.assertRaisesRegex(UserError, "kilograms per litre: heavy"):
+            self.calibrate(settle=False)
+        water = self.calibrate(settle=False, method="water")
+        self.assertEqual(set(water.pair_ids.mapped("density")), {0.998}, "which no setting changes")
 
     def test_what_is_settled_is_not_changed_any_more(self):
         calibration = self.calibrate()
-        for values in ({"notes": "x"}, {"calibrated_at": START}, {"pair_ids": [(5, 0, 0)]}, {"user_id": 1}):
+        for values in (
+            {"notes": "x"},
+            {"name": "x"},
+            {"calibrated_at": START},
+            {"pair_ids": [(5, 0, 0)]},
+            {"user_id": 1},
+        ):
             with self.subTest(values=values), self.assertRaisesRegex(UserError, "settled"):
                 calibration.write(values)
         with self.assertRaisesRegex(UserError, "settled"):
