@@ -20,8 +20,8 @@ class TestAccess(IotCase):
         cls.there = cls.new_device(cls, "T-2", farm=cls.valley, user=cls.admin)
         now = fields.Datetime.now()
         record = cls.env["iot.event"].record
-        cls.event_here = record("test", timestamp=now, device=cls.here)
-        cls.event_there = record("test", timestamp=now, device=cls.there)
+        cls.event_here = record("device_error", timestamp=now, device=cls.here)
+        cls.event_there = record("device_error", timestamp=now, device=cls.there)
         alerts = cls.env["iot.alert"]
         cls.alert_here = alerts.create({"name": "Here", "iot_device_id": cls.here.id})
         cls.alert_there = alerts.create({"name": "There", "iot_device_id": cls.there.id})
