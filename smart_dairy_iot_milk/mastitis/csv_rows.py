@@ -36,16 +36,19 @@ _MOMENT = re.compile(
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it is scored: whose, and what. `series` keeps apart what cannot be compared."""
+    """A row as it is scored: whose, and what. `is_day` is True of a cow-day, False of a milking, None where it may be
+    either."""
 
-    series: tuple
+    herd: str
+    cow: str
+    is_day: bool | None
     milking: Milking
 
 
-def parse_moment(text: str) -> tuple[datetime, bool] | None:
-    """The moment a text names, naive (of UTC where the text gives an offset), and whether it has a time of day.
+def parse_moment(text: str) -> tuple[datetime, bool | None] | None:
+    """The moment a text names, naive (of UTC where the text gives an offset), and whether it is a day.
 
-    None where it names none.
+    00:00:00 may be the time of a milking, or what a program has added to a day: None. None alone for no moment.
     """
     match = _MOMENT.fullmatch(text.strip())
     if not match:
@@ -59,7 +62,7 @@ def parse_moment(text: str) -> tuple[datetime, bool] | None:
         hours, minutes = int(offset[:3]), int(offset[0] + offset[-2:])
         moment = moment.replace(tzinfo=timezone(timedelta(hours=hours, minutes=minutes)))
         moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
-    return moment, match[4] is not None
+    return moment, match[4] is None or (None if not any(numbers[3:]) else False)
 
 
 def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: Callable[[str], None]) -> Row | None:
@@ -86,10 +89,11 @@ def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: 
     if not cow or moment is None:
         warn(f"Line {line}: no cow or no date that can be read. The row is not judged.")
         return None
-    at, has_time = moment
+    at, is_day = moment
     return Row(
-        # A day's sum and a single milking of one cow are not to be compared, nor two herds' cows of one number.
-        ((row.get(herd) or "").strip() if herd else "", has_time, cow),
+        (row.get(herd) or "").strip() if herd else "",
+        cow,
+        is_day,
         Milking(
             at,
             number("yield_kg"),
@@ -129,13 +133,23 @@ def verdicts(rows: Sequence[Row | None], settings: Settings = DEFAULT) -> list[V
     neither the order of the rows nor their repetition nor anything later matters.
     """
     found: list[Verdict | None] = [None] * len(rows)
+    order = sorted(
+        (index for index, row in enumerate(rows) if row is not None),
+        key=lambda index: (rows[index].milking.at, rows[index].cow, index),
+    )
+    # A day's sum and a single milking are not to be compared, nor two herds' cows of one number.
     herds = defaultdict(list)
-    for index, row in enumerate(rows):
-        if row is not None:
-            herds[row.series[:2]].append((row.milking.at, row.series[2], index))
-    for numbered in herds.values():
-        numbered.sort()
-        places = [(cow, rows[index].milking, index) for _at, cow, index in numbered]
+    milked_at: dict[tuple[str, str], datetime] = {}  # the last time of day of each cow
+    for index in order:
+        row = rows[index]
+        at, key = row.milking.at, (row.herd, row.cow)
+        is_day = row.is_day
+        if is_day is None:
+            is_day = key not in milked_at or at - milked_at[key] > OLDEST
+        elif not is_day:
+            milked_at[key] = at
+        herds[row.herd, is_day].append((row.cow, row.milking, index))
+    for places in herds.values():
         for index, verdict in _of_herd(places, settings):
             found[index] = verdict
     return found

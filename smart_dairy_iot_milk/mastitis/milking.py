@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 QUARTERS = ("lf", "rf", "lr", "rr")
 # In thousands per mL half of a herd's counts are near 100; in cells per mL no herd's are below 5,000.
 SCC_IN_THOUSANDS_BELOW = 5_000
+_EPOCH = datetime(2000, 1, 1)
+_HOUR = timedelta(hours=1)
 
 
 def logarithm(value: float | None) -> float | None:
@@ -56,9 +58,15 @@ class Milking:
         return logarithm(self.scc)
 
     @cached_property
-    def hour(self) -> float:
-        """Hour of the day, as a number with its fraction."""
-        return self.at.hour + self.at.minute / 60
+    def phase(self) -> tuple[float, float]:
+        """Cosine and sine of the time of day, the day being a full circle."""
+        angle = math.tau * (self.at.hour + self.at.minute / 60) / 24
+        return math.cos(angle), math.sin(angle)
+
+    @cached_property
+    def hours(self) -> float:
+        """The moment as hours since any moment that is the same for all."""
+        return (self.at - _EPOCH) / _HOUR
 
 
 @dataclass(frozen=True)
@@ -71,4 +79,4 @@ class Past:
 
 def hours_between(earlier: Milking, later: Milking) -> float:
     """Hours from one milking to the next."""
-    return (later.at - earlier.at).total_seconds() / 3600
+    return later.hours - earlier.hours

@@ -19,6 +19,9 @@ from .quarters import QUARTER_CONTRAST, contrast_of
 WINDOW = timedelta(days=14)  # "the preceding 10 to 14 days"
 _RECENT = timedelta(days=3)
 _ENOUGH = 5  # milkings of a cow; below it she says nothing of the herd's spread
+# Of normal deviations 5 % lie beyond 1.645 spreads: about as many as a farm can look at.
+_TAIL_SHARE, _TAIL_SPREADS = 0.05, 1.645
+_LONGEST_TAIL = 3.0
 # How many deviations, milkings or cows what is known beforehand weighs as much as.
 _SPREAD_WEIGHT = 100
 _CYCLE_WEIGHT = 50
@@ -33,17 +36,22 @@ _SHORTEST_HOURS, _LONGEST_HOURS = 2, 18
 
 @dataclass(frozen=True)
 class Course:
-    """How the logarithm of a measure moves: around each cow's mean, and for all cows lately and with the hour."""
+    """How the logarithm of a measure moves: around each cow's mean, and for all cows lately and with the hour.
+
+    `tail` says how many times as far as the spread lets expect the herd's 5 % most suspect values lie: kicked-off
+    clusters make yields of a half that no spread of the usual ones knows of.
+    """
 
     spread: float
+    tail: float = 1.0
     shift: float = 0.0
     cosine: float = 0.0
     sine: float = 0.0
 
-    def at(self, hour: float) -> float:
+    def at(self, milking: Milking) -> float:
         """What the hour of the day adds."""
-        angle = math.tau * hour / 24
-        return self.cosine * math.cos(angle) + self.sine * math.sin(angle)
+        cosine, sine = milking.phase
+        return self.cosine * cosine + self.sine * sine
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,8 @@ class HerdNorm:
     """What `score` needs to know of the herd."""
 
     conductivity: Course = Course(CONDUCTIVITY_SPREAD)
-    milk: Course = Course(YIELD_SPREAD)
+    milk: Course = Course(YIELD_SPREAD)  # by the hour
+    milk_as_is: Course = Course(YIELD_SPREAD)  # of a day or a milking, where the hours are not known
     levels: tuple[float, ...] = ()  # each cow's usual ln(conductivity), sorted
     contrast: float = QUARTER_CONTRAST
     scc_factor: int | None = None  # 1 or 1000; None where no cells were counted yet
@@ -81,48 +90,62 @@ def herd_norm(milkings: Iterable[tuple[Hashable, Milking]], day: datetime) -> He
     for cow, milking in milkings:
         if day - WINDOW <= milking.at < day and not milking.withheld:
             cows[cow].append(milking)
-    conductivities, yields, contrasts, cells = [], [], [], []
+    conductivities, rates, yields, contrasts, cells = [], [], [], [], []
     for own in cows.values():
         own.sort(key=lambda milking: milking.at)
         conductivities.append([(m, m.log_conductivity) for m in own if m.log_conductivity is not None])
-        yields.append([(m, rate) for m, rate in zip(own, log_rates(own), strict=True) if rate is not None])
+        rates.append([(m, rate) for m, rate in zip(own, log_rates(own), strict=True) if rate is not None])
+        yields.append([(m, m.log_yield) for m in own if m.log_yield is not None])
         contrasts += [value for m in own if (value := contrast_of(m.log_quarters)) is not None]
         cells += [m.scc for m in own if m.log_scc is not None]
     return HerdNorm(
-        _course(conductivities, CONDUCTIVITY_SPREAD, day),
-        _course(yields, YIELD_SPREAD, day),
+        _course(conductivities, CONDUCTIVITY_SPREAD, day, 1),
+        _course(rates, YIELD_SPREAD, day, -1),
+        _course(yields, YIELD_SPREAD, day, -1),
         tuple(sorted(median(value for _milking, value in own) for own in conductivities if own)),
         median(contrasts) if contrasts else QUARTER_CONTRAST,
         (1000 if median(cells) < SCC_IN_THOUSANDS_BELOW else 1) if cells else None,
     )
 
 
-def _course(cows: list[list[tuple[Milking, float]]], spread: float, day: datetime) -> Course:
-    """The course of one measure from each cow's values in order of time."""
+def _course(cows: list[list[tuple[Milking, float]]], spread: float, day: datetime, suspect: int) -> Course:
+    """The course of one measure from each cow's values in order of time.
+
+    :param spread: what is known of it beforehand
+    :param suspect: 1 where high values are, -1 where low ones
+    """
     residuals = []
     for own in cows:
         if len(own) >= _ENOUGH:
             center = median(value for _milking, value in own)
-            residuals += [(milking.hour, value - center) for milking, value in own]
+            residuals += [(milking, value - center) for milking, value in own]
     cosine, sine = _daily_cycle(residuals)
-    cycle = Course(spread, 0.0, cosine, sine)
-    left = [residual - cycle.at(hour) for hour, residual in residuals]
+    cycle = Course(spread, 1.0, 0.0, cosine, sine)
+    left = sorted(suspect * (residual - cycle.at(milking)) for milking, residual in residuals)
+    tail = 1.0
     if left:
         # No herd is three times as steady or as restless as the published ones: that would be a meter's fault.
         seen = min(max(mad_spread(left), spread / 3), 3 * spread)
-        spread = ((len(left) * seen**2 + _SPREAD_WEIGHT * spread**2) / (len(left) + _SPREAD_WEIGHT)) ** 0.5
-    return Course(spread, _shift(cows, cycle, day), cosine, sine)
+        beyond = left[int(len(left) * (1 - _TAIL_SHARE))] / (_TAIL_SPREADS * seen)
+        tail = _mixed(len(left), min(max(beyond, 1.0), _LONGEST_TAIL), 1.0)
+        spread = _mixed(len(left), seen**2, spread**2) ** 0.5
+    return Course(spread, tail, _shift(cows, cycle, day), cosine, sine)
 
 
-def _daily_cycle(residuals: list[tuple[float, float]]) -> tuple[float, float]:
-    """Cosine and sine of the 24-hour wave through (hour, residual), drawn towards none (ridge regression).
+def _mixed(count: int, seen: float, known: float) -> float:
+    """What was seen at so many values, drawn towards what was known before."""
+    return (count * seen + _SPREAD_WEIGHT * known) / (count + _SPREAD_WEIGHT)
+
+
+def _daily_cycle(residuals: list[tuple[Milking, float]]) -> tuple[float, float]:
+    """Cosine and sine of the 24-hour wave through the residuals, drawn towards none (ridge regression).
 
     Morning and evening milk differ in conductivity and in what an hour brings; one wave describes two or three
     milkings a day.
     """
     cc, ss, cs, cy, sy = _CYCLE_WEIGHT, _CYCLE_WEIGHT, 0.0, 0.0, 0.0
-    for hour, residual in residuals:
-        cosine, sine = math.cos(math.tau * hour / 24), math.sin(math.tau * hour / 24)
+    for milking, residual in residuals:
+        cosine, sine = milking.phase
         cc, ss, cs = cc + cosine**2, ss + sine**2, cs + cosine * sine
         cy, sy = cy + cosine * residual, sy + sine * residual
     determinant = cc * ss - cs**2
@@ -133,8 +156,8 @@ def _shift(cows: list[list[tuple[Milking, float]]], cycle: Course, day: datetime
     """How far the herd lies above its usual in the last three days: weather, feed, a meter set anew."""
     moves = []
     for own in cows:
-        before = [value - cycle.at(m.hour) for m, value in own if m.at < day - _RECENT]
-        recent = [value - cycle.at(m.hour) for m, value in own if m.at >= day - _RECENT]
+        before = [value - cycle.at(m) for m, value in own if m.at < day - _RECENT]
+        recent = [value - cycle.at(m) for m, value in own if m.at >= day - _RECENT]
         if len(before) >= _ENOUGH and recent:
             moves.append(fmean(recent) - median(before))
     return median(moves) * len(moves) / (len(moves) + _SHIFT_WEIGHT) if moves else 0.0

@@ -133,15 +133,15 @@ def _conductivity(milking: Milking, usual: list[Past], norm: HerdNorm) -> _Sign 
     course = norm.conductivity
     quarters = udder(milking.log_quarters, [m.log_quarters for m in past], course.spread, course.shift, norm.contrast)
     deviations, reasons = [], []
-    value = milking.log_conductivity - course.at(milking.hour)
+    value = milking.log_conductivity - course.at(milking)
     herd = norm.level_near(value)
     if quarters and quarters.level is not None and logarithm(milking.conductivity) is None:
-        deviations.append(quarters.level)
+        deviations.append(quarters.level / course.tail)
     else:
-        own = baseline([m.log_conductivity - course.at(m.hour) for m in past], course.spread, herd, BETWEEN_COWS)
+        own = baseline([m.log_conductivity - course.at(m) for m in past], course.spread, herd, BETWEEN_COWS)
         if own:
             above = value - course.shift - own.center
-            deviations.append(above / own.spread)
+            deviations.append(above / own.spread / course.tail)
             if deviations[0] >= _SAID_FROM:
                 reasons.append(f"Conductivity {100 * math.expm1(above):.0f} % above {_whose(own)}")
     if herd is not None and value - herd >= math.log(_ABSOLUTE_OVER_USUAL):
@@ -163,20 +163,16 @@ def _milk(milking: Milking, history: list[Past], usual: list[Past], norm: HerdNo
     everything = [past.milking for past in history] + [milking]
     *rates, rate = log_rates(everything)
     counted = {id(past.milking) for past in usual}
-    known = [
-        value - norm.milk.at(m.hour)
-        for m, value in zip(everything, rates, strict=False)
-        if value is not None and id(m) in counted
-    ]
-    if rate is not None and len(known) >= _ENOUGH:
-        value = rate - norm.milk.at(milking.hour) - norm.milk.shift
-    else:
-        known = [past.milking.log_yield for past in usual if past.milking.log_yield is not None]
-        value = milking.log_yield
-    own = baseline(known, norm.milk.spread)
+    known = [(m, value) for m, value in zip(everything, rates, strict=False) if value is not None and id(m) in counted]
+    course, value = norm.milk, rate
+    if rate is None or len(known) < _ENOUGH:
+        known = [(past.milking, past.milking.log_yield) for past in usual if past.milking.log_yield is not None]
+        course, value = norm.milk_as_is, milking.log_yield
+    own = baseline([value - course.at(m) for m, value in known], course.spread)
     if own is None:
         return None
-    z = -own.deviation(value)
+    value -= course.at(milking) + course.shift
+    z = -own.deviation(value) / course.tail
     drop = -100 * math.expm1(value - own.center)
     return _Sign(of_drop(z), f"Yield {drop:.0f} % below her usual" if z >= _SAID_FROM else None)
 

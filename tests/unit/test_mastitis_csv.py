@@ -113,6 +113,20 @@ def test_cow_days_and_milkings_in_one_file_are_judged_apart(tmp_path):
     assert scores(run(tmp_path, milkings + days)) == scores(run(tmp_path, milkings)) + scores(run(tmp_path, days))
 
 
+def test_midnight_is_a_day_unless_the_cow_was_milked_at_other_hours_before(tmp_path):
+    days = herd(hours=(None,), seed=5)
+    at_midnight = [{**row, "datetime": f"{row['datetime']} 00:00:00"} for row in days]
+    milkings = [{**row, "cow": f"robot {row['cow']}"} for row in herd(hours=(0, 8, 16), unit=12.7)]
+    out = run(tmp_path, milkings + at_midnight)
+    assert scores(out)[len(milkings) :] == scores(run(tmp_path, days))
+    # The very first milkings of these cows were at midnight: they have no history to be put to.
+    first = next(i for i, row in enumerate(milkings) if row["datetime"] >= "2024-03-02")
+    one_minute_later = [{**row, "datetime": row["datetime"].replace(" 00:00", " 00:01")} for row in milkings[first:]]
+    assert [float(s) for s in scores(out)[first : len(milkings)]] == pytest.approx(
+        [float(s) for s in scores(run(tmp_path, milkings[:first] + one_minute_later))][first:], abs=0.5
+    )
+
+
 def test_herds_of_two_units_without_a_column_do_not_spoil_each_other(tmp_path):
     """A first milking is not set against cows that are measured in another unit."""
     rows = herd()
@@ -173,11 +187,12 @@ def test_semicolons_a_byte_order_mark_blanks_in_the_header_and_other_columns_are
     "text", ["2024-03-02T06:00:00Z", "2024-03-02 06:00:00.250", "2024/03/02 06:00", "2024-03-02T08:00:00+02:00"]
 )
 def test_moments_are_read_in_iso_forms_with_and_without_an_offset(text):
-    assert csv_rows.parse_moment(text) == (datetime(2024, 3, 2, 6), True)
+    assert csv_rows.parse_moment(text) == (datetime(2024, 3, 2, 6), False)
 
 
 def test_a_date_alone_is_a_day():
-    assert csv_rows.parse_moment("2024-03-02") == (datetime(2024, 3, 2), False)
+    assert csv_rows.parse_moment("2024-03-02") == (datetime(2024, 3, 2), True)
+    assert csv_rows.parse_moment("2024-03-02 00:00:00") == (datetime(2024, 3, 2), None)
     assert csv_rows.parse_moment("2.3.2024") is None
     assert csv_rows.parse_moment("2024-13-02") is None
 

@@ -238,7 +238,8 @@ def test_the_norm_knows_the_course_of_the_day():
                 at = NOW.replace(hour=hour) - timedelta(days=day)
                 rows.append((cow, Milking(at, 14.0, 5.5 * factor)))
     course = herd_norm(rows, NOW.replace(hour=0)).conductivity
-    assert course.at(17) - course.at(5) == pytest.approx(math.log(1.04 / 0.96), rel=0.2)
+    evening, morning = (course.at(Milking(NOW.replace(hour=hour))) for hour in (17, 5))
+    assert evening - morning == pytest.approx(math.log(1.04 / 0.96), rel=0.2)
 
 
 def test_the_norm_uses_nothing_of_its_day_or_later():

@@ -42,6 +42,16 @@ def test_no_more_healthy_rows_are_alarms_than_the_specificity_allows():
     assert (threshold > 3, hits, alarms) == (True, 1, 3)
 
 
+def test_an_alert_is_a_first_warning_or_a_first_critical_one_until_six_milkings_were_calm():
+    def told(*scores):
+        return mastitis_trial.alerts(mastitis_trial.Outcome(["1"] * len(scores), list(scores), [], []))
+
+    assert told(40, 66, 70, 60, 66) == 1
+    assert told(66, 90, 66, 90) == 2
+    assert told(66, *[40] * 5, 66) == 1
+    assert told(66, *[40] * 6, 66) == 2
+
+
 def test_wilsons_interval_is_the_published_one():
     """81 of 263 (Newcombe 1998, Statist. Med. 17:857, table I): 0.2553 to 0.3662."""
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
