@@ -15,7 +15,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from .bulk_client import BulkClient
-from .messages import Message
+from .messages import MQTT, Message
 from .timestamps import utc_now
 from .topics import HEALTH_TOPIC, check_publishable
 from .window import Window
@@ -264,6 +264,6 @@ class BrokerClient:
             _logger.warning("%s; the bridge keeps trying", sentence)
 
     def _on_message(self, topic, payload, packet_id, qos, retained):
-        message = Message(topic, payload, utc_now(), mid=packet_id, qos=qos, retained=retained)
+        message = Message(topic, payload, utc_now(), mid=packet_id, qos=qos, retained=retained, transport=MQTT)
         if not qos or self._window.admit(message):
             self._deliver(message)

@@ -21,7 +21,7 @@ from .contract import payload_validator, read_topics, topic_table
 from .database import DEVICE_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
-from .messages import DEAD_LETTER, DUPLICATE, STORED, Message, Refused
+from .messages import DEAD_LETTER, DUPLICATE, HTTP, STORED, Message, Refused
 from .timestamps import utc_now
 
 _logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Ingestion:
         :raises IngestionUnavailable: where the database is away, or too many write at once
         """
         received_at = self._clock()
-        messages = [Message(topic, payload, received_at) for payload in payloads]
+        messages = [Message(topic, payload, received_at, transport=HTTP) for payload in payloads]
         outcomes = {}
         with self._connection() as connection:
             writer = BatchWriter(self._decoder(connection), self._store)

@@ -8,6 +8,9 @@ from datetime import datetime
 #: received = stored + duplicates + dead letters.
 STORED, DUPLICATE, DEAD_LETTER = "stored", "duplicate", "dead_letter"
 
+#: How a message came in: over the broker, over HTTP, or made by the process itself of what it had read from a device.
+MQTT, HTTP, OWN = "mqtt", "http", "own"
+
 #: Reasons of a dead letter -> what the person who looks at it reads.
 DEAD_LETTER_REASONS = {
     "topic": "Topic not recognised",
@@ -28,7 +31,7 @@ class Message:
 
     `epoch` and `mid` identify the delivery to the broker; a message submitted inside the process has none, and
     somebody who waits for its `future` instead. `received_at` is naive UTC. `retained`: the broker kept it, it says
-    nothing about whether the device lives.
+    nothing about whether the device lives. `transport` is one of the three above; None where nobody knows any more.
     """
 
     topic: str
@@ -40,6 +43,7 @@ class Message:
     retained: bool = False
     future: "Future | None" = None
     dead_letter_id: "int | None" = None
+    transport: "str | None" = None
 
 
 @dataclass(eq=False)

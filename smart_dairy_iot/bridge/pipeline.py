@@ -16,7 +16,7 @@ import orjson
 import psycopg2
 
 from .batches import BatchWriter
-from .messages import Counters, Message
+from .messages import OWN, Counters, Message
 from .timestamps import utc_now
 
 _logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Pipeline:
         :param payload: a dict that JSON can hold
         :return: a Future of the outcome, `stored`, `duplicate` or `dead_letter`, done once it is committed
         """
-        message = Message(topic, orjson.dumps(payload), self._clock(), future=Future())
+        message = Message(topic, orjson.dumps(payload), self._clock(), future=Future(), transport=OWN)
         self.put(message)
         return message.future
 

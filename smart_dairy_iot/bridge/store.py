@@ -25,13 +25,15 @@ _INBOX_COLUMNS = {
     "digest": "text",
     "payload": "jsonb",
     "received_at": "timestamp",
+    "transport": "text",
 }
 _INSERT_INBOX = """
-    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at,
+    INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at, transport,
                            state, attempts, next_try_at)
-    SELECT kind, iot_device_id, timestamp, channel, digest, payload, received_at, 'new', 0, received_at
-      FROM unnest(%s::text[], %s::integer[], %s::timestamp[], %s::smallint[], %s::text[], %s::jsonb[], %s::timestamp[])
-           AS input (kind, iot_device_id, timestamp, channel, digest, payload, received_at)
+    SELECT kind, iot_device_id, timestamp, channel, digest, payload, received_at, transport, 'new', 0, received_at
+      FROM unnest(%s::text[], %s::integer[], %s::timestamp[], %s::smallint[], %s::text[], %s::jsonb[],
+                  %s::timestamp[], %s::text[])
+           AS input (kind, iot_device_id, timestamp, channel, digest, payload, received_at, transport)
         ON CONFLICT (kind, iot_device_id, timestamp, channel, digest) DO NOTHING
  RETURNING kind, iot_device_id, timestamp, channel, digest
 """
@@ -156,7 +158,10 @@ class Store:
         """:param entries: pairs of inbox kind and `Accepted`; :return: set of their marks that were new"""
         if not entries:
             return set()
-        rows = [(*_mark(item, kind), item.payload, item.message.received_at) for kind, item in entries]
+        rows = [
+            (*_mark(item, kind), item.payload, item.message.received_at, item.message.transport)
+            for kind, item in entries
+        ]
         cursor.execute(_INSERT_INBOX, column_arrays(rows, _INBOX_COLUMNS))
         new = set(cursor.fetchall())
         if new:

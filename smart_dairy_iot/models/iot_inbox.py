@@ -18,12 +18,15 @@ from odoo import _, api, fields, models
 from odoo.exceptions import AccessError
 from odoo.tools import mute_logger
 
+from ..bridge.messages import HTTP, MQTT, OWN
 from ..bridge.timestamps import utc_now
 
 _logger = logging.getLogger(__name__)
 
-#: What a handler gets: `timestamp` and `received_at` are naive UTC, `payload` is a dict.
-InboxMessage = namedtuple("InboxMessage", "id kind iot_device_id timestamp channel digest payload received_at")
+#: What a handler gets: `timestamp` and `received_at` are naive UTC, `payload` is a dict, `transport` may be None.
+InboxMessage = namedtuple(
+    "InboxMessage", "id kind iot_device_id timestamp channel digest payload received_at transport"
+)
 
 # A message that fails is tried again after 1, 2, 4 ... 64 minutes, then kept as failed for a person to look at.
 _MOST_ATTEMPTS = 8
@@ -59,6 +62,12 @@ class IotInbox(models.Model):
     payload = fields.Json(readonly=True)
     payload_text = fields.Text(string="Payload (text)", compute="_compute_payload_text")
     received_at = fields.Datetime(readonly=True)
+    transport = fields.Selection(
+        [(MQTT, "MQTT"), (HTTP, "HTTP"), (OWN, "Read by the Bridge")],
+        string="Came by",
+        readonly=True,
+        help="Empty: nobody knows any more, as of a dead letter that was sent again.",
+    )
     state = fields.Selection(
         [("new", "New"), ("done", "Done"), ("failed", "Failed"), ("discarded", "Discarded")],
         required=True,
@@ -122,17 +131,17 @@ class IotInbox(models.Model):
         }
 
     @api.model
-    def _put(self, kind, iot_device_id, timestamp, payload, channel=0, digest=""):
+    def _put(self, kind, iot_device_id, timestamp, payload, channel=0, digest="", transport=None):
         """Put a message in, as the bridge does; one that is there already is left as it is."""
         now = fields.Datetime.now()
         self.env.cr.execute(
             """
             INSERT INTO iot_inbox (kind, iot_device_id, timestamp, channel, digest, payload, received_at,
-                                   state, attempts, next_try_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, 'new', 0, %s)
+                                   transport, state, attempts, next_try_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'new', 0, %s)
                 ON CONFLICT (kind, iot_device_id, timestamp, channel, digest) DO NOTHING
             """,
-            [kind, iot_device_id, timestamp, channel, digest, Json(payload), now, now],
+            [kind, iot_device_id, timestamp, channel, digest, Json(payload), now, transport, now],
         )
 
     @api.model
@@ -154,7 +163,7 @@ class IotInbox(models.Model):
     def _take(self, limit):
         self.env.cr.execute(
             """
-            SELECT id, kind, iot_device_id, timestamp, channel, digest, payload, received_at
+            SELECT id, kind, iot_device_id, timestamp, channel, digest, payload, received_at, transport
               FROM iot_inbox
              WHERE state = 'new' AND next_try_at <= %s
              ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED

@@ -33,6 +33,7 @@ class MilkSession(models.Model):
         required=True,
         readonly=True,
         default="manual",
+        help="How the first message of the milking came.",
     )
 
     meter_id = fields.Many2one("iot.milk_meter", string="Milk Meter", required=True, index=True, tracking=True)

@@ -9,10 +9,14 @@ from collections import defaultdict, namedtuple
 
 from odoo import api, models
 
+from odoo.addons.smart_dairy_iot.bridge.messages import HTTP, MQTT, OWN
+
 from ..reactors.meter_data import FOLDED_FIELDS, MeterData, canonical, fold
 from ..reactors.milkings import NAME_REUSED, Milking, assign, keys_for
 
-_SOURCES = {"modbus_rtu": "modbus", "modbus_tcp": "modbus", "mqtt": "mqtt", "api": "api"}
+_SOURCES = {MQTT: "mqtt", HTTP: "api", OWN: "modbus"}
+# Where nobody knows how a message came in: as the meter is to be heard.
+_SOURCES_BY_SETTING = {"modbus_rtu": "modbus", "modbus_tcp": "modbus", "mqtt": "mqtt", "api": "api"}
 
 # Keys of milkings that no meter has named begin with as much of the device's id.
 _DEVICE_ID_SHARE = 36
@@ -186,5 +190,5 @@ class MilkSession(models.Model):
             "meter_id": meter.id,
             "channel": channel,
             "milking_point": point.id,
-            "source": _SOURCES[meter.communication_type],
+            "source": _SOURCES.get(readings[0].transport) or _SOURCES_BY_SETTING[meter.communication_type],
         }

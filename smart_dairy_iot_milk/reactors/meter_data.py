@@ -53,6 +53,7 @@ class MeterData:
     """One milk-meter data message. Times are naive UTC, `values` are session field -> value.
 
     :param tag: the animal's tag in its canonical form; empty where `sent_tag`, the text as it came, is none
+    :param transport: how the message came in, see `bridge.messages`; None where nobody knows
     """
 
     iot_device_id: int
@@ -68,6 +69,7 @@ class MeterData:
     duration_seconds: int
     blood_detected: bool
     values: dict = field(default_factory=dict)
+    transport: "str | None" = None
 
     @classmethod
     def parse(cls, message):
@@ -88,6 +90,7 @@ class MeterData:
             payload.get("duration_seconds") or 0,
             bool(_value(payload, ("quality", "blood_detected"))),
             {name: value for name, value in values.items() if value is not None},
+            message.transport,
         )
 
     @property

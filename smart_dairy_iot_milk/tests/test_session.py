@@ -156,6 +156,20 @@ class TestSession(MilkCase):
         meter = self.env["iot.milk_meter"].search([("device_id", "=", "MM-BARE")])
         self.assertEqual(self.sessions(meter).current_yield, 3.0)
 
+    def test_a_milking_says_how_its_messages_came_whatever_the_meter_is_set_to(self):
+        for number, (transport, source) in enumerate([("mqtt", "mqtt"), ("http", "api"), ("own", "modbus")]):
+            meter = self.make_meter(f"MM-BY-{number}", communication_type="api")
+            content = {"yield_liters": 3.0, "session_id": "s1"}
+            self.env["iot.inbox"]._put("milk_meter_data", meter.iot_device_id.id, START, content, transport=transport)
+            self.process()
+            self.assertEqual(self.sessions(meter).source, source, transport)
+
+    def test_where_nobody_knows_how_a_message_came_the_meters_setting_is_said(self):
+        meter = self.make_meter("MM-BY-LETTER", communication_type="api")
+        self.message(10, 1.0, meter)
+        self.process()
+        self.assertEqual(self.sessions(meter).source, "api")
+
     def test_messages_of_a_device_that_was_deleted_are_no_error(self):
         self.env["iot.inbox"]._put("milk_meter_data", 2**30, START, {"yield_liters": 3.0})
         self.process()
