@@ -145,4 +145,4 @@ class TestSessionReuse(MilkCase):
         )
         self.message(310, 12.2, session_id="17", duration_seconds=310, milking=False, rfid_tag=TAG)
         self.process()
-        self.assertEqual(named.total_yield, 12.2)
+        self.assertAlmostEqual(named.total_yield, 12.2)
