@@ -71,10 +71,11 @@ class IotEquipmentCheck(models.Model):
     done_at = fields.Datetime(readonly=True)
     notes = fields.Text()
 
-    @api.depends("meter_id", "milking_point")
+    @api.depends("meter_id.name", "milking_point.name", "meter_id.milking_point_count")
     def _compute_display_name(self):
         for check in self:
-            check.display_name = " ".join(part for part in (check.meter_id.name, check.milking_point.name) if part)
+            names = {"meter": check.meter_id.name, "point": check.milking_point.name}
+            check.display_name = _("%(meter)s, point %(point)s", **names) if check._is_of_several() else names["meter"]
 
     def init(self):
         """A point is on the list once; an expression knows points that the meter does not name."""
@@ -255,14 +256,15 @@ class IotEquipmentCheck(models.Model):
         """Record the event of a problem, once as long as the point is on the list."""
         self.ensure_one()
         meter = self.meter_id
-        several = meter.milking_point_count > 1 and self.milking_point
+        if self._is_of_several():
+            text = _("Point %(point)s: %(text)s", point=self.milking_point.name, text=text)
         self.env["iot.event"].record(
             "equipment_fault" if kind in _FAULTS else "meter_drift",
             timestamp=now,
             device=meter.iot_device_id,
             farm=self.farm_id,
             severity="high" if kind == "vacuum" and self._is_outside(self.vacuum_mean) else "medium",
-            message=_("Point %(point)s: %(text)s", point=self.milking_point.name, text=text) if several else text,
+            message=text,
             data={
                 "meter": meter.device_id,
                 "point": self.milking_point.point_number if self.milking_point else None,
@@ -273,6 +275,10 @@ class IotEquipmentCheck(models.Model):
             },
             dedup_key=f"equipment:{self.id}:{kind}",
         )
+
+    def _is_of_several(self):
+        """Whether it has to be said which of the meter's points it is."""
+        return self.milking_point and self.meter_id.milking_point_count > 1
 
     def _is_outside(self, vacuum):
         """Whether the point's mean vacuum itself is outside of the norm: no matter of single milkings."""
@@ -303,7 +309,7 @@ class IotMilkMeter(models.Model):
         sentences = defaultdict(list)
         for check in self._open_checks():
             for text in (check.problems or "").splitlines():
-                several = check.meter_id.milking_point_count > 1 and check.milking_point
+                several = check._is_of_several()
                 sentences[check.meter_id.id].append(f"{check.milking_point.name}: {text}" if several else text)
         return dict(sentences)
 
