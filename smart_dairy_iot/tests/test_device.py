@@ -95,8 +95,8 @@ class TestDeviceIdentity(IotCase):
             self.assertFalse(form.location_id)
 
     def test_calibration_is_due_within_a_week_of_its_date_and_overdue_after_it(self):
-        today = fields.Date.context_today(self.env.user)
         device = self.new_device()
+        today = fields.Date.context_today(device)
         for days, status in ((-1, "overdue"), (0, "due"), (6, "due"), (7, "valid")):
             device.next_calibration_date = today + timedelta(days=days)
             self.assertEqual(device.calibration_status, status, f"{days} days ahead")
