@@ -18,7 +18,7 @@ from datetime import date
 import xlsxwriter
 
 #: Kind of a number -> its digits after the point.
-DIGITS = {"integer": 0, "liters": 1, "kilograms": 1, "percent": 2, "decimal": 1, "flow": 2}
+DIGITS = {"integer": 0, "liters": 1, "kilograms": 1, "percent": 2, "decimal": 1, "flow": 2, "density": 3}
 
 _WIDEST = 48
 _TITLE_ROW, _FIRST_ROW = 0, 2

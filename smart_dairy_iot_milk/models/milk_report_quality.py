@@ -5,7 +5,7 @@ from collections import defaultdict
 from odoo import _, api, models
 from odoo.tools import SQL
 
-from ..quality import GRADES, SCC_HEALTHY, SCC_LIMIT
+from ..quality import GRADES
 from .milk_dashboard import _local_day
 from .milk_report import UNKNOWN, _column, _means, _sum
 
@@ -38,14 +38,14 @@ class MilkReport(models.AbstractModel):
                 ]
             )
         (total,) = productions._milk_by(domain)
-        first = _means(total)
+        first, limits = _means(total), farm._grade_limits()
         facts = [
             (_("Milk (L)"), _sum(rows, 1), "liters"),
             (_("Fat (%)"), first[0], "percent"),
             (_("Protein (%)"), first[1], "percent"),
             (_("Lactose (%)"), first[2], "percent"),
             (_("Cells (1000/mL)"), first[3], "integer"),
-            (_("Limit of cells for delivery (1000/mL)"), SCC_LIMIT // 1000, "integer"),
+            (_("Limit of cells for delivery (1000/mL)"), limits.scc_limit // 1000, "integer"),
         ]
         return self._report(
             "quality",
@@ -68,7 +68,7 @@ class MilkReport(models.AbstractModel):
                     "rows": rows,
                     "total": [_("All"), _sum(rows, 1), *first, *[_sum(rows, number) for number in range(6, 13)]],
                 },
-                self._cells_table(domain),
+                self._cells_table(domain, limits.scc_healthy),
             ],
             notes=[
                 _(
@@ -84,12 +84,12 @@ class MilkReport(models.AbstractModel):
         return [_column(f"{labels[name]} (L)", "liters") for name, _label in GRADES]
 
     @api.model
-    def _cells_table(self, domain):
-        """The animals with the most cells, worst first."""
+    def _cells_table(self, domain, healthy):
+        """The animals with so many cells as no healthy udder has, worst first."""
         found = [
             row
             for row in self.env["farm.milk.production"]._milk_by(domain, ["animal_id"])
-            if row["cells"] is not None and row["cells"] >= SCC_HEALTHY
+            if row["cells"] is not None and row["cells"] >= healthy
         ]
         worst = sorted(found, key=lambda row: (-row["cells"], row["animal_id"]))[:_MOST_ANIMALS]
         # sudo: as in the report of a day, whoever was milked here has a name here.

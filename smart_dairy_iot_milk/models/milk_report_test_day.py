@@ -44,7 +44,7 @@ class MilkReport(models.AbstractModel):
                 (_("Cows"), len(rows), "integer"),
                 (_("Cows with milk"), len(kilograms), "integer"),
                 (_("Milk (kg)"), sum(kilograms), "kilograms"),
-                (_("Density (kg/L)"), density, "percent"),
+                (_("Density (kg/L)"), density, "density"),
             ],
             tables=[
                 {

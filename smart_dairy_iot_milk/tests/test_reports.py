@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import openpyxl
 from PyPDF2 import PdfReader
 
+from odoo import fields
 from odoo.exceptions import UserError, ValidationError
 from odoo.tests import new_test_user, tagged
 from odoo.tests.common import HttpCase, TransactionCase
@@ -329,7 +330,9 @@ class TestReportFiles(HttpCase, ReportCase):
         self.assertEqual(self.url_open(f"{address}x").status_code, 400)
 
     def test_the_screens_of_reports_import_and_history_open(self):
-        self.cow.last_calving_date = DAY
+        yesterday = fields.Date.today() - timedelta(days=1)
+        self.produce(self.cow, 4321, day=yesterday - timedelta(days=1))
+        self.make_farm("ANOTHER", name="A farm that stands first")
         screens = [
             ("milk_report_wizard_action", "Download"),
             ("ade_import_wizard_action", "Data Exchange"),
@@ -349,8 +352,20 @@ class TestReportFiles(HttpCase, ReportCase):
                 }
                 document.querySelector(".modal .btn-close")?.click();
             }
+            // The page of the history is the last one: it goes to another farm.
+            const farms = document.querySelector(".o_milk_history_farm");
+            farms.value = %s;
+            farms.dispatchEvent(new Event("change"));
+            const end = Date.now() + 60000;
+            while (!document.querySelector(".o_milk_history_total").textContent.includes("4,321.0 L")) {
+                if (Date.now() > end) {
+                    throw new Error("the history does not show the farm that was chosen");
+                }
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
         })().then(() => console.log("test successful"), (error) => console.error(error.message));
         """
         ready = "!!document.querySelector('.o_list_view, .o_kanban_view, .o_action')"
         home = self.env.ref("smart_dairy_iot_milk.milk_session_action")
-        self.browser_js(f"/web#action={home.id}", script % json.dumps(screens), ready, login="admin", timeout=300)
+        script %= (json.dumps(screens), json.dumps(str(self.farm.id)))
+        self.browser_js(f"/web#action={home.id}", script, ready, login="admin", timeout=300)

@@ -2,39 +2,15 @@
 
 import json
 from datetime import datetime
-from pathlib import Path
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from referencing import Registry, Resource
-from referencing.jsonschema import DRAFT202012
 
+from icar_schemas import icar_validator
 from smart_dairy_iot_milk.exchange.ade import AdeError, Identifier, Visit, parse_moment, read_visit, visit_resource
 from smart_dairy_iot_milk.exchange.ade_schema import VISIT
-from stack.paths import ROOT
-
-SCHEMAS = ROOT.parent / "shared" / "data" / "icar-ade"
-COLLECTION = "collections/icarResourceCollection.json"
-OWN_COLLECTION = {
-    "type": "object",
-    "properties": {
-        "view": {
-            "type": "object",
-            "properties": {
-                "totalItems": {"type": "integer"},
-                "totalPages": {"type": "integer"},
-                "pageSize": {"type": "integer"},
-                "currentPage": {"type": "integer"},
-                "first": {"type": "string", "format": "uri"},
-                "next": {"type": "string", "format": "uri"},
-            },
-        },
-        "member": {"type": "array"},
-    },
-}
-"""What the folder lacks: the collection that the collection of milking visits extends."""
 
 VISIT_OF_ALL = Visit(
     source="test.dairy",
@@ -76,21 +52,6 @@ LEAST = Visit(
     start=datetime(2026, 3, 1, 4, 30),
     yield_liters=0.0,
 )
-
-
-def icar_validator(name):
-    """Of one of ICAR's schemas, which refer to each other by their places in the folder."""
-    if not SCHEMAS.is_dir():
-        pytest.skip(f"ICAR's schemas are not here: {SCHEMAS.name} is not beside the project")
-
-    def retrieve(uri):
-        path = Path(uri.removeprefix("file://"))
-        own = OWN_COLLECTION if path == SCHEMAS / COLLECTION and not path.exists() else None
-        return Resource.from_contents(own or json.loads(path.read_text()), DRAFT202012)
-
-    schema = {"$ref": (SCHEMAS / name).as_uri()}
-    checker = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    return jsonschema.Draft202012Validator(schema, registry=Registry(retrieve=retrieve), format_checker=checker)
 
 
 def nulls(value):

@@ -11,6 +11,10 @@ const DAY = 24 * 3600 * 1000;
 /** Steps of a time axis that people count in, in milliseconds. */
 const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * 60 * 1000);
 const MOST_TICKS = 8;
+/** Pixels that a mark's text takes. */
+const TICK_WIDTH = 75;
+/** From this span on months are marked. */
+const LONG = 120 * DAY;
 /** Name of a series' own class in the style sheet, which gives it its colour; the seventh looks like the first. */
 const PALETTE = 6;
 
@@ -19,9 +23,10 @@ const PALETTE = 6;
  *
  * Props:
  *   series   list of {label, unit?, points, color?, dashed?, axis?}:
- *            points are [x, y], sorted by x; x in milliseconds since 1970 where xType is "time"; y null is a gap;
+ *            points are [x, y], sorted by x; x in milliseconds since 1970 where xType is "time", or "date", whose points
+ *            stand for days, weeks or months; y null is a gap;
  *            color is any CSS colour, by default the style sheet's; axis is "left" (default) or "right"
- *   xType    "time" or "number" (default)
+ *   xType    "time", "date" or "number" (default)
  *   xLabel   title below the axis
  *   height   of the chart, a CSS length (default "16rem")
  *   bands    list of {from?, to?, label}: areas of the left axis, such as a norm; without from or to it has no end
@@ -88,7 +93,11 @@ export class LineChart extends Component {
     }
 
     formatX(x) {
-        return this.props.xType === "time" ? formatDateTime(DateTime.fromMillis(x)) : formatNumber(x);
+        if (this.props.xType === "number") {
+            return formatNumber(x);
+        }
+        const moment = DateTime.fromMillis(x);
+        return this.props.xType === "date" ? formatDate(moment) : formatDateTime(moment);
     }
 
     draw() {
@@ -110,7 +119,11 @@ export class LineChart extends Component {
                 animation: false,
                 interaction: { mode: "nearest", axis: "x", intersect: false },
                 plugins: {
-                    legend: { display: this.props.series.length > 1, labels: { color: textColor } },
+                    // Lines as they are drawn: of a box, dashes would make a frame.
+                    legend: {
+                        display: this.props.series.length > 1,
+                        labels: { color: textColor, usePointStyle: true, pointStyle: "line", pointStyleWidth: 40 },
+                    },
                     tooltip: {
                         callbacks: {
                             title: (items) => (items.length ? this.formatX(items[0].parsed.x) : ""),
@@ -182,7 +195,7 @@ export class LineChart extends Component {
             title: { display: Boolean(this.props.xLabel), text: this.props.xLabel, color },
             ticks: { color, maxRotation: 0, autoSkipPadding: 12 },
         };
-        if (this.props.xType !== "time") {
+        if (this.props.xType === "number") {
             return axis;
         }
         const moments = this.props.series.flatMap((series) => series.points.map(([x]) => x));
@@ -191,14 +204,16 @@ export class LineChart extends Component {
         }
         const least = moments.reduce((a, b) => Math.min(a, b));
         const most = moments.reduce((a, b) => Math.max(a, b));
-        const format = most - least > 2 * DAY ? formatDay : formatTime;
+        const span = most - least;
+        const format = span > LONG ? formatMonth : span > 2 * DAY ? formatDay : formatTime;
         return {
             ...axis,
             min: least,
             max: most > least ? most : least + 60 * 1000,
             // A linear axis would put its marks at round numbers of milliseconds.
             afterBuildTicks: (scale) => {
-                scale.ticks = timeTicks(least, most).map((value) => ({ value }));
+                const room = Math.floor(scale.width / TICK_WIDTH);
+                scale.ticks = timeTicks(least, most, room).map((value) => ({ value }));
             },
             ticks: { ...axis.ticks, callback: (value) => format(DateTime.fromMillis(value)) },
         };
@@ -226,30 +241,39 @@ function formatValue(value, unit) {
     return unit ? `${formatNumber(value)} ${unit}` : formatNumber(value);
 }
 
+function formatMonth(moment) {
+    return moment.toLocaleString({ month: "short", year: "numeric" });
+}
+
 function formatDay(moment) {
-    return formatDate(moment);
+    return moment.toLocaleString({ month: "short", day: "numeric" });
 }
 
 function formatTime(moment) {
     return moment.toLocaleString(DateTime.TIME_SIMPLE);
 }
 
-/** Moments between two others that people would mark: full hours, midnights, first days; in the user's time zone. */
-export function timeTicks(least, most) {
+/**
+ * Moments between two others that people would mark: full hours, midnights, first days of months; in the user's time
+ * zone, and no more than there is room for.
+ */
+export function timeTicks(least, most, room = MOST_TICKS) {
+    const count = Math.max(1, Math.min(MOST_TICKS, room));
     const span = most - least;
-    const step = TIME_STEPS.find((each) => span / each <= MOST_TICKS);
     const begin = DateTime.fromMillis(least).startOf("day");
-    const ticks = [];
+    const step = TIME_STEPS.find((each) => span / each <= count);
     if (step) {
-        for (let moment = begin.toMillis(); moment <= most; moment += step) {
-            if (moment >= least) {
-                ticks.push(moment);
-            }
-        }
-        return ticks;
+        return between(least, most, begin, { milliseconds: step });
     }
-    const days = Math.max(1, Math.ceil(span / DAY / MOST_TICKS));
-    for (let moment = begin; moment.toMillis() <= most; moment = moment.plus({ days })) {
+    if (span > LONG) {
+        return between(least, most, begin.startOf("month"), { months: Math.ceil(span / (30 * DAY) / count) });
+    }
+    return between(least, most, begin, { days: Math.ceil(span / DAY / count) });
+}
+
+function between(least, most, begin, step) {
+    const ticks = [];
+    for (let moment = begin; moment.toMillis() <= most; moment = moment.plus(step)) {
         if (moment.toMillis() >= least) {
             ticks.push(moment.toMillis());
         }

@@ -65,6 +65,10 @@ export class MilkHistory extends Component {
         return this.guarded(() => this.fetch());
     }
 
+    onChangeFarm(event) {
+        return this.show({ farmId: Number(event.target.value) });
+    }
+
     /** Both spans above the days of the later one. */
     get series() {
         const { current, before } = this.state.history;
