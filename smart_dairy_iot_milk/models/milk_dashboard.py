@@ -41,8 +41,9 @@ class MilkSession(models.Model):
         :param farm_id: the farm's id; when it is empty or not the user's to see, the first farm with a milk meter
         :return: dict with ``date``, ``farms``, ``farm_id`` (False without any farm), ``summary``,
             ``active_sessions``, ``recent_sessions`` (completed, latest first), ``to_assign_count`` (completed, of
-            whatever day, whose animal nobody knows yet), ``quality_breakdown``, ``hourly`` (24 entries by the hour in
-            which a milking began) and ``alerts`` (latest first)
+            whatever day, whose animal nobody knows yet), ``udder_count`` (cows on the udder worklist),
+            ``quality_breakdown``, ``hourly`` (24 entries by the hour in which a milking began) and ``alerts`` (latest
+            first)
         """
         farms = self.env["farm.location"].search([])
         farm = farms.filtered(lambda each: each.id == farm_id) or self._dashboard_default_farm(farms)
@@ -53,6 +54,7 @@ class MilkSession(models.Model):
             "active_sessions": self._dashboard_active_sessions(farm, fields.Datetime.now()),
             "recent_sessions": self._dashboard_recent_sessions(farm),
             "to_assign_count": self.search_count([*TO_ASSIGN, ("farm_id", "=", farm.id)]),
+            "udder_count": self.search_count([("is_on_udder_worklist", "=", True), ("farm_id", "=", farm.id)]),
             "alerts": self._dashboard_alerts(farm),
         }
 

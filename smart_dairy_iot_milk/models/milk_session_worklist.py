@@ -25,6 +25,7 @@ class MilkSession(models.Model):
     is_udder_new = fields.Boolean(
         string="New", compute="_compute_udder_trend", help="None of the cow's four milkings before was suspect."
     )
+    udder_episode_state = fields.Selection(related="mastitis_event_id.state", string="Episode Status")
 
     def _compute_is_on_udder_worklist(self):
         listed = set(self._udder_worklist_ids())

@@ -149,6 +149,13 @@ class TestMilkDashboard(DashboardFarms, TransactionCase):
         self.make_session(self.make_meter(self.make_farm("OTHER")))
         self.assertEqual(self.data()["to_assign_count"], 1)
 
+    def test_cows_whose_udder_is_to_be_looked_at_are_counted(self):
+        elsewhere = self.make_meter(self.make_farm("OTHER"))
+        for meter, level in [(self.meter, "watch"), (self.meter, "normal"), (elsewhere, "critical")]:
+            animal = self.make_animal(meter.farm_id, level)
+            self.make_session(meter, fields.Datetime.now(), animal_id=animal.id).mastitis_level = level
+        self.assertEqual(self.data()["udder_count"], 1)
+
     def test_a_recent_session_shows_what_its_udder_is_judged_by(self):
         session = self.make_session(self.meter)
         session.mastitis_level = "warning"

@@ -265,5 +265,7 @@ class TestWorklist(UdderCase):
         self.assertEqual(action["context"]["default_event_type"], "mastitis")
         self.assertEqual(self.episodes().state, "done")
         self.episodes().action_reopen()
+        self.assertEqual(session.udder_episode_state, "open")
         session.action_udder_looked_at()
         self.assertEqual(self.episodes().state, "done")
+        self.assertEqual(session.udder_episode_state, "done", "The worklist shows what is done with.")

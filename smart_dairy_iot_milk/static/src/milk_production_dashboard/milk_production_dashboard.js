@@ -180,6 +180,10 @@ export class MilkProductionDashboard extends Component {
         return this.action.doAction("smart_dairy_iot_milk.milk_session_assign_action");
     }
 
+    openUdders() {
+        return this.action.doAction("smart_dairy_iot_milk.milk_session_action_udder");
+    }
+
     openSessions() {
         return this.action.doAction({
             type: "ir.actions.act_window",
