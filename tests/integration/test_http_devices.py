@@ -152,6 +152,8 @@ def test_what_came_over_the_broker_is_a_duplicate_over_http_and_the_other_way_ro
         connection.publish(sensor.topic(), messages(2)["data"])
         eventually(lambda: counts()[0] == 3, "the last message is stored, and those before it were written")
     assert counts() == (3, 4)
+    came_by = "SELECT count(*) FROM iot_inbox WHERE iot_device_id = %s AND transport = %s"
+    assert [stored.value(came_by, sensor.record_id, transport) for transport in ("mqtt", "http")] == [2, 2]
 
 
 def metrics(server):
