@@ -54,7 +54,9 @@ class TestDataQuality(IotCase):
         self.env.cr.execute("ANALYZE iot_data_quality")
         arch = etree.fromstring(self.env["iot.data.quality"].get_view(view_type="search")["arch"])
         domain = ast.literal_eval(arch.find(".//filter[@name='problems']").get("domain"))
-        found = self.env["iot.data.quality"]._search([*domain, ("hour", ">=", "2026-03-01 00:00:00")], order="hour desc")
+        found = self.env["iot.data.quality"]._search(
+            [*domain, ("hour", ">=", "2026-03-01 00:00:00")], order="hour desc"
+        )
         self.env.cr.execute(SQL("EXPLAIN %s", found.select()))
         plan = "\n".join(line for (line,) in self.env.cr.fetchall())
         self.assertIn("iot_data_quality_something_wrong_index", plan)
