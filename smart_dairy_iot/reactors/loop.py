@@ -11,9 +11,11 @@ _logger = logging.getLogger(__name__)
 
 # A message that is to be tried again later has nobody to announce it.
 _LONGEST_WAIT = 1.0
-# Seconds for which messages gather after a batch: a transaction for each would take the bridge's share of the processor.
-# What comes after a rest is seen to at once.
-_GATHERING = 0.2
+# Messages of a batch at the most.
+_BATCH = 500
+# Seconds for which messages gather between two batches, as often as a dashboard looks: a transaction for every few takes
+# the bridge's share of the processor. What comes after a rest is seen to at once.
+_GATHERING = 0.3
 # Seconds before a batch that another transaction was in the way of: it may be there for long.
 _PAUSE = 0.1
 
@@ -40,10 +42,10 @@ class ReactorLoop:
             stop.wait(_GATHERING)
 
     def _process(self, stop):
-        """Process one batch in a transaction of its own; whether there may be more."""
+        """Process one batch in a transaction of its own; whether there are more, enough for another one."""
         try:
             with platform_environment(self._db_name, "iot.inbox") as env:
-                return bool(env and _take_turn(env) and env["iot.inbox"].process())
+                return bool(env and _take_turn(env) and env["iot.inbox"].process(_BATCH) == _BATCH)
         except (DeadlockDetected, LockNotAvailable, SerializationFailure) as error:
             # Another transaction was first; nothing of the batch is done, and it is still in the inbox.
             _logger.debug("A batch of the inbox is tried again: %s", error)

@@ -1,13 +1,16 @@
 """Data quality: what was expected and came, gaps, values that stand still, refusals and clocks, once for each hour."""
 
+import ast
 import contextlib
 from datetime import datetime, timedelta
 from unittest.mock import patch
 
 from freezegun import freeze_time
+from lxml import etree
 
 from odoo.exceptions import AccessError
 from odoo.tests import tagged
+from odoo.tools import SQL
 
 from ..bridge.database import DATA_QUALITY_LOCK
 from ..bridge.devices import DeviceCache
@@ -39,6 +42,24 @@ class TestDataQuality(IotCase):
         self.store = Store(self.env["iot.settings"]._telemetry_specs())
         self.next_hour(HOUR)
         self.sensor = self.in_service("TS-600", config_json='{"interval_seconds": 60}')
+
+    def test_the_filter_for_what_is_wrong_does_not_read_every_hour_of_every_device(self):
+        self.env.cr.execute(
+            "INSERT INTO iot_data_quality (iot_device_id, device_type, hour, readings, received, interval_source, gaps,"
+            " stuck_hours, out_of_range, delivered_late)"
+            " SELECT %s, 'temperature', timestamp '2026-01-01' + n * interval '1 hour', 60, 60, 'learned',"
+            " (n %% 100 = 0)::integer, 0, 0, false FROM generate_series(1, 5000) n",
+            [self.sensor.id],
+        )
+        self.env.cr.execute("ANALYZE iot_data_quality")
+        arch = etree.fromstring(self.env["iot.data.quality"].get_view(view_type="search")["arch"])
+        domain = ast.literal_eval(arch.find(".//filter[@name='problems']").get("domain"))
+        found = self.env["iot.data.quality"]._search(
+            [*domain, ("hour", ">=", "2026-03-01 00:00:00")], order="hour desc"
+        )
+        self.env.cr.execute(SQL("EXPLAIN %s", found.select()))
+        plan = "\n".join(line for (line,) in self.env.cr.fetchall())
+        self.assertIn("iot_data_quality_something_wrong_index", plan)
 
     def configured(self, device, interval, since):
         """Give the device another interval, as if at that time."""

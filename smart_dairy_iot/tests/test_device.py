@@ -96,6 +96,7 @@ class TestDeviceIdentity(IotCase):
 
     def test_calibration_is_due_within_a_week_of_its_date_and_overdue_after_it(self):
         device = self.new_device()
+        # Whose today: between two time zones' midnights the users' differ.
         today = fields.Date.context_today(device)
         for days, status in ((-1, "overdue"), (0, "due"), (6, "due"), (7, "valid")):
             device.next_calibration_date = today + timedelta(days=days)
@@ -177,6 +178,14 @@ class TestDeviceLiveness(IotCase):
         self.assertEqual((fresh + old + never).mapped("connection"), ["online", "offline", "never"])
         self.assertEqual((fresh.last_seen, fresh.messages_received, fresh.battery_level), (seen, 7, 80.0))
         self.assertFalse(never.last_seen)
+
+    def test_a_device_that_is_being_edited_shows_what_was_heard_of_it(self):
+        device = self.new_device()
+        seen = self.hear(device, 4, messages_received=7)
+        edited = self.env["iot.device"].new({"name": "Another name"}, origin=device)
+        self.assertEqual((edited.connection, edited.last_seen, edited.messages_received), ("online", seen, 7))
+        entered = self.env["iot.device"].new({"name": "Not there yet"})
+        self.assertEqual((entered.connection, entered.last_seen, entered.messages_received), ("never", False, 0))
 
     def test_a_device_that_the_broker_refuses_is_offline_however_lately_it_was_heard(self):
         for number, state in enumerate(("provisioning", "inactive", "decommissioned")):
