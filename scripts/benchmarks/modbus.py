@@ -188,7 +188,7 @@ def _shown(session: tuple | None, liters: float) -> float | None:
 
 def _tag(number: int, milking: int) -> int:
     """The national id on the tag of the cow that is milked at a meter in its turn."""
-    return 900_000_000_000 + 1000 * number + milking
+    return 90_000_000_000 + 1000 * number + milking
 
 
 # -- the meters' process -----------------------------------------------------------------------------------

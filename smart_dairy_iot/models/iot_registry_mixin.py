@@ -12,15 +12,20 @@ class IotRegistryMixin(models.AbstractModel):
     @api.model_create_multi
     def create(self, vals_list):
         records = super().create(vals_list)
-        self.env["iot.settings"]._notify_registry()
+        records._tell_bridge()
         return records
 
     def write(self, vals):
         result = super().write(vals)
-        self.env["iot.settings"]._notify_registry()
+        self._tell_bridge()
         return result
 
     def unlink(self):
         result = super().unlink()
-        self.env["iot.settings"]._notify_registry()
+        self._tell_bridge()
         return result
+
+    def _tell_bridge(self):
+        """Where there is something to tell: code that sees to many devices often has none to see to."""
+        if self:
+            self.env["iot.settings"]._notify_registry()

@@ -129,12 +129,11 @@ class Watch:
             self._buses[endpoint][0].follow(neighbours)
 
     async def _wait(self, seconds):
-        """Wait until something changes in the registry; how the meters are is said meanwhile."""
+        """Wait until something changes in the registry; how the meters are is said meanwhile, however often it does."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while (left := until - loop.time()) > 0:
-            if await asyncio.to_thread(self._registry.wait, min(left, _WAIT_SECONDS)):
-                return
+        until, has_changed = loop.time() + seconds, False
+        while not has_changed and (left := until - loop.time()) > 0:
+            has_changed = await asyncio.to_thread(self._registry.wait, min(left, _WAIT_SECONDS))
             self._raise_failure()
             if self._health.changed or loop.time() - self._states_said_at >= _STATES_SECONDS:
                 self._states_said_at = loop.time()

@@ -1,6 +1,8 @@
 """Meters, their points and profiles, as people set them up and as the poller sees them."""
 
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from unittest.mock import patch
 
 from psycopg2 import IntegrityError, sql
 
@@ -22,6 +24,12 @@ class TestMilkMeter(MilkCase):
     def serial_meter(self, device_id, **values):
         values = {"communication_type": "modbus_rtu", "modbus_port": "/dev/ttyUSB0", **values}
         return self.make_meter(device_id, **values)
+
+    @contextmanager
+    def refused(self, message):
+        """What is done in the block is refused with this message, and undone, as a user's request is."""
+        with self.assertRaisesRegex(ValidationError, message), self.env.cr.savepoint():
+            yield
 
     def polled(self, device_id="MM-9"):
         self.env.flush_all()
@@ -91,20 +99,30 @@ class TestMilkMeter(MilkCase):
             with self.subTest(port=port), self.assertRaises(ValidationError):
                 meter.write({"communication_type": communication, "modbus_port": port})
 
+    def test_what_meters_measure_is_no_change_of_what_the_bridge_knows(self):
+        notified = []
+        settings = self.env.registry["iot.settings"]
+        with patch.object(settings, "_notify_registry", lambda _self: notified.append(True)):
+            session = self.milk()
+            self.assertTrue(session)
+            self.assertFalse(notified, "it would read all devices again with every reading")
+            self.modbus_meter()
+        self.assertTrue(notified)
+
     def test_a_meter_at_work_says_where_it_is_reached(self):
         meter = self.modbus_meter()
         meter.modbus_port = False
-        with self.assertRaisesRegex(ValidationError, "say where it is reached"):
+        with self.refused("say where it is reached"):
             meter.action_provision()
         meter.modbus_port = "127.0.0.1:15020"
         meter.action_provision()
-        with self.assertRaisesRegex(ValidationError, "say where it is reached"):
+        with self.refused("say where it is reached"):
             meter.modbus_port = False
         meter.write({"modbus_port": False, "polling_enabled": False})
 
     def test_units_0_and_above_247_are_no_meters_on_a_serial_line(self):
         for unit in (0, 248):
-            with self.subTest(unit=unit), self.assertRaisesRegex(ValidationError, "1 to 247"):
+            with self.subTest(unit=unit), self.refused("1 to 247"):
                 self.serial_meter(f"MM-{unit}", modbus_address=unit)
         self.serial_meter("MM-247", modbus_address=247)
         self.modbus_meter("MM-248", modbus_address=248)
@@ -117,16 +135,16 @@ class TestMilkMeter(MilkCase):
             ({"modbus_baudrate": "19200", "modbus_parity": "E", "modbus_address": 3}, "one parity"),
             ({"modbus_baudrate": "19200", "modbus_address": 2}, "both unit 2"),
         ):
-            with self.subTest(**values), self.assertRaisesRegex(ValidationError, f"Meter MM-1[12].*{message}"):
+            with self.subTest(**values), self.refused(f"Meter MM-1[12].*{message}"):
                 self.serial_meter("MM-13", **values)
         self.serial_meter("MM-14", modbus_baudrate="9600", modbus_port="/dev/ttyUSB1")
         idle = self.serial_meter("MM-15", modbus_baudrate="9600", polling_enabled=False)
-        with self.assertRaisesRegex(ValidationError, "one speed"):
+        with self.refused("one speed"):
             idle.polling_enabled = True
 
     def test_a_gateway_that_speaks_tcp_does_not_pass_serial_frames_on(self):
         self.modbus_meter("MM-11")
-        with self.assertRaisesRegex(ValidationError, "one kind of frames"):
+        with self.refused("one kind of frames"):
             self.serial_meter("MM-12", modbus_port="127.0.0.1:15020", modbus_address=2)
 
     def test_a_meter_is_polled_at_an_interval_that_makes_sense(self):

@@ -21,7 +21,8 @@ COWS, POINTS = 500, 16
 #: Milkings are quick, for the test's sake: a real one takes five minutes and has a hundred times the readings.
 SECONDS, PAUSE = (7.0, 9.0), (1.0, 2.0)
 MISREADS = {"late": COWS // 40, "garbled": COWS // 80, "never": COWS // 80}
-FIRST_TAG = 700_000_000_000
+#: ISO 11784 has room for less than 2^38.
+FIRST_TAG = 70_000_000_000
 BRIDGE_AWAY_SECONDS, DATABASE_AWAY_SECONDS = 10, 15
 #: A milking is read once a second: this may be missing at either end, and more while the machine is busy.
 TOLERANCE_SECONDS = 4
