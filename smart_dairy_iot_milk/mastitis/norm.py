@@ -38,7 +38,7 @@ _SHORTEST_HOURS, _LONGEST_HOURS = 2, 18
 class Course:
     """How the logarithm of a measure moves: around each cow's mean, and for all cows lately and with the hour.
 
-    `tail` says how many times as far as the spread lets expect the herd's 5 % most suspect values lie: kicked-off
+    `tail`, of yields, says how many times as far as the spread lets expect the herd's 5 % lowest lie: kicked-off
     clusters make yields of a half that no spread of the usual ones knows of.
     """
 
@@ -99,20 +99,20 @@ def herd_norm(milkings: Iterable[tuple[Hashable, Milking]], day: datetime) -> He
         contrasts += [value for m in own if (value := contrast_of(m.log_quarters)) is not None]
         cells += [m.scc for m in own if m.log_scc is not None]
     return HerdNorm(
-        _course(conductivities, CONDUCTIVITY_SPREAD, day, 1),
-        _course(rates, YIELD_SPREAD, day, -1),
-        _course(yields, YIELD_SPREAD, day, -1),
+        _course(conductivities, CONDUCTIVITY_SPREAD, day),
+        _course(rates, YIELD_SPREAD, day, has_tail=True),
+        _course(yields, YIELD_SPREAD, day, has_tail=True),
         tuple(sorted(median(value for _milking, value in own) for own in conductivities if own)),
         median(contrasts) if contrasts else QUARTER_CONTRAST,
         (1000 if median(cells) < SCC_IN_THOUSANDS_BELOW else 1) if cells else None,
     )
 
 
-def _course(cows: list[list[tuple[Milking, float]]], spread: float, day: datetime, suspect: int) -> Course:
+def _course(cows: list[list[tuple[Milking, float]]], spread: float, day: datetime, has_tail: bool = False) -> Course:
     """The course of one measure from each cow's values in order of time.
 
     :param spread: what is known of it beforehand
-    :param suspect: 1 where high values are, -1 where low ones
+    :param has_tail: whether low values have causes that the spread of the usual ones knows nothing of
     """
     residuals = []
     for own in cows:
@@ -121,13 +121,14 @@ def _course(cows: list[list[tuple[Milking, float]]], spread: float, day: datetim
             residuals += [(milking, value - center) for milking, value in own]
     cosine, sine = _daily_cycle(residuals)
     cycle = Course(spread, 1.0, 0.0, cosine, sine)
-    left = sorted(suspect * (residual - cycle.at(milking)) for milking, residual in residuals)
+    left = sorted(residual - cycle.at(milking) for milking, residual in residuals)
     tail = 1.0
     if left:
         # No herd is three times as steady or as restless as the published ones: that would be a meter's fault.
         seen = min(max(mad_spread(left), spread / 3), 3 * spread)
-        beyond = left[int(len(left) * (1 - _TAIL_SHARE))] / (_TAIL_SPREADS * seen)
-        tail = _mixed(len(left), min(max(beyond, 1.0), _LONGEST_TAIL), 1.0)
+        if has_tail:
+            beyond = -left[int(len(left) * _TAIL_SHARE)] / (_TAIL_SPREADS * seen)
+            tail = _mixed(len(left), min(max(beyond, 1.0), _LONGEST_TAIL), 1.0)
         spread = _mixed(len(left), seen**2, spread**2) ** 0.5
     return Course(spread, tail, _shift(cows, cycle, day), cosine, sine)
 

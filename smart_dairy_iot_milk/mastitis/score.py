@@ -136,12 +136,12 @@ def _conductivity(milking: Milking, usual: list[Past], norm: HerdNorm) -> _Sign 
     value = milking.log_conductivity - course.at(milking)
     herd = norm.level_near(value)
     if quarters and quarters.level is not None and logarithm(milking.conductivity) is None:
-        deviations.append(quarters.level / course.tail)
+        deviations.append(quarters.level)
     else:
         own = baseline([m.log_conductivity - course.at(m) for m in past], course.spread, herd, BETWEEN_COWS)
         if own:
             above = value - course.shift - own.center
-            deviations.append(above / own.spread / course.tail)
+            deviations.append(above / own.spread)
             if deviations[0] >= _SAID_FROM:
                 reasons.append(f"Conductivity {100 * math.expm1(above):.0f} % above {_whose(own)}")
     if herd is not None and value - herd >= math.log(_ABSOLUTE_OVER_USUAL):

@@ -242,6 +242,21 @@ def test_the_norm_knows_the_course_of_the_day():
     assert evening - morning == pytest.approx(math.log(1.04 / 0.96), rel=0.2)
 
 
+def test_where_many_milkings_are_cut_short_a_low_yield_says_less():
+    rng = random.Random(2)
+    cows = [
+        (cow, Milking(NOW - timedelta(days=d, hours=h), 14.0 * math.exp(rng.gauss(0, 0.1)), 5.5))
+        for cow in range(20)
+        for d in range(1, 14)
+        for h in (0, 12)
+    ]
+    cut = [(cow, replace(m, yield_kg=m.yield_kg * 0.5) if rng.random() < 0.1 else m) for cow, m in cows]
+    day = NOW.replace(hour=0)
+    assert herd_norm(cut, day).milk.tail > 1.3 > herd_norm(cows, day).milk.tail
+    low = now(yield_kg=10.0)
+    assert value(low, norm=herd_norm(cut, day)) < value(low, norm=herd_norm(cows, day))
+
+
 def test_the_norm_uses_nothing_of_its_day_or_later():
     day = NOW.replace(hour=0)
     rows = [("a", past.milking) for past in usual()]
