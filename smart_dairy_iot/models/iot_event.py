@@ -101,7 +101,11 @@ class IotEvent(models.Model):
         :param data: dict of JSON values
         :param dedup_key: identifies the happening, so that a handler that runs twice records it once
         :returns: the event, the earlier one if there was one
+        :raises ValueError: a kind that there is not
         """
+        # Odoo 19 takes any text where a field's choices come from a method.
+        if kind not in dict(self._kinds()):
+            raise ValueError(f"No kind of event: {kind!r}")
         if dedup_key:
             known = self.search([("dedup_key", "=", dedup_key)], limit=1)
             if known:

@@ -66,7 +66,11 @@ class IotAlertRule(models.Model):
 
     @api.constrains("event_kind", "resolve_on_kind")
     def _check_kinds(self):
+        kinds = dict(self.env["iot.event"]._kinds())
         for rule in self:
+            # Odoo 19 takes any text where a field's choices come from a method.
+            if rule.event_kind not in kinds or (rule.resolve_on_kind and rule.resolve_on_kind not in kinds):
+                raise ValidationError(_("A rule is about kinds of events that there are."))
             if rule.resolve_on_kind == rule.event_kind:
                 raise ValidationError(_("The event that raises an alert cannot be the one that resolves it."))
 

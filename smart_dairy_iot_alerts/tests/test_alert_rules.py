@@ -228,8 +228,9 @@ class TestAlertRules(TransactionCase):
                 alert.action_resolve()
 
     def test_a_rule_is_about_kinds_that_there_are(self):
-        with self.assertRaises(ValueError):
-            self.new_rule(event_kind="test")
+        for values in ({"event_kind": "test"}, {"resolve_on_kind": "test"}):
+            with self.subTest(values=values), self.assertRaises((ValueError, ValidationError)):
+                self.new_rule(**values)
 
     def test_an_event_cannot_both_raise_and_resolve(self):
         with self.assertRaises(ValidationError):
