@@ -80,6 +80,12 @@ class IotRfidUnknown(models.Model):
         ("once_per_farm", "UNIQUE(farm_id, rfid_tag)", "This tag is in the farm's list already."),
     ]
 
+    @api.depends("tag_decimal", "rfid_tag")
+    def _compute_display_name(self):
+        """By the number that is printed on the ear tag; what is no tag, as it was sent."""
+        for unknown in self:
+            unknown.display_name = unknown.tag_decimal or unknown.rfid_tag
+
     def _compute_session_count(self):
         groups = self.env["milk.session"]._read_group(
             [

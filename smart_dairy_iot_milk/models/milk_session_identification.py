@@ -9,6 +9,7 @@ from collections import Counter
 
 from odoo import _, api, fields, models
 
+from odoo.addons.smart_dairy_farm.tools.rfid import to_decimal
 from odoo.addons.smart_dairy_farm.tools.rfid_reads import CERTAIN_READS, tags_in, vote
 
 from ..reactors.meter_data import canonical
@@ -43,13 +44,25 @@ class MilkSession(models.Model):
     )
     tag_reads = fields.Json(readonly=True, copy=False, help="Tag, or the text as it was sent -> how often it was read.")
     tag_reads_text = fields.Text(string="What Was Read", compute="_compute_tag_reads_text")
+    printed_tag = fields.Char(
+        string="Tag's Number",
+        compute="_compute_printed_tag",
+        help="As printed on the ear tag; what was sent, where it is no tag.",
+    )
+
+    @api.depends("rfid_tag")
+    def _compute_printed_tag(self):
+        for session in self:
+            session.printed_tag = session.rfid_tag and _as_printed(session.rfid_tag)
 
     @api.depends("tag_reads")
     def _compute_tag_reads_text(self):
         for session in self:
             reads = Counter(session.tag_reads or {}).most_common()
             session.tag_reads_text = "\n".join(
-                _("%(tag)s: %(count)s times", tag=tag, count=count) if count > 1 else _("%s: once", tag)
+                _("%(tag)s: %(count)s times", tag=_as_printed(tag), count=count)
+                if count > 1
+                else _("%s: once", _as_printed(tag))
                 for tag, count in reads
             )
 
@@ -167,6 +180,10 @@ class MilkSession(models.Model):
         wearers = {tag: self._wearer(tag, self.farm_id, self.start_time) for tag in tags}
         result = _vote_by_wearer(tags, wearers, ())
         return (False, result.reads >= CERTAIN_READS, result.share == 1)
+
+
+def _as_printed(text):
+    return (to_decimal(text) if canonical(text) == text else None) or text
 
 
 def _vote_by_wearer(reads, wearers, partial):

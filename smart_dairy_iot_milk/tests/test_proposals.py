@@ -1,5 +1,6 @@
 """Milkings without an animal are on a list with the likely one, and become hers when a person says so."""
 
+from ast import literal_eval
 from datetime import timedelta
 
 from odoo.exceptions import AccessError, UserError
@@ -65,6 +66,10 @@ class TestProposals(MilkCase):
         self.assertEqual(self.to_assign(), unknown)
         unknown.state = "cancelled"
         self.assertFalse(self.to_assign())
+
+    def test_the_menu_shows_that_list(self):
+        action = self.env.ref("smart_dairy_iot_milk.milk_session_assign_action")
+        self.assertEqual(literal_eval(action.domain), self.env["milk.session"]._to_assign_domain())
 
     def test_the_cow_that_is_missing_is_proposed_with_the_reason_in_words(self):
         unknown = self.today_without(3)

@@ -6,7 +6,7 @@ from odoo.exceptions import UserError
 
 class IotRfidChange(models.TransientModel):
     _name = "iot.rfid.change"
-    _description = "Replace or Retire Tag"
+    _description = "Change Tag"
 
     animal_id = fields.Many2one("farm.animal", required=True, readonly=True, ondelete="cascade")
     worn_id = fields.Many2one(
@@ -22,7 +22,7 @@ class IotRfidChange(models.TransientModel):
     rfid_tag = fields.Char(string="New Tag", help="As printed or read, in any form. Empty: the tag only comes off.")
     reason = fields.Selection(
         selection=lambda self: self.env["farm.animal.rfid"]._fields["removal_reason"].selection,
-        string="Why",
+        string="Why It Came Off",
         default="lost",
     )
     at = fields.Datetime(string="Since", required=True, default=fields.Datetime.now)
