@@ -23,6 +23,9 @@ class MilkSession(models.Model):
         followed already: its time to be told of is over.
         """
         self.ensure_one()
+        if self.mastitis_event_id.animal_id != self.animal_id:
+            # Whoever corrected the animal did not move the other's episode.
+            self._write_changed({"mastitis_event_id": False})
         if self.mastitis_event_id or not self.mastitis_level:
             episode = self._episodes().browse(self.mastitis_event_id.id or ())
         else:

@@ -63,7 +63,9 @@ class TestAnimal(MilkCase):
         session = self.read(None, TAG, TAG, "NO READ", TAG)
         self.assertEqual(session.tag_reads, {TAG: 3, "NO READ": 1})
         self.assertRecordValues(session, [{"identification": "tag", "animal_id": self.cow.id, "rfid_tag": TAG}])
-        self.assertIn(f"{TAG}: 3 times", session.tag_reads_text)
+        self.assertIn("999123456789012: 3 times", session.tag_reads_text, "as printed on the ear tag")
+        self.assertIn("NO READ: once", session.tag_reads_text)
+        self.assertEqual(session.printed_tag, "999123456789012")
 
     def test_the_tag_that_two_of_three_readings_agree_on_names_the_cow_in_whatever_order_they_come(self):
         other = self.other_cow()
@@ -232,8 +234,8 @@ class TestAnimal(MilkCase):
 
 
 @tagged("post_install", "-at_install")
-class TestUdderOfDoubtfulMilkings(UdderCase):
-    """What an udder shows is said of a cow: of a milking that loses its cow nothing is said."""
+class TestUdderWhenTheAnimalChanges(UdderCase):
+    """What an udder shows is said of a cow: nothing where a milking loses its cow, and of another by her history."""
 
     def setUp(self):
         super().setUp()
@@ -281,6 +283,17 @@ class TestUdderOfDoubtfulMilkings(UdderCase):
         self.assertIn(later.mastitis_level, ("warning", "critical"))
         self.milking_at(0, session_id="sure", channel=2, quality={"conductivity": 5.5})
         self.assert_nothing_is_said(later)
+
+    def test_a_suspect_milking_that_was_another_cows_opens_an_episode_of_hers_and_leaves_the_first_one(self):
+        other = self.env["farm.animal"].create({"name": "18", "farm_id": self.farm.id})
+        self.healthy(cow=other)
+        suspect = self.ill()
+        episode = suspect.mastitis_event_id
+        self.assertEqual(episode.animal_id, self.cow)
+        suspect.animal_id = other
+        self.assertEqual(suspect.mastitis_event_id.animal_id, other)
+        self.assertNotEqual(suspect.mastitis_event_id, episode)
+        self.assertNotIn(suspect, episode.session_ids)
 
     def test_the_rest_of_a_milking_loses_the_cow_with_it(self):
         first = self.weak()
