@@ -229,8 +229,14 @@ class TestAlertRules(TransactionCase):
 
     def test_a_rule_is_about_kinds_that_there_are(self):
         for values in ({"event_kind": "test"}, {"resolve_on_kind": "test"}):
-            with self.subTest(values=values), self.assertRaises((ValueError, ValidationError)):
-                self.new_rule(**values)
+            with self.subTest(values=values):
+                try:
+                    with self.env.cr.savepoint():
+                        self.new_rule(**values)
+                # Odoo 17's field refuses it, or the rule itself; `assertRaises` of Odoo 19 takes one class alone.
+                except (ValueError, ValidationError):
+                    continue
+                self.fail("such a rule was made")
 
     def test_an_event_cannot_both_raise_and_resolve(self):
         with self.assertRaises(ValidationError):
