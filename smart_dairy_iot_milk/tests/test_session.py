@@ -135,7 +135,7 @@ class TestSession(MilkCase):
         for seconds in range(60, 120):
             self.message(seconds, seconds / 10, rfid_tag=TAG)
         self.env.flush_all()
-        with self.assertQueryCount(40):
+        with self.assertQueryCount(10):
             self.env["iot.inbox"].process()
         self.assertEqual(self.sessions().current_yield, 11.9)
 

@@ -265,6 +265,6 @@ class TestSessionLife(MilkCase):
             for channel in points:
                 self.message(seconds, seconds / 20, session_id=f"s{channel}", channel=channel)
         self.env.flush_all()
-        with self.assertQueryCount(100):
+        with self.assertQueryCount(10):
             self.env["iot.inbox"].process()
         self.assertEqual(set(self.sessions().mapped("current_yield")), {14.5})
