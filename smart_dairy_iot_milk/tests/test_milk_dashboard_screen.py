@@ -70,8 +70,9 @@ class DashboardScreen(DashboardFarms, HttpCase):
 class TestMilkDashboardScreen(DashboardScreen):
     def setUp(self):
         super().setUp()
-        self.farm = self.make_farm("SCREEN")
         self.now = fields.Datetime.now()
+        # Where it is noon: what began an hour ago began today.
+        self.farm = self.make_farm("SCREEN", tz=f"Etc/GMT{self.now.hour - 12:+d}")
 
     def test_todays_figures_are_shown_and_a_running_session_counts_its_seconds(self):
         meter = self.make_meter(self.farm)
