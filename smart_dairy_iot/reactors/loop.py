@@ -13,8 +13,8 @@ _logger = logging.getLogger(__name__)
 _LONGEST_WAIT = 1.0
 # Messages of a batch at the most.
 _BATCH = 500
-# Seconds for which messages gather between two batches, as often as a dashboard looks: a transaction for every few takes
-# the bridge's share of the processor. What comes after a rest is seen to at once.
+# Seconds for which messages gather between two batches, as often as a dashboard looks: a transaction for every few
+# takes the bridge's share of the processor. What comes after a rest is seen to at once.
 _GATHERING = 0.3
 # Seconds before a batch that another transaction was in the way of: it may be there for long.
 _PAUSE = 0.1
