@@ -29,7 +29,9 @@ class FarmMilkProduction(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        self._check_source_of_users([vals.get("source") for vals in vals_list])
+        # What vals leave out, the ORM takes from the context.
+        otherwise = self.env.context.get("default_source")
+        self._check_source_of_users([vals.get("source", otherwise) for vals in vals_list])
         return super().create(vals_list)
 
     def write(self, vals):

@@ -55,20 +55,30 @@ class MilkSession(models.Model):
         firsts = self.continues_id | self.filtered(lambda session: not session.continues_id)
         rests = firsts.continued_by_ids | self.filtered("continues_id")
         productive = firsts.filtered(lambda session: session._is_productive())
-        moved = productive.filtered(
-            lambda session: session.production_id and session.production_id.animal_id != session.animal_id
-        )
-        typed = {session: session.production_id._typed_vals() for session in moved}
         # sudo: a meter's records are the milkings' alone to make; whoever changed a milking was allowed to write it.
-        (rests | (firsts - productive) | moved).production_id.sudo().unlink()
-        known = productive.filtered("production_id")
+        made = {session: session._made_production() for session in firsts | rests}
+        moved = productive.filtered(lambda session: made[session] and made[session].animal_id != session.animal_id)
+        typed = {session: made[session]._typed_vals() for session in moved}
+        for session in rests | (firsts - productive) | moved:
+            made[session].unlink()
+        known = (productive - moved).filtered(made.get)
         for session in known:
-            session.production_id.sudo()._follow(session._measured_vals())
+            made[session]._follow(session._measured_vals())
+            if session.production_id != made[session]:
+                session.with_context(from_meter=True).production_id = made[session]
         unrecorded = productive - known
         vals_list = [{**session._production_vals(), **typed.get(session, {})} for session in unrecorded]
         productions = self.env["farm.milk.production"].sudo().create(vals_list)
         for session, production in zip(unrecorded, productions, strict=True):
             session.with_context(from_meter=True).production_id = production
+
+    def _made_production(self):
+        """The record that was made of this milking, if there is one: not another that somebody has put in its place."""
+        # sudo: the animal, and her records with her, may have left for a farm that the user does not see.
+        production = self.production_id.sudo()
+        if not production or (production.source, production.source_reference) == ("iot_meter", self.name):
+            return production
+        return production.search([("source", "=", "iot_meter"), ("source_reference", "=", self.name)])
 
     def _is_productive(self):
         """Whether the milk of this milking, with its rest, is recorded as its animal's."""

@@ -1,5 +1,6 @@
 """The production record of a milking agrees with it, whoever corrects what and when."""
 
+from odoo.exceptions import UserError
 from odoo.tests.common import new_test_user, tagged
 
 from .common import OTHER_TAG, START, TAG, MilkCase
@@ -107,6 +108,25 @@ class TestProduction(MilkCase):
         self.by_hand(session).animal_id = False
         self.assertFalse(self.records(session))
         self.assertEqual(session.identification, "none")
+
+    def test_a_record_that_somebody_put_in_the_place_of_its_own_is_left_alone(self):
+        session, other = self.milk(12.0), self.env["farm.milk.production"].create({
+            "animal_id": self.other_cow.id, "date": "2026-01-02", "milking_time": "am", "quantity": 9.0,
+        })  # fmt: skip
+        own = session.production_id
+        self.by_hand(session).production_id = other
+        self.by_hand(session).fat_percentage = 4.4
+        self.assertEqual((other.quantity, other.fat_percentage), (9.0, 0.0))
+        self.assertEqual((session.production_id, own.fat_percentage), (own, 4.4))
+        self.by_hand(session).production_id = other
+        self.by_hand(session).animal_id = False
+        self.assertTrue(other.exists())
+        self.assertFalse(own.exists())
+
+    def test_the_source_of_a_record_is_not_smuggled_in_by_a_default(self):
+        records = self.env["farm.milk.production"].with_user(self.manager).with_context(default_source="iot_meter")
+        with self.assertRaisesRegex(UserError, "Only a milking"):
+            records.create({"animal_id": self.cow.id, "date": "2026-01-02", "milking_time": "am", "quantity": 9.0})
 
     def test_what_was_typed_into_the_record_moves_to_the_other_animals(self):
         session = self.milk(12.0)
