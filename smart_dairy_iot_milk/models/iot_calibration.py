@@ -175,8 +175,11 @@ class IotCalibration(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
+        # What vals leave out, the ORM takes from the context.
+        defaults = (name for name in self.env.context if name.startswith("default_"))
+        by_context = {name.removeprefix("default_"): self.env.context[name] for name in defaults}
         for vals in vals_list:
-            self._refuse_verdict(vals)
+            self._refuse_verdict(by_context | vals)
             if vals.get("name", "/") == "/":
                 vals["name"] = self.env["ir.sequence"].next_by_code("iot.calibration.sequence")
         return super().create(vals_list)

@@ -66,9 +66,11 @@ class IotCalibrationPair(models.Model):
         return pairs
 
     def write(self, vals):
-        if {"shown_liters", "weighed_kg", "density", "calibration_id"} & vals.keys():
-            self.calibration_id._refuse_settled()
-        return super().write(vals)
+        self.calibration_id._refuse_settled()
+        result = super().write(vals)
+        # Of those that they belong to now.
+        self.calibration_id._refuse_settled()
+        return result
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_settled(self):

@@ -142,6 +142,10 @@ class TestCalibration(CalibrationCase):
         with self.assertRaisesRegex(UserError, "settled"):
             calibration.pair_ids[0].weighed_kg = 13
         with self.assertRaisesRegex(UserError, "settled"):
+            calibration.pair_ids[0].corrected_liters = 13
+        with self.assertRaisesRegex(UserError, "settled"):
+            self.calibrate(settle=False).pair_ids[0].calibration_id = calibration
+        with self.assertRaisesRegex(UserError, "settled"):
             calibration.pair_ids[0].unlink()
         with self.assertRaisesRegex(UserError, "settled"):
             calibration.action_settle()
@@ -156,6 +160,9 @@ class TestCalibration(CalibrationCase):
                 draft.write(values)
         with self.assertRaisesRegex(AccessError, "nobody writes"):
             draft.with_context(iot_calibration_action=True).create({"meter_id": self.meter.id, "state": "passed"})
+        for values in ({"default_state": "passed"}, {"default_factor_after": 0.8}, {"default_sets_factor": True}):
+            with self.subTest(values=values), self.assertRaisesRegex(AccessError, "nobody writes"):
+                draft.with_context(**values).create({"meter_id": self.meter.id, "calibrated_at": CALIBRATED})
 
     def test_a_calibration_of_tomorrow_is_refused(self):
         with self.assertRaisesRegex(ValidationError, "future"):
