@@ -126,12 +126,14 @@ class IotEquipmentCheck(models.Model):
         recent = [milking for moment, milking in milkings if moment >= now - NORM_SPAN]
         figures = point_figures(recent, farm._equipment_norms())
         drift = drifts(milking for _moment, milking in milkings)
+        meters = self.env["iot.milk_meter"].browse({meter_id for meter_id, _point in drift | figures}).exists()
+        # Of whatever farm: a point that has moved since is on the list once all the same.
         open_checks = {
             (check.meter_id.id, check.milking_point.id): check
-            for check in self.search([("farm_id", "=", farm.id), ("state", "=", "open")])
+            for check in self.search([("meter_id", "in", meters.ids), ("state", "=", "open")])
         }
-        meters = self.env["iot.milk_meter"].browse({meter_id for meter_id, _point in drift | figures}).exists()
-        working = set(meters.filtered(lambda meter: meter.state not in ("maintenance", "decommissioned")).ids)
+        here = meters.filtered(lambda meter: meter.farm_id == farm)
+        working = set(here.filtered(lambda meter: meter.state not in ("maintenance", "decommissioned")).ids)
         for point in sorted(figures, key=lambda point: (point[0], point[1] or 0)):
             texts = self._problem_texts(figures[point], drift.get(point), farm)
             check = open_checks.get(point, self.browse())
@@ -235,6 +237,7 @@ class IotEquipmentCheck(models.Model):
         before = set(self.problem_kinds or [])
         vals = {
             **figure_vals,
+            "farm_id": farm.id,
             "judged_at": now,
             "period_start": now - NORM_SPAN,
             "problem_kinds": sorted(before | texts.keys()),
@@ -246,9 +249,7 @@ class IotEquipmentCheck(models.Model):
             check.write(vals)
         else:
             meter_id, point_id = point
-            check = self.create(
-                {**vals, "meter_id": meter_id, "milking_point": point_id, "farm_id": farm.id, "found_at": now}
-            )
+            check = self.create({**vals, "meter_id": meter_id, "milking_point": point_id, "found_at": now})
         for kind in sorted(texts.keys() - before):
             check._tell(kind, texts[kind], now)
 

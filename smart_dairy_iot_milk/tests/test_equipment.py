@@ -119,6 +119,20 @@ class TestEquipmentChecks(EquipmentCase):
         self.assertEqual(self.meter._to_check(), {self.meter.id: [check.problems]})
         self.assertEqual(self.meter.open_check_count, 1)
 
+    def test_a_meter_that_has_moved_is_on_the_list_once_with_its_new_farm(self):
+        for number in range(20):
+            self.milked(6 - number / 4, vacuum_level=45.0)
+        check = self.check_farm()
+        new_farm = self.env["farm.location"].create({"name": "Valley", "code": "VALLEY-EQ"})
+        self.meter.iot_device_id.sudo()._in_action().write({"farm_id": new_farm.id})
+        for number in range(20):
+            self.milked(0.9 - number / 40, vacuum_level=45.0)
+        self.env["iot.equipment.check"]._check_farm(self.farm, NOW)
+        self.assertEqual(check.farm_id, self.farm, "where it is not any more, nothing is said of it")
+        self.env["iot.equipment.check"]._check_farm(new_farm, NOW)
+        self.assertEqual(check.farm_id, new_farm)
+        self.assertEqual(self.env["iot.equipment.check"].search([("meter_id", "=", self.meter.id)]), check)
+
     def test_a_vacuum_that_is_outside_on_the_mean_is_severe(self):
         for number in range(20):
             self.milked(6 - number / 4, vacuum_level=47.0)
