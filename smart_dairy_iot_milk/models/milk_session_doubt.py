@@ -47,7 +47,8 @@ class MilkSession(models.Model):
         result = super(MilkSession, doubted)._doubt(other)
         reason = _(
             "Animal %(animal)s was milked at %(meter)s about then, see %(session)s.",
-            animal=other.animal_id.name,
+            # sudo: she may have left for a farm that the user does not see.
+            animal=other.animal_id.sudo().name,
             meter=other.meter_id.name,
             session=other.name,
         )

@@ -12,6 +12,7 @@ from odoo.addons.smart_dairy_iot.bridge import plain_words
 from ..exchange.ade import AdeError, read_visit
 from ..exchange.ade_schema import QUARTERS, VISIT
 from .farm_animal_exchange import TAG_SCHEME
+from .milk_session_identification import BY_PEOPLE
 
 _VALIDATOR = jsonschema_rs.validator_for(VISIT, validate_formats=True)
 _MEASURED = (
@@ -136,7 +137,7 @@ class MilkSession(models.Model):
     @api.model
     def _visit_animal(self, farm, visit, session, start):
         """(animal, how it is known); what a person has entered stays, and what the platform has found doubtful."""
-        if session.identification in ("person", "doubtful"):
+        if session.identification in (*BY_PEOPLE, "doubtful"):
             return session.animal_id, session.identification
         animal = self.env["farm.animal"]._find_by_ade(visit.animal, farm, start)
         if not animal:

@@ -119,7 +119,8 @@ class MilkSession(models.Model):
             self.identification == "tag"
             and bool(self.animal_id)
             and list(reads) == [self.rfid_tag]
-            and names <= {self.animal_id.name}
+            # sudo: she may have left for a farm that the user does not see.
+            and names <= {self.animal_id.sudo().name}
         )
 
     @api.model
