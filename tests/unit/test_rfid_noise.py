@@ -146,6 +146,30 @@ def test_of_a_hundred_thousand_noisy_reads_none_names_another_cow_and_what_is_re
     assert results["a tag that nobody wears"] <= READS / 10_000
 
 
+def test_of_ten_thousand_milkings_of_ten_noisy_reads_each_names_the_right_cow_or_none():
+    """The hundred thousand reads again, as milkings are told by them: what one read lost, its nine neighbours have."""
+    numbers = random.Random(11786)
+    cows = herd(numbers)
+    forms = list(FORMS.values())
+    results = Counter()
+    for _milking in range(READS // 10):
+        cow, beside = numbers.sample(cows, 2)
+        reads, fragments = Counter(), []
+        for _read in range(10):
+            frame, again = numbers.choice(forms)(*cow), numbers.choice(forms)(*cow)
+            text = f"\x02{frame}\r\n"
+            if numbers.random() < NOISY:
+                text, _readable = numbers.choice(FAULTS)(frame, again, numbers.choice(forms)(*beside), numbers)
+            tags, partial = tags_in(text)
+            reads.update(tags)
+            fragments += partial
+        named = vote(reads, fragments).tag
+        results["right" if named == f"{code_of(*cow):016X}" else "wrong" if named else "none"] += 1
+    print(f"\n{READS // 10} milkings: {dict(results)}")
+    assert not results["wrong"]
+    assert results["right"] >= 0.999 * READS / 10
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_frame_cut_at_any_place_is_the_same_tag_or_none(form):
     for country, number in [(528, 418_230_017), (982, 1_088_420), (999, 123_456_789_012), (100, 98_200_000_000)]:
