@@ -78,8 +78,8 @@ class MeterRegisters:
     """The registers of one meter, safe to set from any thread.
 
     `requests` lists what was read: (function code, address, count). A meter that is `silent` takes requests and answers
-    none; one with a `delay` thinks for so many seconds before it answers; one with a `fault` (a Modbus exception code)
-    answers each with that exception. Registers behind the last one are refused as a real meter refuses them.
+    none; one with a `fault` (a Modbus exception code) answers each with that exception. Registers behind the last one
+    are refused as a real meter refuses them.
 
     :param layout: dict setting -> `Place`
     :param size: registers of each kind; None: up to the last of the layout
@@ -88,7 +88,6 @@ class MeterRegisters:
     def __init__(self, layout=None, size=None):
         self.requests = []
         self.silent = False
-        self.delay = 0.0
         self.fault = None
         self._layout = layout or DELAVAL
         self._lock = threading.Lock()
@@ -119,8 +118,6 @@ class MeterRegisters:
         self.requests.append((function_code, address, count))
         if self.silent:
             await asyncio.Event().wait()
-        if self.delay:
-            await asyncio.sleep(self.delay)
         if self.fault is not None:
             return ExcCodes(self.fault)
         if values is not None:

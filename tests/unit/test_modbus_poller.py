@@ -130,19 +130,6 @@ def test_a_dead_meter_does_not_delay_another(server, behaviour):
         assert not pipeline.data("MM-2")
 
 
-def test_a_slow_meter_does_not_delay_another(server):
-    milk(server, 1.0, 10)
-    with ModbusMeter() as slow:
-        slow.delay = 10 * PERIOD
-        milk(slow, 2.0, 10)
-        with polling(MemoryRegistry(meter(slow, "MM-2"), meter(server))) as pipeline:
-            eventually(lambda: pipeline.data("MM-1") and pipeline.data("MM-2"))
-            started, before = time.monotonic(), len(pipeline.data("MM-1"))
-            eventually(lambda: len(pipeline.data("MM-1")) >= before + 20)
-            # Twenty readings; if each waited for the slow meter's answer, they would take two hundred periods.
-            assert time.monotonic() - started < 100 * PERIOD
-
-
 def test_a_dead_meter_on_the_same_gateway_leaves_the_others_their_turn():
     alive, dead = MeterRegisters(), MeterRegisters()
     alive.set(milking=True, yield_liters=1.0, session_seconds=1)
