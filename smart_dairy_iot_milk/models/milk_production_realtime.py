@@ -53,7 +53,14 @@ class MilkProductionRealtime(models.Model):
         outside = max(session.start_time - self.timestamp, self.timestamp - session.last_message_at, timedelta())
         return session.wire_session_id != self.session_id, outside, session.id
 
-    @api.depends("fat_percentage", "protein_percentage", "somatic_cell_count", "blood_detected", "conductivity")
+    @api.depends(
+        "fat_percentage",
+        "protein_percentage",
+        "somatic_cell_count",
+        "blood_detected",
+        "conductivity",
+        "milk_temperature",
+    )
     def _compute_quality(self):
         for reading in self:
             grade = quality_grade(
@@ -64,9 +71,11 @@ class MilkProductionRealtime(models.Model):
                 # sudo: a reading the user may see says its grade, though the farm has been closed to the user since.
                 reading.farm_id.sudo()._grade_limits(),
             )
-            # sudo: the cow may have moved to a farm that is closed to the user; of her no more is told than "abnormal".
-            baseline = reading.animal_id.sudo().conductivity_baseline
-            abnormal = is_conductivity_abnormal(reading.conductivity, baseline)
+            # sudo: cow or meter may have moved to a farm that is closed to the user; no more is told than "abnormal".
+            cow, meter = reading.animal_id.sudo(), reading.milk_session_id.sudo().meter_id
+            # The baselines hold at 25 °C.
+            conductivity = reading.conductivity * meter._conductivity_factor(reading.milk_temperature)
+            abnormal = is_conductivity_abnormal(conductivity, cow.conductivity_baseline or meter.conductivity_baseline)
             reasons = [_("Graded reject")] * (grade == "reject") + [_("Elevated conductivity")] * abnormal
             reading.quality_grade = grade
             reading.is_abnormal = abnormal

@@ -109,7 +109,7 @@ class MilkSession(models.Model):
 
     def _unusual_conductivity(self):
         conductivity = self.conductivity_25 or self.conductivity
-        usual = self.animal_id.conductivity_baseline
+        usual = self.animal_id.conductivity_baseline or self.meter_id.conductivity_baseline
         if not is_conductivity_abnormal(conductivity, usual):
             return []
         value = formatLang(self.env, conductivity, digits=2)

@@ -258,6 +258,10 @@ class TestAbnormal(MilkCase):
         self.assertTrue(session.is_abnormal)
         self.assertIn("conductivity", session.abnormality_reason)
 
+    def test_without_the_cows_baseline_the_meters_is_taken(self):
+        self.meter.conductivity_baseline = 4.0
+        self.assertTrue(self.milk(quality={"conductivity": 4.9}).is_abnormal)
+
     def test_without_a_baseline_5_5_is_taken(self):
         self.assertFalse(self.milk(quality={"conductivity": 6.5}).is_abnormal)
         self.assertTrue(self.milking_at(8 * 3600, session_id="s2", quality={"conductivity": 6.7}).is_abnormal)

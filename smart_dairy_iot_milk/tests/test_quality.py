@@ -78,6 +78,16 @@ class TestGradesOfFarms(MilkCase):
         reading = self.env["milk.production.realtime"].search([("iot_device_id", "=", self.meter.iot_device_id.id)])
         self.assertFalse(reading.quality_alert)
 
+    def test_a_single_readings_conductivity_is_held_against_the_baseline_at_25_degrees(self):
+        self.milk()
+        self.store_reading(10, session_id="s1", conductivity=6.93, milk_temperature=38.0)
+        reading = self.env["milk.production.realtime"].search([("iot_device_id", "=", self.meter.iot_device_id.id)])
+        self.assertTrue(reading.milk_session_id)
+        self.assertTrue(reading.is_abnormal, "as high at 25 °C")
+        self.meter.conductivity_reported_at = "milk"
+        reading.invalidate_recordset()
+        self.assertFalse(reading.is_abnormal, "5.5 at 25 °C")
+
     def test_milk_of_a_cow_under_treatment_is_rejected_whatever_it_measures(self):
         session = self.milk(quality=self.QUALITY)
         session.under_withdrawal = True
