@@ -199,8 +199,8 @@ class Connection:
         except asyncio.CancelledError:
             client.close()
             raise
-        except termios.error:
-            # A terminal that was opened and does not take the baud rate or the parity.
+        except (termios.error, UnicodeError):
+            # A terminal that was opened and does not take the baud rate or the parity; a name that cannot be looked up.
             connected = False
         if not connected:
             client.close()

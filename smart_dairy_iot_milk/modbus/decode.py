@@ -114,6 +114,8 @@ def _stands_for(line, raw):
 
 def _scaled(line, raw, kind):
     value = raw * line.scale + line.offset
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DecodeError(f"{OUT_OF_RANGE}: {value}")
     return round(value) if kind == "integer" else round(value, _DECIMALS)
 
 

@@ -15,7 +15,9 @@ BAUDRATES = (9600, 19200, 38400, 57600, 115200)
 PARITIES = ("N", "E", "O")
 
 _DEVICE = re.compile(r"/dev/[A-Za-z0-9._/-]+")
-_HOST_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+# RFC 1123, and underscores, which some networks have: others cannot be looked up.
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True)

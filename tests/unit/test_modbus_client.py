@@ -221,6 +221,12 @@ def test_a_required_value_out_of_its_range_is_none(place):
     assert error.reading.problems == {"yield_liters": "out of range: 912.0 L"}
 
 
+def test_a_name_that_cannot_be_looked_up_is_a_line_that_is_not_there():
+    with pytest.raises(MeterError, match="no connection to") as error:
+        read_once(Endpoint("tcp", "10.0.0..5", 502), 1, PROFILE, timeout=SHORT)
+    assert error.value.kind == "unreachable"
+
+
 def test_an_answer_that_was_lost_costs_one_reading(place):
     assert in_turn(place, [1, place.server.answers.drop, 1, 1, 2]) == [8.25, "silent", 8.25, 5.5]
 

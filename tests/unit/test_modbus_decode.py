@@ -154,6 +154,11 @@ def test_a_value_beyond_its_range_is_none_and_the_reason_says_which(value, probl
         assert str(error.value) == problem
 
 
+def test_a_number_that_its_scale_makes_endless_is_out_of_range():
+    with pytest.raises(DecodeError, match="out of range"):
+        decode(Line("somatic_cell_count", 0, "float64", scale=1000), words(">d", 1e307))
+
+
 def test_a_range_is_of_the_value_and_not_of_its_registers():
     line = Line("temperature_celsius", 0, "uint16", scale=0.1, minimum=10, maximum=45)
     assert decode(line, [385]) == 38.5
