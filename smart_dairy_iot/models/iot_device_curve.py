@@ -15,8 +15,9 @@ RAW_SPAN = timedelta(days=2)
 HOURS_SPAN = timedelta(days=60)
 LONGEST_SPAN = timedelta(days=1100)
 DEFAULT_SPAN = timedelta(days=1)
+#: So many readings are drawn one by one, some tenths of a second's work; of more their hours are drawn.
+MOST_READINGS = 50_000
 MOST_POINTS = 2000
-_PAGE = 20_000
 _LABEL_AND_UNIT = re.compile(r"(?P<label>.+?) \((?P<unit>[^()]+)\)")
 
 
@@ -45,9 +46,10 @@ class IotDevice(models.Model):
         :param metric: see `get_reading_metrics`
         :param since, until: naive UTC, or as text; by default the last 24 hours
         :param points: about how many points there may be, up to 2000
-        :return: dict with `metric`, `label`, `unit`, `since`, `until` and `points`, a list of
-            [time, mean, least, most] in the order of time. Times are of the form 2026-03-01T06:30:00Z; the values of
-            a point in a gap are null.
+        :return: dict with `metric`, `label`, `unit`, `since`, `until`, `resolution` (`raw`, `hour` or `day`: what it is
+            drawn from) and `points`, a list of [time, mean, least, most] in the order of time. Times are of the form
+            2026-03-01T06:30:00Z; the values of a point in a gap are null. Where it is drawn from hours or days the
+            first may begin before `since`.
         """
         self.ensure_one()
         metrics = {each["metric"]: each for each in self.get_reading_metrics()}
@@ -58,32 +60,28 @@ class IotDevice(models.Model):
         if not timedelta(0) < until - since <= LONGEST_SPAN:
             raise UserError(_("The span of a curve has a beginning before its end, at most three years apart."))
         points = min(max(int(points), 2), MOST_POINTS)
-        line = curve(self._curve_readings(metric, since, until), since, until, points)
+        resolution, readings = self._curve_readings(metric, since, until)
+        line = curve(readings, since, until, points)
         return {
             **metrics[metric],
             "since": format_timestamp(since),
             "until": format_timestamp(until),
+            "resolution": resolution,
             "points": [[format_timestamp(time.replace(microsecond=0)), *values] for time, *values in line],
         }
 
     def _curve_readings(self, metric, since, until):
-        """What `curve` takes."""
+        """(resolution, what `curve` takes), of the finest resolution that is not too much to read."""
         if until - since <= RAW_SPAN:
-            rows = self._curve_rows(ReadingSpan("raw", since, until, (metric,)), key=2)
-            return [(time, 1, value, value, value) for time, _channel, _maintenance, value in rows]
+            rows = self._reading_page(ReadingSpan("raw", since, until, (metric,)), None, MOST_READINGS + 1)
+            if len(rows) <= MOST_READINGS:
+                return "raw", [(time, 1, value, value, value) for time, _channel, _maintenance, value in rows]
         resolution = "hour" if until - since <= HOURS_SPAN else "day"
-        rows = self._curve_rows(ReadingSpan(resolution, since, until, (metric,)), key=1)
-        return [(time, count, mean, least, most) for time, _readings, count, mean, least, most in rows]
-
-    def _curve_rows(self, span, key):
-        """All rows of a span, page by page; the first `key` columns of a row are where the next page goes on."""
-        rows, after = [], None
-        while True:
-            page = self._reading_page(span, after, _PAGE)
-            rows += page
-            if len(page) < _PAGE:
-                return rows
-            after = page[-1][:key]
+        # The hour or day in which it begins is meant, too.
+        first = since.replace(minute=0, second=0, microsecond=0, **({"hour": 0} if resolution == "day" else {}))
+        # Of the longest spans those are 1,440 hours and 1,100 days.
+        rows = self._reading_page(ReadingSpan(resolution, first, until, (metric,)), None, MOST_READINGS)
+        return resolution, [(time, count, mean, least, most) for time, _readings, count, mean, least, most in rows]
 
     def action_view_curve(self):
         """Open the course of what the device measures."""

@@ -1,6 +1,7 @@
 """The course of what a device measures can be drawn, by who may see its readings."""
 
 from datetime import datetime, timedelta
+from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
@@ -9,6 +10,7 @@ from odoo.tests import tagged
 from ..bridge.devices import DeviceCache
 from ..bridge.messages import Accepted, Message
 from ..bridge.store import Store
+from ..models import iot_device_curve
 from .common import IotCase
 from .screens import ScreenCase
 
@@ -64,6 +66,37 @@ class TestReadingCurve(IotCase):
         self.assertEqual(len(values), 24, "one point an hour")
         self.assertAlmostEqual(max(most for _time, _mean, _least, most in values), 20.0, 3)
         self.assertAlmostEqual(min(least for _time, _mean, least, _most in values), 4.0, 3)
+
+    def test_what_it_is_drawn_from_is_said(self):
+        self.assertEqual([self.curve(days * 24)["resolution"] for days in (1, 2, 3, 61)], ["raw", "raw", "hour", "day"])
+
+    def test_more_readings_than_are_drawn_one_by_one_are_drawn_by_the_hour_and_no_more_of_them_are_read(self):
+        self.cool()
+        with patch.object(iot_device_curve, "MOST_READINGS", 6 * 24):
+            self.assertEqual(self.curve()["resolution"], "raw", "as many as may be")
+        asked, read = [], type(self.tank)._reading_page
+
+        def reading_page(device, span, after, limit, offset=0):
+            rows = read(device, span, after, limit, offset)
+            asked.append((span.resolution, len(rows)))
+            return rows
+
+        with patch.object(iot_device_curve, "MOST_READINGS", 6 * 24 - 1):
+            with patch.object(type(self.tank), "_reading_page", reading_page):
+                shown = self.curve(points=1000)
+        self.assertEqual(asked, [("raw", 6 * 24), ("hour", 24)])
+        self.assertEqual(shown["resolution"], "hour")
+        self.assertEqual(len(shown["points"]), 24)
+        first = shown["points"][0]
+        self.assertEqual(first[0], "2026-02-28T12:00:00Z")
+        self.assertAlmostEqual(first[2], 20.0 - 5 / 6, 3)
+        self.assertAlmostEqual(first[3], 20.0, 3)
+
+    def test_by_the_hour_the_one_in_which_a_span_begins_is_drawn_too(self):
+        measure(self.env, self.tank, [(NOON - timedelta(minutes=minutes), 4.0) for minutes in range(1, 10)])
+        with patch.object(iot_device_curve, "MOST_READINGS", 5):
+            shown = self.curve(hours=1 / 4)
+        self.assertEqual((shown["resolution"], len(shown["points"])), ("hour", 1))
 
     def test_a_span_without_readings_is_an_empty_line(self):
         self.assertEqual(self.curve()["points"], [])
@@ -139,3 +172,17 @@ class TestReadingCurveScreen(ScreenCase):
             }
             """,
         )
+
+    def test_what_a_curve_is_drawn_from_is_said_on_the_screen(self):
+        sensor = self.new_sensor()
+        now = fields.Datetime.now()
+        measure(self.env, sensor, [(now - timedelta(minutes=10 * step), 4.0) for step in range(1, 140)])
+        for most, text in ((50_000, "from the readings"), (100, "from hourly summaries")):
+            with self.subTest(most=most), patch.object(iot_device_curve, "MOST_READINGS", most):
+                self.run_in_browser(
+                    f"/web#action=smart_dairy_iot.iot_device_action&view_type=form&id={sensor.id}",
+                    f"""
+                    (await shown(".o_form_view button[name=action_view_curve]")).click();
+                    await shown(".o_reading_curve .o_reading_curve_resolution", "{text}");
+                    """,
+                )

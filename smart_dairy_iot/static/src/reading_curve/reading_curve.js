@@ -16,6 +16,11 @@ const SPANS = [
     { hours: 7 * 24, label: _t("7 days") },
     { hours: 30 * 24, label: _t("30 days") },
 ];
+const RESOLUTIONS = {
+    raw: _t("from the readings"),
+    hour: _t("from hourly summaries"),
+    day: _t("from daily summaries"),
+};
 
 /**
  * What a device has measured over the last hours, days or weeks, as a line with its least and greatest values.
@@ -63,6 +68,11 @@ export class ReadingCurve extends Component {
 
     get spanText() {
         return `${formatDateTime(this.since)} – ${formatDateTime(this.state.until)}`;
+    }
+
+    /** What the line is drawn from: very many readings are drawn as their hours, as a long span is. */
+    get resolutionText() {
+        return RESOLUTIONS[this.state.curve.resolution];
     }
 
     get isLatest() {
