@@ -10,13 +10,15 @@ QUARTERS = ("LF", "RF", "LR", "RR")
 REMARKS = ("AnimalSick", "MilkingIncomplete", "TeatSeparated", "MilkedSeparately", "SamplingFailed")
 
 LONGEST_TEXT = 255
+WITHOUT_NUL = "^[^\\u0000]*$"
+"""The one character that no text in the database can have."""
 MOST_KILOGRAMS = 200
 """No cow gives as much at one milking."""
 MOST_CHARACTERISTICS = 100
 
 
 def _text(**rest):
-    return {"type": "string", "maxLength": LONGEST_TEXT, **rest}
+    return {"type": "string", "maxLength": LONGEST_TEXT, "pattern": WITHOUT_NUL, **rest}
 
 
 def _or_null(schema):

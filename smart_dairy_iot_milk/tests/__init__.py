@@ -1,6 +1,7 @@
 from . import test_abnormal
 from . import test_ade_api
 from . import test_ade_import
+from . import test_ade_refused
 from . import test_calibration
 from . import test_completion
 from . import test_equipment

@@ -5,10 +5,11 @@ import binascii
 from collections import Counter
 
 import orjson
-import psycopg2
 
 from odoo import _, fields, models
 from odoo.exceptions import UserError
+
+from odoo.addons.smart_dairy_iot.controllers.api.errors import HANDLED, as_api_error
 
 MOST_SHOWN = 200
 """So many problems are listed."""
@@ -43,10 +44,9 @@ class AdeImportWizard(models.TransientModel):
                 with self.env.cr.savepoint():
                     _session, outcome = self.env["milk.session"]._import_ade(self.farm_id, resource)
                 outcomes[outcome] += 1
-            except UserError as error:
-                problems.append(_("Milking %(number)s: %(problem)s", number=number, problem=error.args[0]))
-            except psycopg2.DataError:
-                problems.append(_("Milking %s: a value is out of its range.", number))
+            except HANDLED as error:
+                problem = as_api_error(self.env, error).message
+                problems.append(_("Milking %(number)s: %(problem)s", number=number, problem=problem))
         more = len(problems) - MOST_SHOWN
         shown = [*problems[:MOST_SHOWN], *([_("and %s more", more)] if more > 0 else [])]
         self.write(

@@ -182,12 +182,12 @@ def _read_body(declared, raw):
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         raise ApiError(400, _("The body is not JSON: %s", error)) from error
-    _check_texts(body)
+    _check_texts(body, may_have_nul=declared.operation.entries_alone)
     declared.check_body(body)
     return body
 
 
-def _check_texts(body):
+def _check_texts(body, may_have_nul):
     """:raises ApiError: 400 for the one character that no text in the database can have, and for what is nested deeper
     than can be written again
     """
@@ -196,7 +196,7 @@ def _check_texts(body):
         value, depth = waiting.pop()
         if depth > DEEPEST:
             raise ApiError(400, _("The body is nested deeper than %s levels.", DEEPEST))
-        if isinstance(value, str) and "\0" in value:
+        if isinstance(value, str) and "\0" in value and not may_have_nul:
             raise ApiError(400, _("A text in the body has a character NUL."))
         if isinstance(value, dict):
             waiting += [(inner, depth + 1) for inner in (*value, *value.values())]

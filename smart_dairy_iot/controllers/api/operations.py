@@ -52,6 +52,8 @@ class Operation:
     :param body: JSON Schema of the body; None where there is none
     :param body_required: whether the body may be left out; `Call.body` is {} then
     :param raw_body: the handler reads the bytes (`Call.raw`) itself; `body` is then for the document alone
+    :param entries_alone: the body is a list, and the handler itself refuses each entry that has a character NUL in a
+        text, so that it keeps back no other
     :param status: HTTP status of a good answer
     :param callers: who may call: "user", "device" or both; "anybody" where it is public
     :param secret: the answer holds a password: it is not kept for a repetition with the same idempotency key
@@ -69,6 +71,7 @@ class Operation:
     body: dict | None = None
     body_required: bool = True
     raw_body: bool = False
+    entries_alone: bool = False
     status: int = 200
     callers: tuple = ("user",)
     secret: bool = False

@@ -52,6 +52,7 @@ class AdeVisitsImport(Controller):
             description=f"Milking visits as above, up to {MOST} at once. The answer has one result for each, in their"
             f" order; those that could not be taken have messages of severity Error.\n\n{_KNOWN_BY}",
             body={"type": "array", "minItems": 1, "maxItems": MOST, "items": {"type": "object"}},
+            entries_alone=True,
             answer={"type": "array", "items": BATCH_RESULT},
             envelope=False,
             other_answers={207: "Some could not be taken."},
