@@ -21,6 +21,7 @@
         "security/calibration_rules.xml",
         "security/ir.model.access-identification.csv",
         "security/identification_rules.xml",
+        "security/exchange_rules.xml",
         "data/ir_sequence.xml",
         "data/iot_modbus_profile.xml",
         "data/ir_cron.xml",

@@ -145,6 +145,15 @@ def visit_resource(visit, density=DENSITY_KG_PER_L):
     return {name: value for name, value in resource.items() if value is False or value}
 
 
+def deleted_resource(resource, moment):
+    """A visit that was told and has been deleted since, as ADE writes it.
+
+    :param resource: what `visit_resource` gave before
+    :param moment: when it was deleted, naive UTC
+    """
+    return {**resource, "meta": {**resource["meta"], "isDeleted": True, "modified": format_moment(moment)}}
+
+
 def _meta(visit):
     meta = {
         "source": visit.source,

@@ -41,6 +41,7 @@ from . import farm_location_exchange
 from . import farm_animal_exchange
 from . import iot_milk_meter_exchange
 from . import milk_session_exchange
+from . import milk_session_gone
 from . import milk_session_exchange_import
 from . import farm_location_equipment
 from . import iot_calibration

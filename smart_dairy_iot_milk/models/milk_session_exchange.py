@@ -7,7 +7,7 @@ from datetime import datetime
 from odoo import api, fields, models
 from odoo.tools import SQL
 
-from ..exchange.ade import Visit, visit_resource
+from ..exchange.ade import Visit, deleted_resource, visit_resource
 from .milk_session_quarters import QUARTERS
 
 _MEASURED = (
@@ -25,11 +25,15 @@ _MEASURED = (
 
 @dataclass(frozen=True)
 class Changed:
-    """A session and when it last changed, naive UTC to the microsecond: the key by which visits are ordered."""
+    """A session and when it last changed, naive UTC to the microsecond: the key by which visits are ordered.
+
+    `gone` is the visit as it was before, of a session that other systems are not told of any more.
+    """
 
     moment: datetime
     session_id: int
     created: datetime
+    gone: dict | None = None
 
 
 class MilkSession(models.Model):
@@ -61,40 +65,60 @@ class MilkSession(models.Model):
     def _ade_changed(self, farm, since=None, until=None, after=None, limit=None):
         """The farm's milkings that the user may see and that other systems get, in the order of their last change.
 
-        Those are the completed and the cancelled ones of a known animal: ADE has no milking without one.
+        Those are the completed and the cancelled ones of a known animal: ADE has no milking without one. And those that
+        were so and are no more, which are deleted for whoever was told of them, see `milk.session.gone`.
 
         :param since: naive UTC; `until` is the first moment that is left out
         :param after: (moment, id) of the last one that is known
         :return: list of `Changed`
         """
-        query, key = self._ade_query(farm, since, until)
-        if after:
-            query.add_where(SQL("(%s, %s) > (%s, %s)", *key, *after))
-        query.order = SQL("%s, %s", *key)
-        query.limit = limit
-        self.env.cr.execute(query.select(*key, SQL.identifier(query.table, "create_date")))
+        pages = []
+        for query, key, gone in self._ade_queries(farm, since, until):
+            if after:
+                query.add_where(SQL("(%s, %s) > (%s, %s)", *key, *after))
+            query.order = SQL("%s, %s", *key)
+            query.limit = limit
+            pages.append(query.select(*key, SQL.identifier(query.table, "create_date"), gone))
+        self.env.cr.execute(SQL("(%s) UNION ALL (%s) ORDER BY 1, 2 LIMIT %s", *pages, limit))
         return [Changed(*row) for row in self.env.cr.fetchall()]
 
     @api.model
     def _ade_count(self, farm, since=None, until=None):
         """How many `_ade_changed` would find."""
-        query, _key = self._ade_query(farm, since, until)
-        self.env.cr.execute(query.select(SQL("count(*)")))
-        return self.env.cr.fetchone()[0]
+        count = 0
+        for query, _key, _gone in self._ade_queries(farm, since, until):
+            self.env.cr.execute(query.select(SQL("count(*)")))
+            count += self.env.cr.fetchone()[0]
+        return count
 
     @api.model
-    def _ade_query(self, farm, since, until):
+    def _ade_queries(self, farm, since, until):
+        """(query, the two columns of its key, the column with the visit) of what is told, and of what is gone.
+
+        No session is in both: its id is a key of all.
+        """
+        gone = self.env["milk.session.gone"]
         self.flush_model()
-        # A query of the ORM's for its record rules; its fields would cut off the fractions of a second.
-        query = self._search(
+        gone.flush_model()
+        # Queries of the ORM's for their record rules; its fields would cut off the fractions of a second.
+        told = self._search(
             [("farm_id", "=", farm.id), ("state", "in", ("completed", "cancelled")), ("animal_id", "!=", False)]
         )
-        key = [SQL.identifier(query.table, name) for name in ("write_date", "id")]
-        if since:
-            query.add_where(SQL("%s >= %s", key[0], since))
-        if until:
-            query.add_where(SQL("%s < %s", key[0], until))
-        return query, key
+        forgotten = gone._search([("farm_id", "=", farm.id)])
+        found = [
+            (told, [SQL.identifier(told.table, name) for name in ("write_date", "id")], SQL("NULL::jsonb")),
+            (
+                forgotten,
+                [SQL.identifier(forgotten.table, name) for name in ("write_date", "session_number")],
+                SQL.identifier(forgotten.table, "visit"),
+            ),
+        ]
+        for query, key, _visit in found:
+            if since:
+                query.add_where(SQL("%s >= %s", key[0], since))
+            if until:
+                query.add_where(SQL("%s < %s", key[0], until))
+        return found
 
     # ------------------------------------------------------------------ what
 
@@ -106,10 +130,13 @@ class MilkSession(models.Model):
         """
         settings = self.env["iot.settings"]
         density, source, database = settings._milk_density(), settings._ade_source(), settings._database_uuid()
-        sessions = self.browse([each.session_id for each in changed])
+        sessions = self.browse([each.session_id for each in changed if not each.gone])
+        by_id = {session.id: session for session in sessions}
         return [
-            visit_resource(session._ade_visit(each, source, database), density)
-            for session, each in zip(sessions, changed, strict=True)
+            deleted_resource(each.gone, each.moment)
+            if each.gone
+            else visit_resource(by_id[each.session_id]._ade_visit(each, source, database), density)
+            for each in changed
         ]
 
     def _ade_resource(self):

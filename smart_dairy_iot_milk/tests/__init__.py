@@ -1,5 +1,6 @@
 from . import test_abnormal
 from . import test_ade_api
+from . import test_ade_gone
 from . import test_ade_import
 from . import test_ade_refused
 from . import test_calibration

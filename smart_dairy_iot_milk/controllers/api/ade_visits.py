@@ -29,7 +29,8 @@ class AdeVisits(Controller):
         Operation(
             summary="The milkings of a farm",
             description="The completed milkings of known animals, in the order of their last change; cancelled ones"
-            " have `meta.isDeleted`. A milking whose animal becomes known later comes then, with that change's time."
+            " have `meta.isDeleted`. A milking whose animal becomes known later comes then, with that change's time;"
+            " one whose animal is taken off again, or that is deleted, comes with `meta.isDeleted`, as it was before."
             "\n\nWhoever keeps up asks again with `modified-from` set to the last `meta.modified` minus five minutes: a"
             " change that took long is stored with the time at which it began. What comes twice has the same"
             " `meta.sourceId`.",
