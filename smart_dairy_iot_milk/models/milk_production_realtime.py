@@ -1,12 +1,37 @@
 """A single reading, judged as the session it belongs to is: by the grade, and by what is usual for the animal."""
 
-from collections import defaultdict
 from datetime import timedelta
 
 from odoo import _, api, fields, models
 
 from ..quality import GRADES, is_conductivity_abnormal, quality_grade
 from ..reactors.milkings import NAME_REUSED, START_TOLERANCE
+
+# A milking that has begun longer before a reading is not looked at: there would be no end to looking back.
+_LONGEST_MILKING = timedelta(hours=12)
+_NEAREST = """
+    SELECT reading.number, nearest.id
+      FROM unnest(
+               %(numbers)s::int[], %(devices)s::int[], %(channels)s::int[], %(moments)s::timestamp[], %(names)s::text[]
+           ) AS reading (number, device_id, channel, moment, name)
+      JOIN iot_milk_meter meter ON meter.iot_device_id = reading.device_id
+     CROSS JOIN LATERAL (
+           SELECT session.id
+             FROM milk_session session
+            WHERE session.meter_id = meter.id AND session.channel = reading.channel AND session.session_key IS NOT NULL
+              AND session.start_time BETWEEN reading.moment - %(longest)s AND reading.moment + %(tolerance)s
+              AND session.last_message_at >= reading.moment - CASE
+                      WHEN reading.name <> '' AND session.wire_session_id = reading.name THEN %(reused)s
+                      ELSE %(tolerance)s
+                  END
+            ORDER BY coalesce(session.wire_session_id, '') <> reading.name,
+                     greatest(
+                         session.start_time - reading.moment, reading.moment - session.last_message_at, interval '0'
+                     ),
+                     session.id
+            LIMIT 1
+     ) nearest
+"""
 
 
 class MilkProductionRealtime(models.Model):
@@ -24,34 +49,35 @@ class MilkProductionRealtime(models.Model):
     @api.depends("session_id", "iot_device_id", "channel", "timestamp")
     def _compute_milk_session_id(self):
         """By point and time: a meter may use its session ids again, and may give none."""
-        sessions = defaultdict(list)
-        if self:
-            for session in self.env["milk.session"].search(
-                [
-                    ("meter_id.iot_device_id", "in", self.iot_device_id.ids),
-                    ("session_key", "!=", False),
-                    ("start_time", "<=", max(self.mapped("timestamp")) + START_TOLERANCE),
-                    ("last_message_at", ">=", min(self.mapped("timestamp")) - NAME_REUSED),
-                ]
-            ):
-                sessions[session.meter_id.iot_device_id, session.channel].append(session)
+        nearest = self._nearest_sessions()
+        # Searched for once more, for the user's rights: a device's reading may be his to see, and the milking not.
+        visible = self.env["milk.session"].search([("id", "in", list(nearest.values()))])
+        by_id = {session.id: session for session in visible}
         for reading in self:
-            at_point = sessions[reading.iot_device_id, reading.channel]
-            reading.milk_session_id = min(
-                filter(reading._may_be_of, at_point), key=reading._distance, default=self.env["milk.session"]
-            )
+            reading.milk_session_id = by_id.get(nearest.get(reading), visible.browse())
             reading.animal_id = reading.milk_session_id.animal_id
 
-    def _may_be_of(self, session):
-        """Whether this reading lies within a session; one of its own id may have come at the end of a long pause."""
-        is_named = bool(self.session_id) and self.session_id == session.wire_session_id
-        pause = NAME_REUSED if is_named else START_TOLERANCE
-        return session.start_time - START_TOLERANCE <= self.timestamp <= session.last_message_at + pause
+    def _nearest_sessions(self):
+        """dict reading -> id of the session that it lies within, however far apart the readings are.
 
-    def _distance(self, session):
-        """What ranks sessions for this reading: those of its own id first, then the nearest."""
-        outside = max(session.start_time - self.timestamp, self.timestamp - session.last_message_at, timedelta())
-        return session.wire_session_id != self.session_id, outside, session.id
+        Those of its own id go before others, then the nearest; one of its own id may have come at the end of a long
+        pause.
+        """
+        self.env["milk.session"].flush_model()
+        self.env.cr.execute(
+            _NEAREST,
+            {
+                "numbers": list(range(len(self))),
+                "devices": [reading.iot_device_id.id for reading in self],
+                "channels": [reading.channel for reading in self],
+                "moments": [reading.timestamp for reading in self],
+                "names": [reading.session_id or "" for reading in self],
+                "reused": NAME_REUSED,
+                "tolerance": START_TOLERANCE,
+                "longest": _LONGEST_MILKING,
+            },
+        )
+        return {self[number]: session_id for number, session_id in self.env.cr.fetchall()}
 
     @api.depends(
         "fat_percentage",

@@ -4,6 +4,7 @@ import random
 from datetime import timedelta
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from unittest.mock import patch
 
 from odoo.tests.common import tagged
 
@@ -119,6 +120,24 @@ class TestSessionReuse(MilkCase):
             [("iot_device_id", "=", self.meter.iot_device_id.id)], order="timestamp"
         )
         self.assertEqual([reading.milk_session_id for reading in readings], [morning, morning.browse(), evening])
+
+    def test_readings_that_lie_far_apart_know_their_milkings_without_those_between_being_read(self):
+        day = 24 * HOUR
+        milkings = [self.milking_at(number * day, 9.0, session_id="1") for number in range(4)]
+        for number in (0, 3):
+            self.store_reading(number * day + 150, session_id="1", yield_liters=4.5)
+        domain = [("iot_device_id", "=", self.meter.iot_device_id.id)]
+        readings = self.env["milk.production.realtime"].search(domain, order="timestamp")
+        found, search = [], type(milkings[0]).search
+
+        def searched(model, *args, **options):
+            sessions = search(model, *args, **options)
+            found.append(len(sessions))
+            return sessions
+
+        with patch.object(type(milkings[0]), "search", searched):
+            self.assertEqual([reading.milk_session_id for reading in readings], [milkings[0], milkings[3]])
+        self.assertEqual(found, [2])
 
     def test_a_reading_without_an_id_knows_its_milking_too(self):
         session = self.milking_at(0, 9.0, session_id=None)
