@@ -1,7 +1,8 @@
-"""Stores what devices without MQTT send over HTTP: the same checks, dead letters and tables as over the broker.
+"""Stores without the bridge's pipeline: the same checks, dead letters and tables as over the broker.
 
-It is used by the processes that serve the web, each on connections of its own: Odoo's cursors are REPEATABLE READ, and
-the store's statements are not made for that. A connection is opened for each call and closed at its end, so that
+It is used by the processes that serve the web, for what devices without MQTT send over HTTP, and by a process that has
+read devices itself and has lost the lead since. Each has connections of its own: Odoo's cursors are REPEATABLE READ,
+and the store's statements are not made for that. A connection is opened for each call and closed at its end, so that
 nothing is shared between threads or inherited by a forked process.
 
 The topics, schemas and devices that hold are read anew in every call; what is expensive, the compiled schemas, is kept
@@ -13,6 +14,7 @@ import logging
 import threading
 from dataclasses import dataclass
 
+import orjson
 import psycopg2
 from psycopg2.errors import IdleInTransactionSessionTimeout
 
@@ -21,7 +23,7 @@ from .contract import payload_validator, read_topics, topic_table
 from .database import DEVICE_LOCK, WRITER_LOCK_TIMEOUT, connect
 from .decoder import Decoder
 from .devices import DeviceCache
-from .messages import DEAD_LETTER, DUPLICATE, HTTP, STORED, Message, Refused
+from .messages import DEAD_LETTER, DUPLICATE, HTTP, OWN, STORED, Message, Refused
 from .timestamps import utc_now
 
 _logger = logging.getLogger(__name__)
@@ -72,7 +74,8 @@ class Ingestion:
 
     def __init__(self, dsn, store, retention, clock=utc_now, connect=connect):
         self._dsn = {**dsn, "connect_timeout": _CONNECT_TIMEOUT}
-        self._store = _CountingStore(store)
+        self._store = store
+        self._counting_store = _CountingStore(store)
         self._retention = retention
         self._clock = clock
         self._connect = connect
@@ -92,13 +95,20 @@ class Ingestion:
         """
         received_at = self._clock()
         messages = [Message(topic, payload, received_at, transport=HTTP) for payload in payloads]
-        outcomes = {}
-        with self._connection() as connection:
-            writer = BatchWriter(self._decoder(connection), self._store)
-            for results, names in writer.write(connection, [messages]):
-                for result, name in zip(results, names, strict=True):
-                    outcomes[result.message] = _outcome(result, name)
-        return [outcomes[message] for message in messages]
+        return self._write(messages, self._counting_store)
+
+    def store_own(self, entries):
+        """Store what this process has read from devices itself, as `Pipeline.submit` would: it needs no lead for that.
+
+        What another bridge has stored meanwhile is a duplicate. Nothing of it is counted: it did not come over HTTP.
+
+        :param entries: list of (topic, payload dict that JSON can hold)
+        :return: list of `Outcome`, in the same order
+        :raises IngestionUnavailable: as `store`
+        """
+        received_at = self._clock()
+        messages = [Message(topic, orjson.dumps(payload), received_at, transport=OWN) for topic, payload in entries]
+        return self._write(messages, self._store)
 
     def note_heartbeat(self, iot_device_id):
         """Note that a device is alive; returns when that was, naive UTC.
@@ -111,6 +121,15 @@ class Ingestion:
             self._store.write_heartbeat(cursor, iot_device_id, received_at)
             connection.commit()
         return received_at
+
+    def _write(self, messages, store):
+        outcomes = {}
+        with self._connection() as connection:
+            writer = BatchWriter(self._decoder(connection), store)
+            for results, names in writer.write(connection, [messages]):
+                for result, name in zip(results, names, strict=True):
+                    outcomes[result.message] = _outcome(result, name)
+        return [outcomes[message] for message in messages]
 
     def _decoder(self, connection):
         with connection.cursor() as cursor:
@@ -132,7 +151,9 @@ class Ingestion:
                 yield connection
         except _PASSING as error:
             # What the database says names servers and users: it is for the log, not for whoever sent the messages.
-            _logger.info("Messages over HTTP cannot be stored: %s", str(error).strip() or type(error).__name__)
+            _logger.info(
+                "Messages cannot be stored without the pipeline: %s", str(error).strip() or type(error).__name__
+            )
             raise IngestionUnavailable("the database is away or too busy") from error
         finally:
             self._places.release()
@@ -143,7 +164,6 @@ class _CountingStore:
 
     def __init__(self, store):
         self._store = store
-        self.write_heartbeat = store.write_heartbeat
 
     def write_batch(self, cursor, results):
         device, topic = results[0].device, results[0].message.topic

@@ -16,7 +16,7 @@ from .database import BRIDGE_LOCK, WRITER_LOCK, WRITER_LOCK_TIMEOUT, connect, lo
 from .decoder import Decoder
 from .devices import DeviceCache
 from .duties import Duties
-from .ingestion import read_counters
+from .ingestion import Ingestion, read_counters
 from .leader_connection import NotLeading, take_writers_lock
 from .liveness import Listening, Liveness
 from .mailboxes import read_mailboxes
@@ -48,7 +48,10 @@ class WorkerContext:
     """What a worker in the bridge's process may use.
 
     :param dsn: dict of keyword arguments of `psycopg2.connect`
-    :param submit: callable(topic, payload dict) -> Future of the outcome, see `Pipeline.submit`
+    :param submit: callable(topic, payload dict) -> Future of the outcome, see `Pipeline.submit`; it is cancelled where
+        the shift has ended
+    :param store: callable(list of (topic, payload dict)) that stores them with or without the lead, also after the
+        shift; it blocks, and raises `ingestion.IngestionUnavailable`, see `Ingestion.store_own`
     """
 
     # It has the password, which no log or traceback is to show.
@@ -56,6 +59,7 @@ class WorkerContext:
     db_name: str
     config: object
     submit: object
+    store: object
 
 
 class Shift:
@@ -83,7 +87,8 @@ class Shift:
             self._mailboxes = read_mailboxes(cursor)
             self._quality = read_quality(cursor)
         self._topic_rows = rows
-        decoder = Decoder(topics, payload_validator(rows), self._devices, retention_by_type(specs, config))
+        retention = retention_by_type(specs, config)
+        decoder = Decoder(topics, payload_validator(rows), self._devices, retention)
         self.client = BrokerClient(config, filters, self._receive, self._may_speak)
         self.pipeline = Pipeline(
             self._connect_writer,
@@ -95,7 +100,8 @@ class Shift:
             # As many of QoS 0 as the broker delivers of QoS 1.
             2 * config.bridge_receive_maximum,
         )
-        self.context = WorkerContext(dsn, db_name, config, self.pipeline.submit)
+        without_lead = Ingestion(dsn, Store(specs, config.dead_letters_per_hour), retention)
+        self.context = WorkerContext(dsn, db_name, config, self.pipeline.submit, without_lead.store_own)
         workers = make_workers(self.context)
         self._threads = [SupervisedThread(worker) for worker in workers if not lasting.wants(worker)]
         self._lasting = lasting
@@ -210,6 +216,8 @@ class Shift:
                 thread.start()
             self._lasting.start(self._lasting_workers, self.context)
         else:
+            # What they hold still goes the way of this shift.
+            self._lasting.use(self._lasting_workers, self.context)
             self._lasting.request_stop()
         return self._sees_to_all
 

@@ -49,7 +49,9 @@ class LastingThreads:
     leads, or this one is told to stop.
 
     A worker says by `outlives_lead = True` that it is one of them. With each shift it is given the new context, by its
-    `use(context)`; between shifts what it submits to the former one's pipeline is cancelled, and is its own to keep.
+    `use(context)`; between shifts what it submits to the former one's pipeline is cancelled, and is its own to store.
+    Told to stop it goes on until all that it holds is stored, though another run of it may have begun; a process that
+    ends does not wait for longer than it is told to.
     """
 
     def __init__(self):
@@ -62,12 +64,18 @@ class LastingThreads:
 
     def start(self, workers, context):
         """Let workers work with this context from now on, those that are at work already with no break."""
+        self.use(workers, context)
         for worker in workers:
-            worker.use(context)
             thread = self._threads.get(worker)
             if thread is None or thread.is_to_stop or not thread.is_alive():
                 thread = self._threads[worker] = SupervisedThread(worker)
                 thread.start()
+
+    @staticmethod
+    def use(workers, context):
+        """Give workers this context, whether they are at work or not."""
+        for worker in workers:
+            worker.use(context)
 
     def request_stop(self):
         for thread in self._threads.values():

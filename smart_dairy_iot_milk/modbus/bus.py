@@ -1,9 +1,9 @@
 """Polls the milking points behind one endpoint, one at a time, each when its turn has come.
 
 Whose turn is due longest is read next; a turn that was missed because the line was busy is not made up for. A meter
-that cannot be read is tried ever more rarely, and never two such before all others have had their turn: it costs them
-one time-out. One that answers, but so slowly that it leaves its neighbours little time, is asked less often. Both come
-back by themselves. An outage is logged when it begins and when it ends.
+that cannot be read, whatever the reason, is tried ever more rarely, and never two such before all others have had their
+turn: it costs them one time-out. One that answers, but so slowly that it leaves its neighbours little time, is asked
+less often. Both come back by themselves. An outage is logged when it begins and when it ends.
 """
 
 import asyncio
@@ -113,15 +113,18 @@ class Bus:
         meter, point = turn.meter, turn.point
         try:
             reading = await self._connection.read(meter.unit, meter.profile, point.offset)
+            if self._turns.get((meter.id, point.channel)) is not turn:
+                # Taken off the registry, or changed there, while it was being read.
+                return
+            self._on_reading(meter, point, reading.values)
         except MeterError as error:
             self._failed(meter, error, loop.time())
-            return
-        if self._turns.get((meter.id, point.channel)) is not turn:
-            # Taken off the registry, or changed there, while it was being read.
-            return
-        self._answered(meter, reading.seconds, loop.time())
-        self._schedule(turn, loop.time())
-        self._on_reading(meter, point, reading.values)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong is this meter's, says so on it, and is tried again
+            self._connection.close()
+            self._failed(meter, _own_failure(error), loop.time(), trace=error)
+        else:
+            self._answered(meter, reading.seconds, loop.time())
+            self._schedule(turn, loop.time())
 
     def _answered(self, meter, seconds, now):
         self._owed -= 1
@@ -133,11 +136,17 @@ class Bus:
             for turn in self._turns.values():
                 turn.due = min(turn.due, now + self._interval(turn.meter))
 
-    def _failed(self, meter, error, now):
+    def note_failure(self, error):
+        """Say on all meters that polling them failed as a whole."""
+        failure = _own_failure(error)
+        for meter in {turn.meter.id: turn.meter for turn in self._turns.values()}.values():
+            self._health.of(meter).failed(failure.kind, str(failure))
+
+    def _failed(self, meter, error, now, trace=None):
         health = self._health.of(meter)
         backoff = min(meter.interval * 2 ** min(health.failures, _LONGEST_EXPONENT), LONGEST_BACKOFF)
         if health.failed(error.kind, str(error)):
-            _logger.warning("Milk meter %s cannot be read: %s", meter.device_id, error)
+            _logger.warning("Milk meter %s cannot be read: %s", meter.device_id, error, exc_info=trace)
         for turn in self._turns.values():
             if turn.meter.id == meter.id:
                 turn.due = now + backoff
@@ -166,3 +175,8 @@ class Bus:
             return False
         left = meter.interval - sum(loads.values())
         return own > left * (_FAST_BELOW if self._health.of(meter).is_slow else _SLOW_FROM)
+
+
+def _own_failure(error):
+    """What went wrong in the platform itself, as a reason why a meter could not be read."""
+    return MeterError(f"an error of the platform, with its traceback in the log: {error!r}", "failed")

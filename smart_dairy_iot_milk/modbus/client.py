@@ -7,6 +7,7 @@ away what came in the meantime); and the meter that was late is not asked again 
 """
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -23,6 +24,7 @@ from pymodbus.framer import FramerRTU, FramerType
 from .blocks import MAX_PER_REQUEST
 from .decode import decode_profile
 from .endpoint import checked_device
+from .lookup import Lookup
 from .profile import BIT_REGISTER_TYPES, LAST_ADDRESS, REGISTER_TYPES
 
 # pymodbus logs each refused connection and each missing answer; an outage is reported once, by the bus.
@@ -67,7 +69,8 @@ class MeterError(Exception):
     """A meter that could not be read; the text says why.
 
     :ivar kind: `unreachable` (no connection), `silent` (no answer), `refused` (an exception response), `garbage`
-        (bytes, but no answer to the request), `incomplete` (a value without which nothing can be told is missing)
+        (bytes, but no answer to the request), `incomplete` (a value without which nothing can be told is missing),
+        `failed` (an error of the platform)
     :ivar reading: of `incomplete` the `RegisterReading` of what could be read, else None
     """
 
@@ -104,6 +107,7 @@ class Connection:
         self.endpoint = endpoint
         self._timeout = timeout
         self._client = None
+        self._lookup = Lookup(endpoint.host)
         self._lock = asyncio.Lock()
         self._answer = _AnswerFilter()
         self._settled_at = 0.0
@@ -192,23 +196,34 @@ class Connection:
         return self._client
 
     async def _connect(self):
-        device = self._checked_device() if self.endpoint.kind == "serial" else None
-        client = self._make_client(device)
-        try:
-            connected = await client.connect()
-        except asyncio.CancelledError:
-            client.close()
-            raise
-        except (termios.error, UnicodeError):
-            # A terminal that was opened and does not take the baud rate or the parity; a name that cannot be looked up.
-            connected = False
-        if not connected:
-            client.close()
-            reason = f": {_reason_not_opened(device)}" if device else ""
+        if self.endpoint.kind == "serial":
+            device = self._checked_device()
+            client = await _opened(self._make_client(device))
+            reason = "" if client else f": {_reason_not_opened(device)}"
+        else:
+            client, reason = await self._connect_over_network()
+        if client is None:
             raise MeterError(f"no connection to {self.endpoint}{reason}", "unreachable")
         return client
 
-    def _make_client(self, device):
+    async def _connect_over_network(self):
+        """:return: (client, or None; why there is none)"""
+        seconds, addresses = self._answer_seconds(MAX_PER_REQUEST["holding"]), []
+        with contextlib.suppress(asyncio.TimeoutError):
+            return await asyncio.wait_for(self._try_addresses(addresses), seconds), ""
+        return None, "" if addresses else ": the name is still being looked up"
+
+    async def _try_addresses(self, addresses):
+        """:param addresses: list that is given those of the host as soon as they are known"""
+        with contextlib.suppress(OSError, UnicodeError):
+            addresses += await self._lookup.addresses()
+        for address in addresses:
+            if client := await _opened(self._make_client(address)):
+                return client
+        return None
+
+    def _make_client(self, place):
+        """:param place: path of the serial line, or an address of the host"""
         # Reconnecting is the bus's decision, with its backoff, not the library's.
         common = {"timeout": self._answer_seconds(MAX_PER_REQUEST["holding"]), "retries": 0, "reconnect_delay": 0}
         if self.endpoint.is_rtu:
@@ -217,9 +232,9 @@ class Connection:
             common |= {"trace_packet": self._answer.count}
         if self.endpoint.kind == "serial":
             return AsyncModbusSerialClient(
-                device, baudrate=self.endpoint.baudrate, parity=self.endpoint.parity, **common
+                place, baudrate=self.endpoint.baudrate, parity=self.endpoint.parity, **common
             )
-        return AsyncModbusTcpClient(self.endpoint.host, port=self.endpoint.port, **common)
+        return AsyncModbusTcpClient(place, port=self.endpoint.port, **common)
 
     def _checked_device(self):
         """The path of the line itself, behind any link; nothing has been opened yet."""
@@ -314,6 +329,22 @@ def read_points(endpoint, unit, profile, offsets, timeout=3.0):
         return results
 
     return asyncio.run(read())
+
+
+async def _opened(client):
+    """The client once it is connected; None where it cannot be."""
+    try:
+        connected = await client.connect()
+    except termios.error:
+        # A terminal that was opened and does not take the baud rate or the parity.
+        connected = False
+    except asyncio.CancelledError:
+        client.close()
+        raise
+    if not connected:
+        client.close()
+        return None
+    return client
 
 
 def _request(client, register_type, address, count, unit):

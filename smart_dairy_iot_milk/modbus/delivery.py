@@ -1,14 +1,16 @@
 """Hands messages on without loss.
 
-A message stays here, in memory, until the far side says that it is committed. While the database is away readings
-gather; past a limit the longest milkings are thinned out, so that each keeps its course, and none ever loses its first
-reading or its last, which holds its yield.
+A message stays here, in memory, until the far side says that it is committed. It goes the way of all messages, through
+the bridge's pipeline, for as long as there is one; what that does not take, since the bridge has lost its lead, is
+stored without it. While the database is away readings gather; past a limit the longest milkings are thinned out, so
+that each keeps its course, and none ever loses its first reading or its last, which holds its yield.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 _logger = logging.getLogger(__name__)
@@ -18,6 +20,8 @@ _logger = logging.getLogger(__name__)
 LIMIT = 20_000
 _BATCH = 500
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+# While somebody waits for all to be stored.
+_HURRIED_PAUSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,20 +35,34 @@ class _Parcel:
 class Delivery:
     """A queue in the order of arrival.
 
-    :param submit: callable(topic, payload dict) -> concurrent Future, done once the message is committed
+    :param context: has `submit(topic, payload dict)` -> concurrent Future, done once the message is committed, and
+        cancelled where nobody is there to store it, and `store(list of (topic, payload dict))`, which stores them
+        itself, blocks, and raises where it cannot
     """
 
-    def __init__(self, submit, limit=LIMIT):
-        self.submit = submit
+    def __init__(self, context, limit=LIMIT):
+        self._context = context
         self._limit = limit
+        # Of its own: in the event loop's threads names are looked up, which may take long.
+        self._thread = ThreadPoolExecutor(1, "smart_dairy_iot readings")
         self._waiting = deque()
         self._under_way = []
         self._arrived = asyncio.Event()
+        self._hurried = asyncio.Event()
         self._outage = False
         self.dropped = 0
 
     def __len__(self):
         return len(self._waiting) + len(self._under_way)
+
+    @property
+    def held(self):
+        """Readings that are not stored yet: Counter of the meters' device ids."""
+        return Counter(parcel.payload["device_id"] for parcel in [*self._under_way, *self._waiting] if parcel.milking)
+
+    def use(self, context):
+        """Hand messages to another pipeline from now on."""
+        self._context = context
 
     def put(self, topic, payload, keep=False, milking=""):
         """Take a message over.
@@ -60,7 +78,7 @@ class Delivery:
     async def run(self):
         """Deliver until cancelled."""
         # An event belongs to the loop it was waited for in, and a restarted worker brings a new loop.
-        self._arrived = asyncio.Event()
+        self._arrived, self._hurried = asyncio.Event(), asyncio.Event()
         pause = _FIRST_PAUSE
         while True:
             if not self._waiting:
@@ -71,28 +89,48 @@ class Delivery:
             if error is None:
                 pause = _FIRST_PAUSE
             else:
-                await asyncio.sleep(pause)
+                await self._rest(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def drained(self):
-        """Returns when nothing waits."""
-        while len(self):
-            await asyncio.sleep(0.02)
+    def hurry(self):
+        """Somebody waits until nothing is left: what cannot be stored is tried again at once, and then often."""
+        self._hurried.set()
+
+    async def _rest(self, seconds):
+        if self._hurried.is_set():
+            await asyncio.sleep(min(seconds, _HURRIED_PAUSE))
+        else:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), seconds)
 
     async def _deliver_batch(self):
-        """:return: None, or the error of the first message that was not committed; it and the later ones wait again"""
-        self._under_way = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+        """:return: None, or why messages were not committed; those wait again, before all others"""
+        self._under_way = failed = [self._waiting.popleft() for _ in range(min(len(self._waiting), _BATCH))]
+        error = None
         try:
-            errors = await asyncio.gather(*[self._commit(parcel) for parcel in self._under_way])
-        except asyncio.CancelledError:
-            self._waiting.extendleft(reversed(self._under_way))
-            raise
-        else:
-            failed = [parcel for parcel, error in zip(self._under_way, errors, strict=True) if error is not None]
-            self._waiting.extendleft(reversed(failed))
+            failed = await self._submit(self._under_way)
+            if failed:
+                error = await self._store(failed)
+                failed = failed if error else []
         finally:
+            # Also where this is cancelled: what is committed meanwhile is a duplicate when it comes again.
+            self._waiting.extendleft(reversed(failed))
             self._under_way = []
-        return next((error for error in errors if error is not None), None)
+        return error
+
+    async def _submit(self, parcels):
+        """:return: list of those that the pipeline has not committed"""
+        errors = await asyncio.gather(*[self._commit(parcel) for parcel in parcels])
+        return [parcel for parcel, error in zip(parcels, errors, strict=True) if error is not None]
+
+    async def _store(self, parcels):
+        """Store without the pipeline; returns None, or why that cannot be done."""
+        entries = [(parcel.topic, parcel.payload) for parcel in parcels]
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._context.store, entries)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the messages are kept, and it is reported
+            return error
+        return None
 
     def _commit(self, parcel):
         """An awaitable of None, or of what went wrong.
@@ -108,7 +146,14 @@ class Delivery:
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(lambda: settled.done() or settled.set_result(error))
 
-        self.submit(parcel.topic, parcel.payload).add_done_callback(settle)
+        try:
+            self._context.submit(parcel.topic, parcel.payload).add_done_callback(settle)
+        except (TypeError, ValueError):
+            # JSON cannot hold it, now or later, and it is not to hold up the others.
+            _logger.exception("A message on %s cannot be sent and is dropped: %r", parcel.topic, parcel.payload)
+            settled.set_result(None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message is tried again, and it is reported
+            settled.set_result(error)
         return settled
 
     def _thin_out(self):
@@ -129,7 +174,9 @@ class Delivery:
 
     def _report(self, error):
         if error is not None and not self._outage:
-            _logger.warning("Milk-meter readings cannot be stored and are kept: %r", error)
+            # That the database is away needs no traceback.
+            trace = None if isinstance(error, RuntimeError) else error
+            _logger.warning("Milk-meter readings cannot be stored and are kept: %r", error, exc_info=trace)
         elif error is None and self._outage:
             _logger.info("Milk-meter readings are stored again; %d had to be dropped", self.dropped)
             self.dropped = 0

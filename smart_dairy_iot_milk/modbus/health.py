@@ -7,7 +7,7 @@ from datetime import datetime
 #: States of a meter that is read, and of one that is not; those of the second kind but for the last are the kinds of
 #: `client.MeterError`.
 READABLE = ("polled", "slow")
-UNREADABLE = ("unreachable", "silent", "refused", "garbage", "incomplete", "misconfigured")
+UNREADABLE = ("unreachable", "silent", "refused", "garbage", "incomplete", "failed", "misconfigured")
 
 #: Answers over which their time is averaged.
 _ANSWERS = 10

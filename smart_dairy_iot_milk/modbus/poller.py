@@ -3,22 +3,26 @@
 It lives in the bridge's process and hands its messages to the bridge's pipeline, so that a reading over Modbus is
 validated, stored, counted and reacted to as one over MQTT. While the database is away it goes on polling the meters it
 knows and keeps their readings, though the bridge has no lead meanwhile: a milking that begins and ends in an outage
-would otherwise be lost, since the next cow's stands in its registers then. When it starts in the middle of a milking it
-takes up the session that is running.
+would otherwise be lost, since the next cow's stands in its registers then. Where another bridge leads after the outage
+it stops polling and stores what it holds nevertheless. When it starts in the middle of a milking it takes up the
+session that is running.
 """
 
 import asyncio
+import logging
 import threading
-from contextlib import suppress
 from datetime import datetime, timezone
 
 from .delivery import Delivery
 from .registry import SqlRegistry
 from .watch import Watch, cancel
 
-_STOP_CHECK_SECONDS = 0.2
-# Time for the last readings to be stored when the worker stops.
-_DRAIN_SECONDS = 2.0
+_logger = logging.getLogger(__name__)
+
+_STOP_CHECK_SECONDS, _LEFT_CHECK_SECONDS = 0.2, 0.02
+#: What is not stored so long after the worker was stopped may be lost. The bridge waits for it for two seconds longer
+#: when its process ends (`bridge.runner`), which is as long as Docker waits, unless told otherwise; systemd waits 90 s.
+STORED_WITHIN = 8.0
 
 #: Database name -> its poller.
 _pollers = {}
@@ -43,7 +47,7 @@ def poller_for(context):
 class ModbusPoller:
     """A worker of the bridge.
 
-    :param context: has `dsn` (dict for psycopg2.connect) and `submit(topic, payload)` -> Future of the commit
+    :param context: `WorkerContext` of the bridge, of which it uses `dsn`, `submit` and `store`
     :param registry: what to poll, `SqlRegistry` or its like
     :param clock: callable, aware UTC now
     """
@@ -54,28 +58,35 @@ class ModbusPoller:
 
     def __init__(self, context, registry=None, clock=utc_now):
         self._registry = registry or SqlRegistry(context.dsn)
-        self._delivery = Delivery(context.submit)
+        self._delivery = Delivery(context)
         self._watch = Watch(self._registry, self._delivery, clock)
         self._at_work = threading.Lock()
+        self._latest = None
 
     def run(self, stop):
-        """Poll until `stop` is set.
+        """Poll until `stop` is set, and return when all that was read is stored.
+
+        Where another run has begun meanwhile, it returns at once: what is held is then that one's to store.
 
         :param stop: threading.Event
         """
-        # A run that its bridge no longer waited for may still be ending.
+        self._latest = stop
         with self._at_work:
-            try:
-                asyncio.run(self._run(stop))
-            finally:
-                self._registry.close()
+            asyncio.run(self._run(stop))
 
     def use(self, context):
         """Hand readings to another pipeline from now on."""
-        self._delivery.submit = context.submit
+        self._delivery.use(context)
 
     async def _run(self, stop):
         delivering = asyncio.create_task(self._delivery.run())
+        try:
+            await self._poll(stop, delivering)
+            await self._store_the_rest(stop, delivering)
+        finally:
+            await cancel([delivering])
+
+    async def _poll(self, stop, delivering):
         watching = asyncio.create_task(self._watch.run())
         try:
             while not stop.is_set():
@@ -85,6 +96,27 @@ class ModbusPoller:
                         task.result()
         finally:
             await cancel([watching])
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._delivery.drained(), _DRAIN_SECONDS)
-            await cancel([delivering])
+
+    async def _store_the_rest(self, stop, delivering):
+        """Go on until nothing is held; where the process ends sooner, what is lost has been told."""
+        loop = asyncio.get_running_loop()
+        told_at = loop.time() + STORED_WITHIN
+        self._delivery.hurry()
+        while len(self._delivery) and self._latest is stop:
+            if delivering.done():
+                delivering.result()
+            if loop.time() >= told_at:
+                self._report_held()
+                told_at = float("inf")
+            await asyncio.sleep(_LEFT_CHECK_SECONDS)
+
+    def _report_held(self):
+        held = self._delivery.held
+        if held:
+            _logger.error(
+                "%d milk-meter readings could not be stored within %.0f s of the poller's end; those not stored when"
+                " this process ends are lost: %s",
+                held.total(),
+                STORED_WITHIN,
+                ", ".join(f"{count} of {device_id}" for device_id, count in sorted(held.items())),
+            )

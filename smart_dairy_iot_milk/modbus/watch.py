@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import psycopg2
@@ -43,6 +44,9 @@ class Watch:
         self._registry = registry
         self._delivery = delivery
         self._clock = clock
+        # Of its own: in the event loop's threads names are looked up, which may take long. One, so that calls of the
+        # registry follow one another, those of a former run too.
+        self._thread = ThreadPoolExecutor(1, "smart_dairy_iot registry of meters")
         self._health = HealthBook(clock)
         self._activity = FarmActivity()
         self._trackers = {}
@@ -54,25 +58,33 @@ class Watch:
         self._states_said_at = 0.0
 
     async def run(self):
-        """Watch until cancelled."""
+        """Watch until cancelled; the registry is given up then, and with it the right to poll."""
         self._looked_up.clear()
         self._buses = {}
         pause = _FIRST_PAUSE
         try:
             while True:
                 try:
-                    meters = await asyncio.to_thread(self._registry.load)
+                    meters = await self._ask(self._registry.load)
                     self._report(meters)
                     await (self._stand_aside() if meters is None else self._follow(meters))
                     await self._wait(RELOAD_SECONDS if meters is not None else _STAND_BY_SECONDS)
                     pause = _FIRST_PAUSE
                 except psycopg2.Error as error:
                     self._report_outage(error)
+                    # The lock went with the connection: until it is had again, another process may have polled.
+                    self._looked_up.clear()
                     # Jitter, so that several processes do not knock in step.
-                    await self._stand(pause * random.uniform(0.5, 1.5))
+                    await asyncio.sleep(pause * random.uniform(0.5, 1.5))
                     pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             await cancel(task for _bus, task in self._buses.values())
+            # Not waited for: a call that is under way may take as long as a network that swallows everything.
+            self._thread.submit(self._registry.close)
+
+    def _ask(self, method, *arguments):
+        """An awaitable of what a method of the registry gives, which blocks."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, method, *arguments)
 
     # -- what to poll --------------------------------------------------------------------------------------
 
@@ -87,9 +99,11 @@ class Watch:
 
     async def _stand_aside(self):
         """Leave the meters to the process that polls them. What is known of the milkings may still prove to be the
-        latest: after a lost connection that process is this one, until the server has noticed."""
+        latest: after a lost connection that process is this one, until the server has noticed. How the meters are the
+        other one knows better."""
         self._looked_up.clear()
         await self._follow_lines([])
+        self._health.forget_others(())
 
     def _note_problem(self, meter):
         health = self._health.of(meter)
@@ -108,7 +122,7 @@ class Watch:
         self._looked_up &= points.keys()
         for key, (meter, point) in points.items():
             if key not in self._looked_up:
-                past = await asyncio.to_thread(self._registry.past, meter, point, self._clock())
+                past = await self._ask(self._registry.past, meter, point, self._clock())
                 known = self._trackers.get(key)
                 if known is None or not known.is_ahead_of(past):
                     flow = _flow(meter.profile)
@@ -125,7 +139,7 @@ class Watch:
         for endpoint, neighbours in by_endpoint.items():
             if endpoint not in self._buses:
                 bus = Bus(endpoint, self._take, self._health, self._activity)
-                self._buses[endpoint] = bus, asyncio.create_task(bus.run())
+                self._buses[endpoint] = bus, asyncio.create_task(_run_for_ever(bus))
             self._buses[endpoint][0].follow(neighbours)
 
     async def _wait(self, seconds):
@@ -133,21 +147,10 @@ class Watch:
         loop = asyncio.get_running_loop()
         until, has_changed = loop.time() + seconds, False
         while not has_changed and (left := until - loop.time()) > 0:
-            has_changed = await asyncio.to_thread(self._registry.wait, min(left, _WAIT_SECONDS))
-            self._raise_failure()
+            has_changed = await self._ask(self._registry.wait, min(left, _WAIT_SECONDS))
             if self._health.changed or loop.time() - self._states_said_at >= _STATES_SECONDS:
                 self._states_said_at = loop.time()
-                await asyncio.to_thread(self._registry.write_states, self._health.states(), self._clock())
-
-    async def _stand(self, seconds):
-        await asyncio.sleep(seconds)
-        self._raise_failure()
-
-    def _raise_failure(self):
-        """Raise what ended a task that should run for ever: the worker then fails as a whole, and is started again."""
-        for _bus, task in self._buses.values():
-            if task.done():
-                task.result()
+                await self._ask(self._registry.write_states, self._health.states(), self._clock())
 
     def _report(self, meters):
         if self._outage:
@@ -196,6 +199,22 @@ def _calibrated(values, factor):
     """Yield and flow, those of quarters too, by the meter's calibration."""
     measured = [name for name in values if name.startswith("yield_") or name == "flow_rate"]
     return values | {name: round(values[name] * factor, 4) for name in measured}
+
+
+async def _run_for_ever(bus):
+    """Run a bus until cancelled. What goes wrong with it as a whole is its own: it is begun again, and no other is."""
+    loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
+    while True:
+        began = loop.time()
+        try:
+            await bus.run()
+        except Exception as error:
+            if loop.time() - began > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
+            _logger.exception("Polling at %s has failed and is begun again in %.1f s", bus.endpoint, pause)
+            bus.note_failure(error)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 async def cancel(tasks):

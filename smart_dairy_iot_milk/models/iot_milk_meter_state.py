@@ -33,6 +33,7 @@ STATES = [
     ("refused", "Refuses"),
     ("garbage", "Not Understood"),
     ("incomplete", "Values Missing"),
+    ("failed", "Polling Failed"),
     ("misconfigured", "Settings Wrong"),
 ]
 #: What is shown where the poller has said nothing: nobody polls at all, or this meter was not read yet.

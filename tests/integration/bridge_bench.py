@@ -54,9 +54,12 @@ class Bench:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else None
 
-    def make_bridge(self, **settings):
-        """:param settings: what is to differ from the bench's `Config`"""
-        return Bridge(self.dsn, self.dsn["dbname"], replace(self.config, **settings), SPECS)
+    def make_bridge(self, *workers, **settings):
+        """:param workers: what runs beside it
+        :param settings: what is to differ from the bench's `Config`
+        """
+        config = replace(self.config, **settings)
+        return Bridge(self.dsn, self.dsn["dbname"], config, SPECS, lambda _context: list(workers))
 
     @contextlib.contextmanager
     def running(self, bridge, stand_by=False):

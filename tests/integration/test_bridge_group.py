@@ -6,6 +6,7 @@ one bridge and so in order, is not tested here.
 
 import contextlib
 import logging
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -25,10 +26,11 @@ def make_member(bench):
     answers = command(bench.config, {"command": "createRole", "rolename": "group", "acls": rights})
     assert "error" not in answers[0]
 
-    def make(name):
+    def make(name, *workers):
         user = {"username": name, "clientid": name, "password": "test-password", "roles": [{"rolename": "group"}]}
         assert "error" not in command(bench.config, {"command": "createClient", **user})[0]
         return bench.make_bridge(
+            *workers,
             bridge_share_group=GROUP,
             mqtt_bridge_username=name,
             mqtt_bridge_client_id=name,
@@ -36,6 +38,47 @@ def make_member(bench):
         )
 
     return make
+
+
+class LastingWorker:
+    """Works where the lead is lost, too, and may hold something from before."""
+
+    name = "lasting worker"
+    outlives_lead = True
+
+    def __init__(self):
+        self.context = None
+        self.runs = 0
+
+    def use(self, context):
+        self.context = context
+
+    def run(self, stop):
+        self.runs += 1
+        stop.wait()
+
+
+def test_what_a_member_that_does_not_see_to_all_holds_from_before_goes_its_way_with_or_without_a_lead(
+    bench, make_member
+):
+    worker = LastingWorker()
+    first, second = make_member("sd_bridge_1"), make_member("sd_bridge_2", worker)
+    sensor = bench.device("TS-1", "temperature")
+    instant = (datetime.now(timezone.utc) - timedelta(hours=1)).replace(tzinfo=None)
+
+    def reading(second):
+        stamp = (instant + timedelta(seconds=second)).isoformat() + "Z"
+        return f"{sensor.topic}/data", {"device_id": "TS-1", "timestamp": stamp, "temperature": 4.5}
+
+    with contextlib.closing(sensor), bench.running(first):
+        bench.wait_for(lambda: first._shift._sees_to_all, "the first to come sees to all")
+        with bench.running(second):
+            bench.wait_for(lambda: worker.context, "the other one's worker is given a way")
+            assert worker.context.submit(*reading(1)).result(60) == "stored"
+            assert not second._shift._sees_to_all and not worker.runs
+        assert worker.context.submit(*reading(2)).cancelled(), "its shift has ended"
+        assert [item.outcome for item in worker.context.store([reading(2), reading(1)])] == ["stored", "duplicate"]
+    bench.wait_for_count("iot_temperature_reading", 2)
 
 
 def test_both_receive_and_every_reading_is_stored_once(bench, make_member):

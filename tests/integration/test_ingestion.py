@@ -67,6 +67,18 @@ def counters(bench):
         return read_counters(cursor)
 
 
+def test_what_a_process_has_read_itself_is_stored_once_and_counted_as_nothing_that_came_over_http(bench, ingestion):
+    sensors = [Sensor(bench, f"TS-OWN-{number}") for number in (1, 2)]
+    entries = [(sensor.topic, json.loads(sensor.payload(second))) for second in range(3) for sensor in sensors]
+    before = counters(bench)
+    assert [item.outcome for item in ingestion.store_own(entries)] == ["stored"] * 6
+    assert [item.outcome for item in ingestion.store_own(entries[4:] + entries[:1])] == ["duplicate"] * 3
+    assert counters(bench) == before
+    for sensor in sensors:
+        readings = "SELECT count(*)::int FROM iot_temperature_reading WHERE iot_device_id = %s"
+        assert bench.query(readings, sensor.record_id) == [(3,)]
+
+
 def test_each_message_has_its_outcome_in_the_order_in_which_they_were_given(bench, ingestion, sensor):
     payloads = [
         sensor.payload(1),

@@ -72,6 +72,78 @@ def test_a_milking_that_begins_and_ends_while_the_database_is_away_is_there_once
     assert 8 <= first["seconds"] <= 13 and 4 <= second["seconds"] <= 9
 
 
+READINGS = """
+    SELECT reading.session_id, reading.yield_liters, reading.milking
+      FROM milk_production_realtime reading JOIN iot_milk_meter meter USING (iot_device_id)
+     WHERE meter.id = %s AND reading.session_id IS NOT NULL ORDER BY reading.timestamp
+"""
+
+
+def test_what_a_bridge_has_read_in_an_outage_is_stored_though_another_one_leads_after_it(instance):
+    stored = Database(instance.postgres.dsn(instance.database))
+    with ModbusMeter() as server, contextlib.ExitStack() as stack:
+        with instance:
+            meter_id = register(log_in(instance), server)
+        cables = [stack.enter_context(Cable(int(instance.postgres.port))) for _bridge in range(2)]
+        first = stack.enter_context(BridgeCommand(instance, f"--db_port={cables[0].port}", name="first"))
+        eventually(lambda: POLLS in first.log, "the first bridge reads the meter")
+        second = stack.enter_context(BridgeCommand(instance, f"--db_port={cables[1].port}", name="second"))
+        eventually(lambda: "stands by" in second.log, "the second bridge stands by")
+        for cable in cables:
+            cable.unplug()
+        eventually(lambda: "no longer leads" in first.log, "the first bridge has lost the database")
+        milk(server, TAGS[0], 9.0, 10)
+        milk(server, TAGS[1], 5.0, 6)
+        assert not stored.rows(READINGS, meter_id)
+        cables[1].plug()
+        eventually(lambda: POLLS in second.log, "the second one reads the meter")
+        cables[0].plug()
+        eventually(
+            lambda: [row["state"] for row in stored.rows(SESSIONS, meter_id)] == ["completed"] * 2,
+            lambda: f"{stored.rows(SESSIONS, meter_id)}\n{first.log[-3000:]}",
+        )
+        leads = [line for line in first.log.splitlines() if "IoT bridge" in line and line.rstrip().endswith(") leads")]
+        assert len(leads) == 1, "it has not led since"
+    assert [row["total_yield"] for row in stored.rows(SESSIONS, meter_id)] == [9.0, 5.0]
+    ends = [row["yield_liters"] for row in stored.rows(READINGS, meter_id) if not row["milking"]]
+    assert ends == [9.0, 5.0], "each reading is there once"
+
+
+def test_a_bridge_that_is_stopped_as_soon_as_the_database_is_back_stores_first_what_it_has_read(instance):
+    stored = Database(instance.postgres.dsn(instance.database))
+    with ModbusMeter() as server, contextlib.ExitStack() as stack:
+        with instance:
+            meter_id = register(log_in(instance), server)
+        cable = stack.enter_context(Cable(int(instance.postgres.port)))
+        bridge = stack.enter_context(BridgeCommand(instance, f"--db_port={cable.port}"))
+        eventually(lambda: POLLS in bridge.log, "the meter is read")
+        cable.unplug()
+        eventually(lambda: "no longer leads" in bridge.log, "the bridge has lost the database")
+        milk(server, TAGS[0], 9.0, 10)
+        assert not stored.rows(READINGS, meter_id)
+        cable.plug()
+        bridge.stop()
+        assert "are lost" not in bridge.log
+    readings = stored.rows(READINGS, meter_id)
+    assert len(readings) > 5 and readings[0]["milking"]
+    assert (readings[-1]["yield_liters"], readings[-1]["milking"]) == (9.0, False)
+
+
+def test_a_bridge_that_is_stopped_in_an_outage_says_what_is_lost(instance):
+    with ModbusMeter() as server, contextlib.ExitStack() as stack:
+        with instance:
+            register(log_in(instance), server)
+        cable = stack.enter_context(Cable(int(instance.postgres.port)))
+        bridge = stack.enter_context(BridgeCommand(instance, f"--db_port={cable.port}"))
+        eventually(lambda: POLLS in bridge.log, "the meter is read")
+        cable.unplug()
+        eventually(lambda: "no longer leads" in bridge.log, "the bridge has lost the database")
+        milk(server, TAGS[0], 2.0, 3)
+        bridge.stop()
+        (told,) = [line for line in bridge.log.splitlines() if "are lost" in line]
+    assert "ERROR" in told and " of MM" in told
+
+
 def unplug(_first, cable):
     cable.unplug()
 

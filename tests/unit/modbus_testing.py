@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
+from smart_dairy_iot.bridge.ingestion import IngestionUnavailable
 from smart_dairy_iot_milk.modbus.endpoint import Endpoint
 from smart_dairy_iot_milk.modbus.meters import Meter, Point
 from smart_dairy_iot_milk.modbus.poller import ModbusPoller
@@ -53,10 +54,18 @@ class MemoryRegistry:
         self.known = past
         self.states = {}
         self.is_polled_elsewhere = False
+        self.given_up = threading.Event()
+        self.clocked_at = NOW
+        self._error = None
         self._changed = threading.Event()
 
     def change(self, *meters):
         self.meters = list(meters)
+        self._changed.set()
+
+    def lose(self, error):
+        """Lose the connection: the next call finds out."""
+        self._error = error
         self._changed.set()
 
     def load(self):
@@ -67,18 +76,25 @@ class MemoryRegistry:
 
     def write_states(self, states, now):
         self.states = {state.meter_id: state for state in states}
+        self.clocked_at = now
 
     def wait(self, timeout):
         changed = self._changed.wait(timeout)
         self._changed.clear()
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
         return changed
 
     def close(self):
-        pass
+        self.given_up.set()
 
 
 class Pipeline:
-    """Takes messages as the bridge's does; while `down` it commits none. `context.submit` of the poller."""
+    """Takes messages as the bridge's does, with or without the lead; while `down` it commits none.
+
+    It is what the poller uses of its `context`.
+    """
 
     dsn = {}
 
@@ -94,6 +110,11 @@ class Pipeline:
             self.messages.append((topic, payload))
             future.set_result("stored")
         return future
+
+    def store(self, entries):
+        if self.down:
+            raise IngestionUnavailable("the database is away or too busy")
+        self.messages += entries
 
     def data(self, device_id=None):
         """Payloads of the data messages, those of one meter where it is named."""

@@ -32,7 +32,7 @@ def test_a_lease_runs_out_while_the_machine_is_suspended_when_the_monotonic_cloc
 
 
 def test_a_worker_s_context_in_a_log_or_traceback_does_not_show_the_database_s_password():
-    context = WorkerContext({"dbname": "farm", "password": "hunter2"}, "farm", None, None)
+    context = WorkerContext({"dbname": "farm", "password": "hunter2"}, "farm", None, None, None)
     assert "hunter2" not in repr(context)
     assert "farm" in repr(context)
 

@@ -9,7 +9,7 @@ import pytest
 
 from smart_dairy_iot.bridge import leadership, runner
 from smart_dairy_iot.bridge.runner import Bridge
-from smart_dairy_iot.bridge.shift import ThreadEnded
+from smart_dairy_iot.bridge.shift import Shift, ThreadEnded
 from smart_dairy_iot.bridge.supervisor import LastingThreads
 
 PATIENCE = 30
@@ -208,3 +208,18 @@ def test_one_that_was_told_to_stop_begins_again_though_its_former_run_is_still_e
     threads.request_stop()
     threads.join(PATIENCE)
     assert worker.contexts == [1, 2]
+
+
+def test_a_bridge_of_a_group_that_does_not_see_to_all_is_still_the_way_of_what_its_workers_hold():
+    """As one that was relieved in an outage: its workers end, and store what they hold."""
+    threads, worker = LastingThreads(), Worker()
+    threads.start([worker], SimpleNamespace(number=1))
+    assert worker.at_work.wait(PATIENCE)
+    shift = object.__new__(Shift)
+    shift._leader_connection = SimpleNamespace(try_lock=lambda _lock: False)
+    shift._threads, shift._lasting, shift._lasting_workers = [], threads, [worker]
+    shift.context = SimpleNamespace(number=2)
+    assert not shift._see_to_all()
+    assert worker.contexts == [1, 2]
+    eventually(lambda: not worker.at_work.is_set())
+    assert worker.runs == 1

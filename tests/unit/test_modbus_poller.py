@@ -1,5 +1,6 @@
 """The poller against real Modbus TCP servers on this machine."""
 
+import threading
 import time
 from datetime import timedelta
 from types import SimpleNamespace
@@ -246,21 +247,31 @@ def test_a_poller_that_starts_with_the_next_cow_closes_the_session_of_the_one_be
 def test_readings_that_could_not_be_stored_outlive_a_restart_of_the_bridge(server):
     lost, registry = Pipeline(), MemoryRegistry(meter(server))
     lost.down = True
-    poller = ModbusPoller(lost, registry, Clock())
+    poller, stop = ModbusPoller(lost, registry, Clock()), threading.Event()
     milk(server, 1.0, 10)
-    with polling(registry, lost, poller=poller):
-        asked = len(server.requests)
-        eventually(lambda: len(server.requests) > asked + 4)
+    first = threading.Thread(target=poller.run, args=(stop,), daemon=True)
+    first.start()
+    asked = len(server.requests)
+    eventually(lambda: len(server.requests) > asked + 4)
+    stop.set()
+    assert registry.given_up.wait(60), "another process may poll, though not all is stored"
+    assert first.is_alive(), "it goes on trying"
     server.set(milking=True, rfid=OTHER_TAG, yield_liters=0.2, session_seconds=2)
     back = Pipeline()
+    back.down = True
     poller.use(back)
     with polling(registry, back, poller=poller):
+        asked = len(server.requests)
+        eventually(lambda: len(server.requests) > asked + 4)
+        back.down = False
         eventually(lambda: f"{OTHER_TAG:016X}" in {payload.get("rfid_tag") for payload in back.data()})
+    first.join(60)
+    assert not first.is_alive(), "the next run has what the former one held"
     sessions = list(dict.fromkeys(payload["session_id"] for payload in back.data()))
     assert len(sessions) == 2
-    first = [payload for payload in back.data() if payload["session_id"] == sessions[0]]
-    assert {payload["yield_liters"] for payload in first} == {1.0}
-    assert [payload["milking"] for payload in first][-2:] == [True, False]
+    of_first = [payload for payload in back.data() if payload["session_id"] == sessions[0]]
+    assert {payload["yield_liters"] for payload in of_first} == {1.0}
+    assert [payload["milking"] for payload in of_first][-2:] == [True, False]
 
 
 def test_a_milking_that_another_process_followed_meanwhile_is_taken_up_where_that_one_left_it(server):
