@@ -26,10 +26,10 @@ _PATHS = {
 
 
 def data_payload(meter, point, reading: Reading):
-    """A `tracker.Reading` at a milking point as a milk-meter data message."""
+    """A `tracker.Reading` at a milking point as a milk-meter data message; it has the calibrated values."""
     payload = _head(meter, reading.timestamp)
     payload |= {"channel": point.channel, "session_id": reading.session_id, "milking": reading.milking}
-    for quantity, value in reading.values.items():
+    for quantity, value in reading.calibrated.items():
         if quantity in _PATHS:
             *groups, key = _PATHS[quantity]
             target = payload

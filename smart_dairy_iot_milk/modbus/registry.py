@@ -45,11 +45,11 @@ def load_past(cursor, meter, point, now):
     :return: `Past`
     """
     since = _naive(now - LOOK_BACK)
-    place = {"device": meter.iot_device_id, "channel": point.channel, "since": since}
-    last = _load_reading(cursor, statements.LAST_READING, place)
+    place = {"device": meter.iot_device_id, "meter": meter.id, "channel": point.channel, "since": since}
+    last = _load_reading(cursor, statements.LAST_READING, place, meter.factor)
     if last is None or not last.milking or (now - last.timestamp).total_seconds() > LONGEST_PAUSE:
         return Past(None, last)
-    return Past(last, _load_reading(cursor, statements.LAST_END, place))
+    return Past(last, _load_reading(cursor, statements.LAST_END, place, meter.factor))
 
 
 class SqlRegistry:
@@ -145,15 +145,19 @@ def write_states(cursor, states, now):
         cursor.execute("NOTIFY iot_inbox")
 
 
-def _load_reading(cursor, statement, place):
+def _load_reading(cursor, statement, place, factor):
+    """:param factor: in force now; a milking that no session is known of yet began with it"""
     cursor.execute(statement, place)
     row = cursor.fetchone()
     if not row:
         return None
-    session_id, timestamp, milking, *values = row
+    session_id, timestamp, milking, *values, kept = row
+    factor = float(kept or factor)
     named = zip(("yield_liters", "duration_seconds", "rfid_tag"), values, strict=True)
     known = {quantity: value for quantity, value in named if value is not None}
-    return Reading(session_id, timestamp.replace(tzinfo=timezone.utc), bool(milking), known)
+    # Stored is what was reported, and compared what the meter shows.
+    known["yield_liters"] /= factor
+    return Reading(session_id, timestamp.replace(tzinfo=timezone.utc), bool(milking), known, factor=factor)
 
 
 def _stored(value):

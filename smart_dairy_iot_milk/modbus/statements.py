@@ -39,14 +39,19 @@ LINES = """
     SELECT profile_id, {columns} FROM iot_modbus_profile_line WHERE profile_id = ANY(%s)
 """.replace("{columns}", ", ".join(LINE_COLUMNS))
 
-# The last reading at a milking point that names a milking; its tag is the last one that was read in that milking.
+# The last reading at a milking point that names a milking; its tag is the last one that was read in that milking, and
+# its factor the one that its session keeps.
 _LAST = """
     SELECT last.session_id, last.timestamp, last.milking, last.yield_liters, last.duration_seconds,
            (SELECT rfid_tag FROM milk_production_realtime tagged
              WHERE tagged.iot_device_id = last.iot_device_id AND tagged.channel = last.channel
                AND tagged.timestamp > %(since)s AND tagged.session_id = last.session_id
                AND tagged.rfid_tag IS NOT NULL
-             ORDER BY tagged.timestamp DESC LIMIT 1)
+             ORDER BY tagged.timestamp DESC LIMIT 1),
+           (SELECT flow_calibration_factor FROM milk_session session
+             WHERE session.meter_id = %(meter)s AND session.channel = last.channel
+               AND session.wire_session_id = last.session_id
+             ORDER BY session.start_time DESC LIMIT 1)
       FROM milk_production_realtime last
      WHERE last.iot_device_id = %(device)s AND last.channel = %(channel)s AND last.timestamp > %(since)s
        AND last.session_id IS NOT NULL AND last.yield_liters IS NOT NULL {condition}

@@ -15,6 +15,9 @@ the end, and a meter that comes back may show them with the bit set: they open n
 
 A tag is reported once it was read twice running, and then as often as it is read, no more: whoever decides between two
 tags counts them. A milking that was read no more than twice reports the tag it has at its end.
+
+What a meter shows is compared as it shows it: a calibration changes nothing of that. A milking is reported by the
+factor with which it began.
 """
 
 from collections import deque
@@ -40,8 +43,9 @@ class Reading:
 
     :param timestamp: aware UTC
     :param milking: False on the last reading of the milking
-    :param values: dict quantity -> value, `yield_liters` among them
+    :param values: dict quantity -> value, `yield_liters` among them, as the meter shows them
     :param first: whether it is the first reading of the milking
+    :param factor: the calibration factor of the milking
     """
 
     session_id: str
@@ -49,6 +53,13 @@ class Reading:
     milking: bool
     values: dict = field(default_factory=dict)
     first: bool = False
+    factor: float = 1.0
+
+    @property
+    def calibrated(self):
+        """The values, with yield and flow, those of quarters too, corrected by the factor."""
+        volumes = [name for name in self.values if name.startswith("yield_") or name == "flow_rate"]
+        return self.values | {name: round(self.values[name] * self.factor, 4) for name in volumes}
 
 
 @dataclass(frozen=True)
@@ -107,11 +118,13 @@ class _Milking:
     """A milking that is running.
 
     :param last: its last `Reading`, None before the first
+    :param factor: the calibration factor with which it begins; it goes on with that of `last`
     """
 
-    def __init__(self, session_id, last=None, tag=None):
+    def __init__(self, session_id, last=None, tag=None, factor=1.0):
         self.session_id = session_id
         self.last = last
+        self._factor = last.factor if last else factor
         self.tags = _Tags(tag)
         self._suspect = None
 
@@ -140,7 +153,7 @@ class _Milking:
             tag = tag or self.tags.unreported
         if tag:
             values["rfid_tag"] = tag
-        self.last = Reading(self.session_id, now, milking, values, first=self.last is None)
+        self.last = Reading(self.session_id, now, milking, values, self.last is None, self._factor)
         return self.last
 
     def unseen_end(self):
@@ -182,11 +195,12 @@ class SessionTracker:
         reported = [reading.timestamp for reading in (past.last, past.ended) if reading]
         return known is not None and known.timestamp >= max(reported, default=known.timestamp)
 
-    def observe(self, values, now):
+    def observe(self, values, now, factor=1.0):
         """Take in what was read.
 
         :param values: dict quantity -> value, `yield_liters` among them, and `milking` where the meter says that
         :param now: aware UTC
+        :param factor: the calibration factor in force: that of a milking which begins
         :return: list of `Reading`s to report, oldest first; none while nobody is milked
         """
         values = dict(values)
@@ -200,7 +214,7 @@ class SessionTracker:
         if self._milking is None:
             begins = milking and not self._shows_a_former_one(values)
             if begins:
-                self._milking = self._reopened(values, now) or self._new(now)
+                self._milking = self._reopened(values, now) or self._new(now, factor)
             self._note_what_is_shown(values, now)
         if self._milking:
             readings.append(self._milking.take(values, milking, now))
@@ -224,8 +238,9 @@ class SessionTracker:
         tag = former.values.get("rfid_tag")
         return _Milking(former.session_id, former, tag) if grows_from(former, tag, values) else None
 
-    def _new(self, now):
-        return _Milking(f"{self._prefix}-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z")
+    def _new(self, now, factor):
+        session_id = f"{self._prefix}-{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03d}Z"
+        return _Milking(session_id, factor=factor)
 
     def _end(self, reading):
         if self._ended and self._ended[-1].session_id == reading.session_id:

@@ -37,5 +37,5 @@ class MilkSession(models.Model):
             """,
             [self.meter_id.iot_device_id.id, self.channel, self.start_time, self.end_time],
         )
-        factor = self._volume_factor(self.meter_id, self.start_time)
+        factor = self._message_factor()
         return [(moment, flow * factor) for moment, flow in self.env.cr.fetchall()]

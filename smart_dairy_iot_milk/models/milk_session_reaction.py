@@ -7,11 +7,11 @@ per batch.
 
 from collections import defaultdict, namedtuple
 
-from odoo import api, models
+from odoo import api, fields, models
 
 from odoo.addons.smart_dairy_iot.bridge.messages import HTTP, MQTT, OWN
 
-from ..reactors.meter_data import FOLDED_FIELDS, MeterData, canonical, fold
+from ..reactors.meter_data import FOLDED_FIELDS, VOLUME_FIELDS, MeterData, canonical, fold
 from ..reactors.milkings import NAME_REUSED, Milking, assign, keys_for
 
 _SOURCES = {MQTT: "mqtt", HTTP: "api", OWN: "modbus"}
@@ -21,12 +21,21 @@ _SOURCES_BY_SETTING = {"modbus_rtu": "modbus", "modbus_tcp": "modbus", "mqtt": "
 # Keys of milkings that no meter has named begin with as much of the device's id.
 _DEVICE_ID_SHARE = 36
 
-#: What a batch says of one milking: `session` is empty where it is new.
-Share = namedtuple("Share", "meter channel milking session readings")
+#: What a batch says of one milking: `session` is empty where it is new, `factor` that of its calibration, by which its
+#: readings are corrected already.
+Share = namedtuple("Share", "meter channel milking session factor readings")
 
 
 class MilkSession(models.Model):
     _inherit = "milk.session"
+
+    flow_calibration_factor = fields.Float(
+        digits=(8, 5),
+        readonly=True,
+        copy=False,
+        help="Yield and flow of this milking were multiplied with it: the meter's factor when the milking began, which "
+        "is kept to its end, whatever is calibrated meanwhile.",
+    )
 
     @api.model
     def _react_meter_data(self, messages):
@@ -38,15 +47,8 @@ class MilkSession(models.Model):
         by_point = defaultdict(list)
         for reading in readings:
             if reading.iot_device_id in meters:
-                meter = meters[reading.iot_device_id]
-                factor = model._volume_factor(meter, reading.timestamp)
-                by_point[meter, reading.channel].append(reading.scaled(factor))
+                by_point[meters[reading.iot_device_id], reading.channel].append(reading)
         model._fold_into_sessions(model._share_out(by_point))._tell_screens()
-
-    @api.model
-    def _volume_factor(self, meter, moment):
-        """What volumes of a message have to be multiplied with: those read over Modbus were when they were read."""
-        return 1.0 if meter.communication_type.startswith("modbus") else meter._factor_at(moment)
 
     @api.model
     def _share_out(self, by_point):
@@ -62,7 +64,11 @@ class MilkSession(models.Model):
         for (meter, channel), readings in by_point.items():
             sessions = {session._as_milking(): session for session in known[meter.id, channel]}
             for milking, of_milking in assign(readings, list(sessions)).items():
-                shares.append(Share(meter, channel, milking, sessions.get(milking, self.browse()), of_milking))
+                session = sessions.get(milking, self.browse())
+                factor = session._factor_from(meter, milking.first)
+                scale = _scale(session.source or _source(meter, of_milking[0]), factor)
+                scaled = [reading.scaled(scale) for reading in of_milking]
+                shares.append(Share(meter, channel, milking, session, factor, scaled))
         self._name_new([share for share in shares if not share.session])
         return shares
 
@@ -104,7 +110,27 @@ class MilkSession(models.Model):
             self.current_yield,
             canonical(self.rfid_tag),
             self.ended_by_meter,
+            self._message_factor(),
         )
+
+    def _message_factor(self):
+        """What volumes of this milking's messages have to be multiplied with."""
+        return _scale(self.source, self._own_factor())
+
+    def _own_factor(self):
+        """The calibration factor of this milking; of one from before it was kept, by its beginning."""
+        return self.flow_calibration_factor or self.meter_id._factor_at(self.start_time)
+
+    def _factor_from(self, meter, beginning):
+        """The calibration factor of this milking (none: of a new one), now that its beginning is known to be this.
+
+        It keeps the one it has, whatever was calibrated since, unless the beginning lies before a calibration after
+        which it had seemed to lie.
+        """
+        if self and beginning >= self.start_time:
+            return self._own_factor()
+        factor = meter._factor_at(beginning)
+        return self._own_factor() if self and meter._factor_at(self.start_time) == factor else factor
 
     @api.model
     def _name_new(self, shares):
@@ -139,7 +165,7 @@ class MilkSession(models.Model):
             if session.state == "cancelled":
                 session._follow_cancelled(share.readings)
                 continue
-            vals = session._folded_vals(share.meter, share.readings)
+            vals = session._folded_vals(share.meter, share.factor, share.readings)
             if not session:
                 to_create.append(
                     {**vals, "session_key": share.milking.key, "wire_session_id": share.milking.wire_id or False}
@@ -158,20 +184,33 @@ class MilkSession(models.Model):
         (late & identified)._on_identified()
         return changed | created | superseded
 
-    def _folded_vals(self, meter, readings):
-        """What a session (empty: a new one) becomes by some readings: vals of what changes."""
-        before = {name: self[name] for name in FOLDED_FIELDS} if self else {}
-        vals = fold(before, readings, self.typed_values or ())
+    def _folded_vals(self, meter, factor, readings):
+        """What a session (empty: a new one) becomes by some readings: vals of what changes.
+
+        :param factor: its calibration factor, by which the readings are corrected
+        """
+        corrected = self._corrected_vals(factor) if self else {}
+        before = {**{name: self[name] for name in FOLDED_FIELDS}, **corrected} if self else {}
+        vals = {**corrected, **fold(before, readings, self.typed_values or ()), "flow_calibration_factor": factor}
         ended = vals.pop("ended", False)
         after = {**before, **vals}
         if ended:
             vals["ended_by_meter"] = True
         if ended or self.state == "completed":
             vals |= self._completion_vals(after)
+            if corrected and "total_yield" in vals:
+                vals["total_yield"] = after["current_yield"]
         if not self:
             vals |= self._new_session_vals(meter, readings)
         vals |= self._identification_vals(meter, readings, after["start_time"])
         return {name: value for name, value in vals.items() if not self or self._differs(name, value)}
+
+    def _corrected_vals(self, factor):
+        """The volumes of this session by another calibration factor than its own; nothing where it is the same."""
+        scale = _scale(self.source, factor) / self._message_factor()
+        if scale == 1:
+            return {}
+        return {name: self[name] * scale for name in VOLUME_FIELDS.difference(self.typed_values or ())}
 
     def _differs(self, name, value):
         return self._fields[name].convert_to_write(self[name], self) != value
@@ -190,5 +229,15 @@ class MilkSession(models.Model):
             "meter_id": meter.id,
             "channel": channel,
             "milking_point": point.id,
-            "source": _SOURCES.get(readings[0].transport) or _SOURCES_BY_SETTING[meter.communication_type],
+            "source": _source(meter, readings[0]),
         }
+
+
+def _source(meter, reading):
+    """How a message came, as a session says it."""
+    return _SOURCES.get(reading.transport) or _SOURCES_BY_SETTING[meter.communication_type]
+
+
+def _scale(source, factor):
+    """What volumes of messages have to be multiplied with: those read over Modbus were when they were read."""
+    return 1.0 if source == "modbus" else factor

@@ -46,6 +46,8 @@ _QUARTER_YIELDS = frozenset(f"yield_{quarter}" for quarter in QUARTERS)
 
 # What a calibration factor applies to, beside the yield.
 _VOLUMES = _QUARTER_YIELDS | {"current_flow_rate"}
+#: Fields of a session that a calibration factor applies to while it runs.
+VOLUME_FIELDS = _VOLUMES | {"current_yield", "peak_flow_rate"}
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Milking:
     :param yield_liters: the most that was told
     :param tag: in its canonical form, empty if none was read
     :param ended: the meter said that it was over
+    :param factor: what yields of messages are multiplied with before they are compared with this one's
     """
 
     key: str
@@ -60,6 +61,7 @@ class Milking:
     yield_liters: float
     tag: str
     ended: bool
+    factor: float = 1.0
 
     @classmethod
     def begun_by(cls, reading):
@@ -86,7 +88,7 @@ class Milking:
         """Make a message one of this milking's."""
         self.first = min(self.first, reading.started_at)
         self.tag = self.tag or reading.tag
-        self.yield_liters = max(self.yield_liters, reading.yield_liters)
+        self.yield_liters = max(self.yield_liters, self._corrected(reading))
         if reading.timestamp >= self.last:
             self.last = reading.timestamp
             self.ended = not reading.milking
@@ -103,7 +105,7 @@ class Milking:
         if reading.has_clock:
             return reading.started_at < self.last - START_TOLERANCE and reading.timestamp > self.first
         if reading.timestamp < self.first:
-            return reading.milking and reading.yield_liters <= self.yield_liters + _YIELD_TOLERANCE_LITERS
+            return reading.milking and self._corrected(reading) <= self.yield_liters + _YIELD_TOLERANCE_LITERS
         if reading.timestamp > self.last and reading.milking:
             return not self.ended and self._still_filling(reading)
         return True
@@ -126,7 +128,10 @@ class Milking:
         return reading.timestamp <= self.last or (not self.ended and self._still_filling(reading))
 
     def _still_filling(self, reading):
-        return reading.yield_liters >= self.yield_liters - _YIELD_TOLERANCE_LITERS
+        return self._corrected(reading) >= self.yield_liters - _YIELD_TOLERANCE_LITERS
+
+    def _corrected(self, reading):
+        return reading.yield_liters * self.factor
 
     def _ended_before(self, reading):
         return self.ended and reading.milking and reading.started_at >= self.last

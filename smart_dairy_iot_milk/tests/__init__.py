@@ -4,6 +4,7 @@ from . import test_ade_gone
 from . import test_ade_import
 from . import test_ade_refused
 from . import test_calibration
+from . import test_calibration_milking
 from . import test_completion
 from . import test_equipment
 from . import test_flow_curve

@@ -37,10 +37,10 @@ class Message:
         return (self.timestamp - timedelta(seconds=self.clock)).replace(microsecond=0)
 
 
-def milking(first=0, last=300, liters=5.0, wire_id="s1", tag="", ended=False):
+def milking(first=0, last=300, liters=5.0, wire_id="s1", tag="", ended=False, factor=1.0):
     """A milking known from START + `first` to START + `last` seconds."""
     begin, end = (START + timedelta(seconds=seconds) for seconds in (first, last))
-    return Milking(wire_id or "key", wire_id, begin, end, liters, tag, ended)
+    return Milking(wire_id or "key", wire_id, begin, end, liters, tag, ended, factor)
 
 
 MINUTE, HOUR = 60, 3600
@@ -66,6 +66,10 @@ SAME_NAME = [
     ("no clock, told again after the end", milking(ended=True), Message(330, 5.0, milking=False), True),
     ("no clock, yield ran back", milking(), Message(330, 0.5), False),
     ("no clock, still filling", milking(), Message(330, 5.5), True),
+    ("no clock, still filling by its factor", milking(liters=5.0, factor=1.02), Message(330, 4.91), True),
+    ("no clock, yield ran back by its factor", milking(liters=5.0, factor=0.98), Message(330, 5.05), False),
+    ("no clock, before, with less by its factor", milking(100, 300, factor=0.98), Message(50, 5.1), True),
+    ("no clock, before, with more by its factor", milking(100, 300, factor=1.02), Message(50, 4.95), False),
     ("no clock, a display that was cleared at the end", milking(), Message(330, 0.0, milking=False), True),
     ("no clock, before, with less", milking(100, 300), Message(50, 1.0), True),
     ("no clock, before, with more", milking(100, 300), Message(50, 9.0), False),
@@ -145,6 +149,12 @@ def test_messages_of_one_batch_open_as_many_milkings_as_there_were():
     ]
     groups = assign(reversed(batch), [])
     assert [{message.of for message in messages} for messages in groups.values()] == [{0}, {1}, {2}]
+
+
+def test_a_yield_that_is_added_to_a_milking_is_corrected_by_its_factor():
+    known = milking(liters=5.0, factor=0.5)
+    assign([Message(310, 12.0)], [known])
+    assert known.yield_liters == 6.0
 
 
 def test_a_key_is_the_meters_name_and_only_if_that_is_taken_more():

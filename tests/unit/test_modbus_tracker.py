@@ -1,5 +1,6 @@
 """A milking begins and ends where the meter's registers say so, also where nobody looked at the right moment."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -379,3 +380,92 @@ def test_a_yield_cleared_for_the_next_cow_ends_the_milking_of_the_one_before_and
 def test_a_milking_by_flow_that_was_running_is_not_ended_by_looking_again():
     (report,) = watch(by_flow(reading(4.0, None)), (1, flows(4.2, 2.0)))
     assert (report.session_id, report.milking) == (SESSION, True)
+
+
+# -- the calibration factor --------------------------------------------------------------------------------
+
+
+def litres(reports):
+    return [report.calibrated["yield_liters"] for report in reports]
+
+
+@pytest.mark.parametrize("factor", [0.98, 1.02])
+@pytest.mark.parametrize("clock", [True, False])
+def test_a_milking_keeps_the_factor_with_which_it_began(factor, clock):
+    meter = tracker()
+    looks = [(10.0, 1.0), (10.02, factor), (10.04, factor)]
+    reports = [
+        report
+        for second, (shown, now_in_force) in enumerate(looks)
+        for report in meter.observe(
+            registers(yield_liters=shown, seconds=100 + second if clock else None, tag=None),
+            NOW + second * SECOND,
+            now_in_force,
+        )
+    ]
+    assert len(milkings(reports)) == 1
+    assert litres(reports) == [10.0, 10.02, 10.04]
+
+
+def test_the_end_of_a_milking_has_its_factor_and_the_next_one_that_in_force():
+    meter = tracker()
+    meter.observe(registers(yield_liters=10.0, seconds=100), NOW, 1.1)
+    (end,) = meter.observe(registers(milking=False, yield_liters=11.0, seconds=110), NOW + 10 * SECOND, 1.2)
+    (begin,) = meter.observe(registers(yield_liters=1.0, seconds=5, tag=OTHER), NOW + MINUTE, 1.2)
+    assert litres([end, begin]) == [12.1, 1.2]
+
+
+def test_an_end_that_nobody_saw_has_the_factor_of_its_milking():
+    meter = tracker()
+    meter.observe(registers(yield_liters=10.0, seconds=100), NOW, 1.1)
+    end, begin = meter.observe(registers(yield_liters=1.0, seconds=5, tag=OTHER), NOW + MINUTE, 1.2)
+    assert (end.milking, begin.first) == (False, True)
+    assert litres([end, begin]) == [11.0, 1.2]
+
+
+@pytest.mark.parametrize("factor", [0.98, 1.02])
+def test_registers_of_the_last_milking_are_known_again_after_a_calibration(factor):
+    meter = tracker()
+    meter.observe(registers(yield_liters=12.0, seconds=300), NOW)
+    meter.observe(registers(milking=False, yield_liters=12.0, seconds=300), NOW + SECOND)
+    shown_again = registers(yield_liters=12.0, seconds=300)
+    assert meter.observe(shown_again, NOW + MINUTE, factor) == []
+    assert meter.observe(shown_again, NOW + MINUTE + SECOND, factor) == []
+
+
+@pytest.mark.parametrize("factor", [0.98, 1.02])
+def test_a_calibration_begins_and_ends_no_milking_told_by_the_flow(factor):
+    meter = tracker(flow=(0.2, 15))
+    shown = {"yield_liters": 12.0, "flow_rate": 0.0}
+    assert meter.observe(shown, NOW) == []
+    assert meter.observe(shown, NOW + SECOND, factor) == []
+    assert meter.observe(shown, NOW + 2 * SECOND, factor) == []
+    assert not meter.is_milking
+
+
+def test_a_cluster_that_is_attached_again_goes_on_with_the_factor_of_its_milking():
+    meter = tracker()
+    meter.observe(registers(yield_liters=5.0, seconds=100), NOW)
+    meter.observe(registers(milking=False, yield_liters=5.0, seconds=100), NOW + SECOND)
+    (report,) = meter.observe(registers(yield_liters=5.2, seconds=103), NOW + 4 * SECOND, 1.1)
+    assert not report.first
+    assert litres([report]) == [5.2]
+
+
+def test_a_tracker_that_starts_during_a_milking_goes_on_with_its_factor():
+    last = replace(reading(5.0, 100), factor=1.1)
+    meter = tracker(last)
+    reports = meter.observe(registers(yield_liters=5.1, seconds=101), NOW + SECOND, 0.9)
+    assert [report.session_id for report in reports] == [SESSION]
+    assert litres(reports) == [5.61]
+
+
+def test_the_factor_corrects_yields_and_flow_and_nothing_else():
+    shown = registers(yield_lf=2.0, flow_rate=3.0, conductivity=5.5, temperature_celsius=38.0)
+    (report,) = tracker().observe(shown, NOW, 1.1)
+    assert report.calibrated == {
+        **report.values,
+        "yield_liters": 5.5,
+        "yield_lf": 2.2,
+        "flow_rate": 3.3,
+    }
