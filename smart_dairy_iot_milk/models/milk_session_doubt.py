@@ -21,9 +21,14 @@ class MilkSession(models.Model):
     )
 
     def _makes_doubtful(self, later):
-        """Within a shift as well, where one of the two rests on a single reading."""
-        if super()._makes_doubtful(later):
-            return True
+        """Within a shift as well, where one of the two rests on a single reading.
+
+        A milking that is surer of the animal is not judged by one that goes on: at the end of that, both are.
+        """
+        makes_doubtful = super()._makes_doubtful(later) or self._makes_doubtful_in_shift(later)
+        return makes_doubtful and not (self._goes_on() and later._is_surer_than(self))
+
+    def _makes_doubtful_in_shift(self, later):
         if not self._is_measured() or self.identification == "doubtful" or self._point() == later._point():
             return False
         if not (self.total_yield or self.current_yield):
@@ -33,6 +38,17 @@ class MilkSession(models.Model):
             return False
         return not (self._is_confirmed() and later._is_confirmed())
 
+    def _whole(self):
+        """The milking that this is, or is the rest of, and its rests."""
+        first = self.continues_id or self
+        return first | first.continued_by_ids
+
+    def _goes_on(self):
+        return any(part.state == "in_progress" for part in self._whole())
+
+    def _is_surer_than(self, other):
+        return self._sureness() > max(part._sureness() for part in other._whole())
+
     def _is_confirmed(self):
         _by_people, confirmed, _unanimous = self._sureness()
         return confirmed
@@ -41,9 +57,7 @@ class MilkSession(models.Model):
         """Take the animal off the milking that is less sure, with its rest; the later one where both are alike."""
         self.ensure_one()
         earlier = earlier.continues_id or earlier
-        parts = earlier | earlier.continued_by_ids
-        is_surer = earlier.state == "completed" and self._sureness() > max(part._sureness() for part in parts)
-        doubted, other = (earlier, self) if is_surer else (self, earlier)
+        doubted, other = (earlier, self) if self._is_surer_than(earlier) else (self, earlier)
         result = super(MilkSession, doubted)._doubt(other)
         reason = _(
             "Animal %(animal)s was milked at %(meter)s about then, see %(session)s.",

@@ -1,0 +1,126 @@
+"""One cow told of at two points at once: the milking that is surer of her keeps her, whichever began or ended first."""
+
+from itertools import product
+
+from odoo.tests.common import tagged
+
+from .common import TAG, MilkCase
+
+
+@tagged("post_install", "-at_install")
+class TestOneCowAtTwoPoints(MilkCase):
+    def say(self, channel, began, seconds, liters, tag=None, end=False):
+        """What the meter of a point says `seconds` after the start of a milking that `began` so late after it."""
+        self.message(
+            seconds,
+            liters,
+            session_id=f"s{channel}-{began}",
+            channel=channel,
+            duration_seconds=seconds - began,
+            rfid_tag=tag,
+            milking=not end,
+        )
+        self.process()
+
+    def milking(self, channel, began, tags):
+        """The messages of a milking, in which the tag is read so often, but for its end: (seconds, ...) of `say`."""
+        return [
+            (began + 20 * number, channel, began, float(number), TAG if number <= tags else None, False)
+            for number in range(1, 6)
+        ]
+
+    def play(self, *messages):
+        for seconds, channel, began, liters, tag, end in sorted(messages):
+            self.say(channel, began, seconds, liters, tag, end)
+
+    def end(self, channel, began, seconds):
+        return seconds, channel, began, 10.0, None, True
+
+    def at(self, channel):
+        return self.sessions().filtered(lambda session: session.channel == channel)
+
+    def assert_hers(self, sessions):
+        for session in sessions:
+            self.assertRecordValues(session, [{"identification": "tag", "animal_id": self.cow.id}])
+            self.assertEqual(session.production_id.quantity, 10.0)
+
+    def assert_doubtful(self, sessions):
+        self.assertTrue(sessions)
+        for session in sessions:
+            self.assertRecordValues(
+                session, [{"identification": "doubtful", "animal_id": False, "production_id": False}]
+            )
+
+    # ------------------------------------------------------------------ a misreading, and her own milking
+
+    def test_her_own_milking_keeps_her_whichever_of_the_two_began_and_ended_first(self):
+        """At point 1 her tag was read once, of a neighbour; at point 2 she is milked."""
+        for number, (misread_begins, misread_ends) in enumerate(product((0, 30), (400, 500))):
+            hers_begins, hers_ends = 30 - misread_begins, 900 - misread_ends
+            shift = 100_000 * number
+            with self.subTest(misread=(misread_begins, misread_ends), hers=(hers_begins, hers_ends)):
+                before = self.sessions()
+                self.play(
+                    *self.milking(1, shift + misread_begins, tags=1),
+                    *self.milking(2, shift + hers_begins, tags=5),
+                    self.end(1, shift + misread_begins, shift + misread_ends),
+                    self.end(2, shift + hers_begins, shift + hers_ends),
+                )
+                now = self.sessions() - before
+                self.assertEqual(len(now), 2)
+                self.assert_doubtful(now.filtered(lambda session: session.channel == 1))
+                self.assert_hers(now.filtered(lambda session: session.channel == 2))
+
+    def test_nothing_is_decided_while_the_misread_milking_goes_on(self):
+        self.play(*self.milking(1, 0, tags=1), *self.milking(2, 30, tags=5), self.end(2, 30, 400))
+        self.assert_hers(self.at(2))
+        self.assertRecordValues(self.at(1), [{"state": "in_progress", "animal_id": self.cow.id}])
+        self.assertFalse(self.env["iot.event"].search([("kind", "=", "milking_doubtful")]))
+
+    def test_a_misread_milking_that_a_time_out_ends_loses_her_then(self):
+        self.play(*self.milking(1, 0, tags=1), *self.milking(2, 30, tags=5), self.end(2, 30, 400))
+        self.at(1)._complete(self.at(1).last_message_at)
+        self.assert_doubtful(self.at(1))
+        self.assert_hers(self.at(2))
+
+    def test_a_milking_that_proves_as_sure_by_its_end_keeps_her_since_it_began_first(self):
+        self.play(*self.milking(1, 0, tags=1), *self.milking(2, 30, tags=5), self.end(2, 30, 400))
+        self.assert_hers(self.at(2))
+        for seconds in (420, 440, 460):
+            self.say(1, 0, seconds, 6.0, TAG)
+        self.play(self.end(1, 0, 500))
+        self.assert_hers(self.at(1))
+        self.assert_doubtful(self.at(2))
+
+    def test_the_rest_of_a_misread_milking_that_goes_on_is_waited_for(self):
+        self.play(*self.milking(1, 0, tags=1), self.end(1, 0, 110))
+        self.play(*self.milking(1, 150, tags=1), *self.milking(2, 160, tags=5), self.end(2, 160, 400))
+        self.assert_hers(self.at(2))
+        self.play(self.end(1, 150, 450))
+        self.assertEqual(len(self.at(1)), 2)
+        self.assert_doubtful(self.at(1))
+        self.assert_hers(self.at(2))
+
+    # ------------------------------------------------------------------ alike, and a third one
+
+    def test_of_two_that_are_as_sure_the_later_one_is_doubtful_though_the_earlier_goes_on(self):
+        for tags in (1, 5):
+            shift = 100_000 * tags
+            before = self.sessions()
+            self.play(
+                *self.milking(1, shift, tags), *self.milking(2, shift + 30, tags), self.end(2, shift + 30, shift + 400)
+            )
+            later = (self.sessions() - before).filtered(lambda session: session.channel == 2)
+            self.assert_doubtful(later)
+            self.play(self.end(1, shift, shift + 500))
+            self.assert_doubtful(later)
+            self.assert_hers(self.sessions() - before - later)
+
+    def test_a_misread_milking_that_goes_on_hides_no_earlier_one_that_is_hers(self):
+        self.play(*self.milking(3, 0, tags=5), self.end(3, 0, 110))
+        self.play(*self.milking(1, 120, tags=1), *self.milking(2, 130, tags=5), self.end(2, 130, 400))
+        self.assert_hers(self.at(3))
+        self.assert_doubtful(self.at(2))
+        self.play(self.end(1, 120, 500))
+        self.assert_hers(self.at(3))
+        self.assert_doubtful(self.at(1) | self.at(2))
