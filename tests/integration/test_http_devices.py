@@ -1,16 +1,15 @@
 """A device without MQTT, over real HTTP to a threaded and to a prefork server."""
 
-import base64
 import csv
 import io
 import json
-import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
+from http_device import HttpDevice
 from stack.shell import free_port
 from support import Database, Farm, connected, eventually, log_in, utc_now
 
@@ -24,32 +23,6 @@ def server(request, instance):
     instance.section["metrics_port"] = str(free_port())
     with instance.start():
         yield instance
-
-
-class HttpDevice:
-    """Speaks for a provisioned device."""
-
-    def __init__(self, server, device):
-        self._address = f"{server.url}/api/v1/iot/devices/{device.device_id}"
-        credentials = f"{device.credentials.username}:{device.credentials.password}".encode()
-        self._headers = {
-            "Authorization": f"Basic {base64.b64encode(credentials).decode()}",
-            "Content-Type": "application/json",
-        }
-
-    def request(self, method, path, body=None, **headers):
-        """(status, text of the body)"""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self._address}{path}", data, {**self._headers, **headers}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def send(self, messages):
-        status, text = self.request("POST", "/telemetry", messages)
-        return status, json.loads(text)
 
 
 def test_what_a_device_sends_over_http_is_stored_once_counted_exactly_and_read_back(server):
