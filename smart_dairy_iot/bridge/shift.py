@@ -33,7 +33,7 @@ from .topics import HEALTH_TOPIC
 
 # Seconds.
 _HEALTH_INTERVAL, _LIVENESS_INTERVAL, _QUALITY_INTERVAL, _OUTBOX_INTERVAL = 10, 5, 60, 5
-_SUBSCRIPTIONS_INTERVAL = 10
+_SUBSCRIPTIONS_INTERVAL, _WORKERS_INTERVAL = 10, 5
 # A broker that is killed comes back with its sessions as it saved them last: Mosquitto saves every half hour, unless it
 # is told otherwise.
 _BROKER_SAVES_WITHIN = 3600
@@ -222,6 +222,8 @@ class Shift:
         return self._sees_to_all
 
     def _tick_for_all(self, heard, now):
+        if self._schedule.is_due("workers", _WORKERS_INTERVAL):
+            self._lasting.relieve_those_that_hang(self.context)
         is_due = self._outbox.busy or self._schedule.is_due("outbox", _OUTBOX_INTERVAL) or "iot_outbox" in heard
         self._duties.see_to("the outbox", is_due, self._outbox.publish, self._leader)
         is_due = self._schedule.is_due("replays", _OUTBOX_INTERVAL) or "iot_dead_letter" in heard

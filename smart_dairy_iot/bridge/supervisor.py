@@ -1,12 +1,17 @@
 """Threads that are started again when they fail, so that none can die while its process lives on."""
 
 import logging
+import sys
 import threading
 import time
+import traceback
 
 _logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+#: A worker that has not turned between so many checks hangs. They are counted, not timed: while the process is stopped,
+#: or the machine suspended, nobody checks.
+CHECKS_WITHOUT_A_TURN = 6
 
 
 class SupervisedThread(threading.Thread):
@@ -52,10 +57,14 @@ class LastingThreads:
     `use(context)`; between shifts what it submits to the former one's pipeline is cancelled, and is its own to store.
     Told to stop it goes on until all that it holds is stored, though another run of it may have begun; a process that
     ends does not wait for longer than it is told to.
+
+    By `turns`, a number that grows for as long as it works and is None while it does not, a worker shows that it does
+    not hang, and by `successor()` it gives another one that has all that it holds.
     """
 
     def __init__(self):
         self._threads = {}
+        self._seen = {}
 
     @staticmethod
     def wants(worker):
@@ -77,6 +86,19 @@ class LastingThreads:
         for worker in workers:
             worker.use(context)
 
+    def relieve_those_that_hang(self, context):
+        """Put a successor in the place of each worker that has not turned for some checks. To be called regularly."""
+        for worker, thread in list(self._threads.items()):
+            turns, times = worker.turns, 1
+            if turns is not None and not thread.is_to_stop and turns == self._seen.get(worker, (None, 0))[0]:
+                times += self._seen[worker][1]
+            self._seen[worker] = turns, times
+            if times > CHECKS_WITHOUT_A_TURN:
+                _logger.error("%s hangs and is relieved by another one. It hangs at:\n%s", worker.name, _stack(thread))
+                thread.request_stop()
+                del self._threads[worker], self._seen[worker]
+                self.start([worker.successor()], context)
+
     def request_stop(self):
         for thread in self._threads.values():
             thread.request_stop()
@@ -85,3 +107,9 @@ class LastingThreads:
         """Wait for the end of each for so many seconds."""
         for thread in self._threads.values():
             thread.join(timeout)
+
+
+def _stack(thread):
+    """Where a thread is, as a traceback says it."""
+    frame = sys._current_frames().get(thread.ident)
+    return "".join(traceback.format_stack(frame)) if frame else "nowhere"

@@ -60,6 +60,10 @@ class Delivery:
         """Readings that are not stored yet: Counter of the meters' device ids."""
         return Counter(parcel.payload["device_id"] for parcel in [*self._under_way, *self._waiting] if parcel.milking)
 
+    def take_over(self, other):
+        """Hold all that another one holds, which may go on storing it: what comes twice is a duplicate."""
+        self._waiting.extend([*other._under_way, *other._waiting])
+
     def use(self, context):
         """Hand messages to another pipeline from now on."""
         self._context = context

@@ -57,11 +57,15 @@ class ModbusPoller:
     outlives_lead = True
 
     def __init__(self, context, registry=None, clock=utc_now):
+        self._context = context
         self._registry = registry or SqlRegistry(context.dsn)
+        self._clock = clock
         self._delivery = Delivery(context)
         self._watch = Watch(self._registry, self._delivery, clock)
         self._at_work = threading.Lock()
         self._latest = None
+        #: How often its event loop has turned; None while it does not work. See `bridge.supervisor.LastingThreads`.
+        self.turns = None
 
     def run(self, stop):
         """Poll until `stop` is set, and return when all that was read is stored.
@@ -72,11 +76,28 @@ class ModbusPoller:
         """
         self._latest = stop
         with self._at_work:
-            asyncio.run(self._run(stop))
+            self.turns = 0
+            try:
+                asyncio.run(self._run(stop))
+            finally:
+                self.turns = None
 
     def use(self, context):
         """Hand readings to another pipeline from now on."""
+        self._context = context
         self._delivery.use(context)
+
+    def successor(self):
+        """Another poller in place of this one, which hangs: it has all that this one holds, and knows what it knows.
+
+        Should this one come to itself again it finds that it was told to stop, and stores the same once more, in vain.
+        """
+        successor = ModbusPoller(self._context, self._registry.another(), self._clock)
+        successor._delivery.take_over(self._delivery)
+        successor._watch.take_over(self._watch)
+        if _pollers.get(self._context.db_name) is self:
+            _pollers[self._context.db_name] = successor
+        return successor
 
     async def _run(self, stop):
         delivering = asyncio.create_task(self._delivery.run())
@@ -90,6 +111,7 @@ class ModbusPoller:
         watching = asyncio.create_task(self._watch.run())
         try:
             while not stop.is_set():
+                self.turns += 1
                 await asyncio.sleep(_STOP_CHECK_SECONDS)
                 for task in (delivering, watching):
                     if task.done():
@@ -108,6 +130,7 @@ class ModbusPoller:
             if loop.time() >= told_at:
                 self._report_held()
                 told_at = float("inf")
+            self.turns += 1
             await asyncio.sleep(_LEFT_CHECK_SECONDS)
 
     def _report_held(self):

@@ -63,6 +63,10 @@ class SqlRegistry:
         self._connection = None
         self._leads = False
 
+    def another(self):
+        """One for the same database, with a connection of its own."""
+        return SqlRegistry(self._dsn)
+
     def load(self):
         """:return: list of `Meter`; None while another process polls this database's meters"""
         with self._cursor() as cursor:

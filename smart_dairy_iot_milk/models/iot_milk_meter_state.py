@@ -131,9 +131,8 @@ class IotMilkMeter(models.Model):
         if not wanted:
             return {}
         if not self.env["iot.modbus.service"]._poller_lives():
-            return {
-                meter.id: {"state": "unpolled", "problem": _("Nobody polls: no bridge is running.")} for meter in wanted
-            }
+            problem = _("Nobody polls: no bridge is running, or its poller hangs.")
+            return {meter.id: {"state": "unpolled", "problem": problem} for meter in wanted}
         # Read by SQL, as the poller writes it by SQL: what the ORM has in its cache would be out of date.
         # No right is passed over: it reads the rows of just the meters in self.
         self.env.cr.execute(

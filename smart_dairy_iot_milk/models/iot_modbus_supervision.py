@@ -13,6 +13,9 @@ _logger = logging.getLogger(__name__)
 #: A bridge that is put together anew, or taken over by another process, is back before that.
 PATIENCE = timedelta(minutes=2)
 
+#: A poller asks the database for something every second. One that has not for so long hangs; its bridge relieves it.
+LONGEST_SILENCE = timedelta(seconds=30)
+
 #: Databases whose poller was found missing, so that an outage is logged once by this process.
 _pollers_missing = set()
 
@@ -22,20 +25,26 @@ class IotModbusService(models.AbstractModel):
 
     @api.model
     def _poller_lives(self):
-        """Whether a poller of this database is at work, in whichever process: it holds its lock as long as it is."""
+        """Whether a poller of this database is at work, in whichever process: it holds its lock as long as it is, and
+        is heard of. One whose statement takes long is late, not silent; one that came after this transaction had looked
+        for the first time is not seen in the activity."""
         self.env.cr.execute(
             """
-            SELECT count(*) > 0 FROM pg_locks
-             WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND classid = 0 AND objid = %s::bigint::oid
-               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            SELECT count(*) > 0 FROM pg_locks AS held LEFT JOIN pg_stat_activity AS activity USING (pid)
+             WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+               AND held.classid = 0 AND held.objid = %s::bigint::oid
+               AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND NOT coalesce(activity.wait_event_type = 'Client'
+                                AND activity.state_change < clock_timestamp() - %s, false)
             """,
-            [POLLER_LOCK],
+            [POLLER_LOCK, LONGEST_SILENCE],
         )
         return self.env.cr.fetchone()[0]
 
     @api.model
     def _check_poller(self):
-        """Warn, once per outage, if there are meters to poll and nobody polls them. Starts nothing.
+        """Warn, once per outage, if there are meters to poll and nobody polls them. Starts nothing: a bridge sees to
+        its poller itself, and where there is no bridge, no process of Odoo's may take its place.
 
         :return: whether a poller lives, or none is needed
         """
@@ -46,7 +55,10 @@ class IotModbusService(models.AbstractModel):
             self._record_outage(wanted)
         if missing and database not in _pollers_missing:
             _pollers_missing.add(database)
-            _logger.warning("Modbus milk meters are not polled: no bridge is running for the database %s", database)
+            _logger.warning(
+                "Modbus milk meters are not polled: no bridge is running for the database %s, or its poller hangs",
+                database,
+            )
         elif not missing and database in _pollers_missing:
             _pollers_missing.discard(database)
             _logger.info("Modbus milk meters are polled again")
@@ -67,7 +79,9 @@ class IotModbusService(models.AbstractModel):
                 timestamp=last_polled_at or now,
                 farm=farm,
                 severity="high",
-                message=_("Not polled: %s. No bridge is running.", ", ".join(of_farm.mapped("name"))),
+                message=_(
+                    "Not polled: %s. No bridge is running, or its poller hangs.", ", ".join(of_farm.mapped("name"))
+                ),
                 data={"meters": of_farm.mapped("device_id")},
                 dedup_key=f"modbus_poller_missing:{farm.id}:{begin}",
             )

@@ -16,6 +16,7 @@ from . import test_milk_dashboard_screen
 from . import test_milk_meter
 from . import test_modbus_profile
 from . import test_modbus_reading
+from . import test_poller_supervision
 from . import test_production
 from . import test_proposals
 from . import test_quality

@@ -68,6 +68,9 @@ class MemoryRegistry:
         self._error = error
         self._changed.set()
 
+    def another(self):
+        return self
+
     def load(self):
         return None if self.is_polled_elsewhere else list(self.meters)
 

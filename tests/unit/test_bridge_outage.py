@@ -10,7 +10,7 @@ import pytest
 from smart_dairy_iot.bridge import leadership, runner
 from smart_dairy_iot.bridge.runner import Bridge
 from smart_dairy_iot.bridge.shift import Shift, ThreadEnded
-from smart_dairy_iot.bridge.supervisor import LastingThreads
+from smart_dairy_iot.bridge.supervisor import CHECKS_WITHOUT_A_TURN, LastingThreads
 
 PATIENCE = 30
 
@@ -87,10 +87,17 @@ class Worker:
     name = "worker"
     outlives_lead = True
 
+    turns = None
+
     def __init__(self):
         self.contexts = []
         self.runs = 0
+        self.followed_by = None
         self.at_work = threading.Event()
+
+    def successor(self):
+        self.followed_by = Worker()
+        return self.followed_by
 
     def use(self, context):
         if context.number not in self.contexts:
@@ -223,3 +230,36 @@ def test_a_bridge_of_a_group_that_does_not_see_to_all_is_still_the_way_of_what_i
     assert worker.contexts == [1, 2]
     eventually(lambda: not worker.at_work.is_set())
     assert worker.runs == 1
+
+
+@pytest.fixture
+def checked():
+    """A worker at work, and a check of it that says whether it was relieved."""
+    threads, worker = LastingThreads(), Worker()
+    threads.start([worker], SimpleNamespace(number=1))
+    assert worker.at_work.wait(PATIENCE)
+
+    def check(turns):
+        worker.turns = turns
+        threads.relieve_those_that_hang(SimpleNamespace(number=2))
+        return worker.followed_by is not None
+
+    yield SimpleNamespace(worker=worker, check=check, threads=threads)
+    threads.request_stop()
+    threads.join(PATIENCE)
+
+
+def test_a_worker_that_hangs_is_relieved_by_its_successor_and_the_log_says_where_it_hangs(checked, caplog):
+    assert not any(checked.check(7) for _check in range(CHECKS_WITHOUT_A_TURN))
+    assert checked.check(7)
+    assert checked.worker.followed_by.at_work.wait(PATIENCE)
+    assert checked.worker.followed_by.contexts == [2]
+    eventually(lambda: not checked.worker.at_work.is_set())
+    assert "worker hangs" in caplog.text and "stop.wait(PATIENCE)" in caplog.text
+
+
+def test_a_worker_that_turns_or_does_not_work_or_is_to_stop_does_not_hang(checked):
+    assert not any(checked.check(turns) for turns in range(3 * CHECKS_WITHOUT_A_TURN))
+    assert not any(checked.check(None) for _check in range(3 * CHECKS_WITHOUT_A_TURN))
+    checked.threads.request_stop()
+    assert not any(checked.check(7) for _check in range(3 * CHECKS_WITHOUT_A_TURN))

@@ -10,11 +10,12 @@ import pytest
 
 from modbus_testing import TAG, Clock, MemoryRegistry, Pipeline, eventually, meter, polling
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
+from smart_dairy_iot.bridge.supervisor import CHECKS_WITHOUT_A_TURN, LastingThreads
 from smart_dairy_iot_milk.modbus import lookup, watch
 from smart_dairy_iot_milk.modbus import poller as poller_module
 from smart_dairy_iot_milk.modbus.bus import Bus
 from smart_dairy_iot_milk.modbus.endpoint import Endpoint
-from smart_dairy_iot_milk.modbus.poller import ModbusPoller
+from smart_dairy_iot_milk.modbus.poller import ModbusPoller, poller_for
 from smart_dairy_iot_milk.modbus.tracker import Past, Reading
 
 
@@ -191,3 +192,47 @@ def test_how_meters_were_is_not_said_again_after_another_process_has_polled_them
         registry.change(*registry.meters)
         state = eventually(lambda: registry.states.get(1))
     assert state.state == "polled" and state.since > since
+
+
+def test_a_poller_that_hangs_is_relieved_and_nothing_of_what_it_held_is_lost(server, monkeypatch, caplog):
+    work, hangs, goes_on = watch.data_payload, threading.Event(), threading.Event()
+    pipeline, registry = Pipeline(), MemoryRegistry(meter(server))
+    pipeline.down = True
+
+    def hang(*arguments):
+        if hangs.is_set() and not goes_on.is_set():
+            goes_on.wait(60)
+        return work(*arguments)
+
+    monkeypatch.setattr(watch, "data_payload", hang)
+    context = SimpleNamespace(db_name="hanging", dsn={}, submit=pipeline.submit, store=pipeline.store)
+    poller = ModbusPoller(context, registry, Clock())
+    monkeypatch.setitem(poller_module._pollers, "hanging", poller)
+    threads = LastingThreads()
+    threads.start([poller], context)
+    try:
+        milk(server, 1.0, 10)
+        eventually(lambda: poller._delivery.held)
+        hangs.set()
+        milk(server, 2.0, 20)
+        asked = len(server.requests)
+        eventually(lambda: turns_no_more(poller))
+        assert len(server.requests) <= asked + 2
+        monkeypatch.setattr(watch, "data_payload", work)
+        for _check in range(CHECKS_WITHOUT_A_TURN + 1):
+            threads.relieve_those_that_hang(context)
+        assert poller_for(context) is not poller, "it is the one that the next shift works with"
+        pipeline.down = False
+        eventually(lambda: pipeline.data() and pipeline.data()[-1]["yield_liters"] == 2.0)
+    finally:
+        goes_on.set()
+        threads.request_stop()
+        threads.join(60)
+    assert pipeline.data()[0]["yield_liters"] == 1.0
+    assert len({payload["session_id"] for payload in pipeline.data()}) == 1, "its milking goes on"
+    assert "Modbus poller hangs" in caplog.text and "goes_on.wait(60)" in caplog.text
+
+
+def turns_no_more(poller):
+    before = poller.turns
+    return not threading.Event().wait(1) and poller.turns == before
