@@ -179,7 +179,7 @@ class Watch:
         if tracker is None:
             return  # taken off the registry while it was being read
         now = self._clock()
-        for reading in tracker.observe(_calibrated(values, meter.factor), now):
+        for reading in tracker.observe(values, now, meter.factor):
             keep = reading.first or not reading.milking
             self._delivery.put(meter.data_topic, data_payload(meter, point, reading), keep, reading.session_id)
             self._said_online[meter.id] = now
@@ -197,12 +197,6 @@ def _key(meter, point):
 
 def _flow(profile):
     return (profile.flow_from, profile.idle_seconds) if profile.milking_from == "flow" else None
-
-
-def _calibrated(values, factor):
-    """Yield and flow, those of quarters too, by the meter's calibration."""
-    measured = [name for name in values if name.startswith("yield_") or name == "flow_rate"]
-    return values | {name: round(values[name] * factor, 4) for name in measured}
 
 
 async def _run_for_ever(bus):
