@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icar_schemas import icar_validator
-from smart_dairy_iot_milk.exchange.ade import AdeError, Identifier, Visit, parse_moment, read_visit, visit_resource
+from smart_dairy_iot_milk.exchange.ade import (
+    AdeError,
+    Identifier,
+    Visit,
+    deleted_resource,
+    parse_moment,
+    read_visit,
+    visit_resource,
+)
 from smart_dairy_iot_milk.exchange.ade_schema import VISIT
 
 VISIT_OF_ALL = Visit(
@@ -155,6 +163,14 @@ def test_a_deleted_milking_says_so():
     deleted = Visit(**{**vars(LEAST), "is_deleted": True})
     assert visit_resource(deleted)["meta"]["isDeleted"] is True
     assert read_visit(visit_resource(deleted)).is_deleted
+
+
+def test_a_visit_that_was_told_and_is_gone_is_the_same_but_deleted_and_valid_by_icars_schema():
+    told = visit_resource(VISIT_OF_ALL)
+    gone = deleted_resource(told, datetime(2026, 2, 3, 4, 5, 6, 7))
+    icar_validator("resources/icarMilkingVisitEventResource.json").validate(gone)
+    assert gone["meta"] == {**told["meta"], "isDeleted": True, "modified": "2026-02-03T04:05:06.000007Z"}
+    assert {**gone, "meta": told["meta"]} == told
 
 
 def foreign(**fields):
