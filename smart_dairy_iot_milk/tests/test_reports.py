@@ -13,10 +13,18 @@ from odoo.exceptions import UserError, ValidationError
 from odoo.tests import new_test_user, tagged
 from odoo.tests.common import HttpCase, TransactionCase
 
+from ..exchange.workbook import DIGITS
 from .dashboard_common import DashboardFarms
 
 DAY = date(2023, 2, 28)
 MORNING = datetime(2023, 2, 28, 5, 0)
+#: Of a sheet: below its title, whose it is, and a free line.
+FACTS_ROW = 3
+
+
+def _plain(value):
+    """A cell's value; a day as such."""
+    return value.date() if isinstance(value, datetime) else value
 
 
 class ReportCase(DashboardFarms, TransactionCase):
@@ -311,6 +319,74 @@ class TestReportFiles(HttpCase, ReportCase):
         (row,) = [row for row in rows if row[0] == "=17"]
         self.assertEqual(row[4], 12.25)
         self.assertEqual(sheet.cell(rows.index(row) + 1, 1).data_type, "s")
+
+    def test_each_report_as_xlsx_has_every_figure_that_the_report_has_and_its_pdf_shows(self):
+        healthy = {"fat_percentage": 4.1, "protein_percentage": 3.4, "somatic_cell_count": 150_000}
+        self.produce(self.cow, 12.2, **healthy)
+        self.produce(self.cow, 8, half="pm")
+        self.produce(self.other, 10, somatic_cell_count=800_000)
+        self.treat(self.cow, DAY)
+        self.make_session(self.meter, MORNING, 12.2, animal_id=self.cow.id, vacuum_level=42.0, **healthy)
+        self.make_session(self.meter, MORNING, 5.0)
+        known = {
+            "daily": [{"17": (None, 12.2, 8, 20.2, 2), "Unknown animal": (None, 5, None, 5, 1), "All": (None, 27.2)}],
+            "animal": [{DAY: (None, 12.2, 8, 20.2, 2, 4.1)}, {DAY: ("Treatment", None, DAY)}],
+            # 12.2 L of 150 and 10 L of 800 thousand cells.
+            "quality": [{DAY: (35.2, 4.1, 3.4, None, 443)}, {"18": (10, None, None, None, 800)}],
+            "equipment": [{self.meter.name: (None, 2, 17.2, 6)}, {self.meter.name: (None, None, None, None)}],
+            "test_day": [{"smart-dairy.animal": ("REPORT/17", "17", None, None, 2, 20.806, 4.1)}],
+        }
+        self.authenticate("file_user", "file_user")
+        for name, expected in known.items():
+            with self.subTest(report=name):
+                address = self.ask("xlsx", name, animal_id=self.cow.id)
+                wizard = self.env["milk.report.wizard"].browse(int(address.rpartition("=")[2]))
+                report = wizard.with_user(self.user)._make()
+                read = self.read_xlsx(self.url_open(address).content, report)
+                self.assertEqual(len(read), len(expected))
+                for table, rows, figures in zip(report["tables"], read, expected, strict=True):
+                    self.assertSameRows(rows, [*table["rows"], *([table["total"]] if table["total"] else [])])
+                    for first, others in figures.items():
+                        row = next(row for row in rows if row[0] == first)
+                        self.assertSameRows([row[1 : len(others) + 1]], [others])
+                self.assertPrinted(report, read, self.pdf_text(wizard))
+
+    def read_xlsx(self, content, report):
+        """The rows below the headings of each of a report's sheets; days are dates."""
+        sheets = openpyxl.load_workbook(io.BytesIO(content)).worksheets
+        self.assertEqual(len(sheets), len(report["tables"]))
+        found = []
+        for sheet, table in zip(sheets, report["tables"], strict=True):
+            headings = [column["title"] for column in table["columns"]]
+            rows = [[cell.value for cell in row][: len(headings)] for row in sheet.iter_rows()]
+            if not found:
+                facts = rows[FACTS_ROW:][: len(report["facts"])]
+                facts = [[_plain(value) for value in row[:2]] for row in facts]
+                self.assertSameRows(facts, [[label, value] for label, value, _kind in report["facts"]])
+            rows = rows[rows.index(headings) + 1 :][: len(table["rows"]) + bool(table["total"])]
+            found.append([[_plain(value) for value in row] for row in rows])
+        return found
+
+    def assertSameRows(self, found, expected):
+        self.assertEqual(len(found), len(expected))
+        for row, other in zip(found, expected, strict=True):
+            self.assertEqual(len(row), len(other))
+            for value, figure in zip(row, other, strict=True):
+                if isinstance(figure, float):
+                    self.assertAlmostEqual(value, figure, 2)
+                else:
+                    self.assertEqual(value, figure)
+
+    def assertPrinted(self, report, tables, text):
+        """Every number of the sheets is in the PDF, as it rounds them."""
+        numbers = 0
+        for table, rows in zip(report["tables"], tables, strict=True):
+            for row in rows:
+                for value, column in zip(row, table["columns"], strict=True):
+                    if isinstance(value, (int, float)):
+                        self.assertIn(f"{value:,.{DIGITS[column['kind']]}f}", text)
+                        numbers += 1
+        self.assertGreater(numbers, 2)
 
     def test_the_test_day_is_a_csv_file_with_a_line_for_each_cow(self):
         self.produce(self.cow, 10)
