@@ -138,10 +138,12 @@ def test_a_bridge_that_is_stopped_in_an_outage_says_what_is_lost(instance):
         eventually(lambda: POLLS in bridge.log, "the meter is read")
         cable.unplug()
         eventually(lambda: "no longer leads" in bridge.log, "the bridge has lost the database")
-        milk(server, TAGS[0], 2.0, 3)
+        # Long enough to be read at the interval of a farm that milks nobody.
+        milk(server, TAGS[0], 4.0, 10)
         bridge.stop()
-        (told,) = [line for line in bridge.log.splitlines() if "are lost" in line]
-    assert "ERROR" in told and " of MM" in told
+    told = [line for line in bridge.log.splitlines() if "are lost" in line]
+    assert len(told) == 1, bridge.log[-3000:]
+    assert "ERROR" in told[0] and " of MM" in told[0]
 
 
 def unplug(_first, cable):
