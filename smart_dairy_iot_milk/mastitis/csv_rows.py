@@ -12,12 +12,13 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from itertools import groupby
 from statistics import fmean
 
 from .levels import DEFAULT, Settings
 from .milking import QUARTERS, Milking, Past
+from .moments import parse_moment
 from .norm import WINDOW, herd_norm
 from .score import OLDEST, Verdict, score
 
@@ -27,11 +28,6 @@ _FALSE = {"false", "no", "n", "f"}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 # Cells are counted in whole numbers: there a comma before three digits stands for thousands.
 _THOUSANDS = re.compile(r"\d{1,3}(,\d{3})+")
-_MOMENT = re.compile(
-    r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})"
-    r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d*)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -45,31 +41,18 @@ class Row:
     milking: Milking
 
 
-def parse_moment(text: str) -> tuple[datetime, bool | None] | None:
-    """The moment a text names, naive (of UTC where the text gives an offset), and whether it is a day.
-
-    00:00:00 may be the time of a milking, or what a program has added to a day: None. None alone for no moment.
-    """
-    match = _MOMENT.fullmatch(text.strip())
-    if not match:
-        return None
-    numbers, offset = [int(part or 0) for part in match.groups()[:6]], match[7]
-    try:
-        moment = datetime(*numbers)
-    except ValueError:
-        return None
-    if offset and offset.upper() != "Z":
-        hours, minutes = int(offset[:3]), int(offset[0] + offset[-2:])
-        moment = moment.replace(tzinfo=timezone(timedelta(hours=hours, minutes=minutes)))
-        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
-    return moment, match[4] is None or (None if not any(numbers[3:]) else False)
-
-
-def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: Callable[[str], None]) -> Row | None:
+def parse_row(
+    row: Mapping[str, str | None],
+    line: int,
+    herd: str | None,
+    warn: Callable[[str], None],
+    month_first: bool = False,
+) -> Row | None:
     """What a row says; None where cow or moment are not to be read, so that nothing can be judged.
 
     :param herd: the column that names the herd, where there is one
     :param warn: told of each text that is taken for "not measured" because it is no number
+    :param month_first: what is meant by 03/12/2019
     """
 
     def number(column: str) -> float | None:
@@ -85,7 +68,7 @@ def parse_row(row: Mapping[str, str | None], line: int, herd: str | None, warn: 
         return value if 0 < value < float("inf") else None
 
     cow = (row.get("cow") or "").strip()
-    moment = parse_moment(row.get("datetime") or "")
+    moment = parse_moment(row.get("datetime") or "", month_first)
     if not cow or moment is None:
         warn(f"Line {line}: no cow or no date that can be read. The row is not judged.")
         return None
@@ -171,7 +154,9 @@ def _of_herd(rows: list[tuple[str, Milking, int]], settings: Settings) -> Iterat
             judged = {milking: score(milking, history, norm, settings) for milking in indices}
             for milking, verdict in judged.items():
                 yield from ((index, verdict) for index in indices[milking])
-            evidence = fmean(sorted(verdict.evidence for verdict in judged.values()))
+            # Of a milking in which nothing could be judged there is none: what lasts is carried over from before it.
+            found = sorted(verdict.evidence for verdict in judged.values() if verdict.level)
+            evidence = fmean(found) if found else None
             kept = [past for past in history if day - past.milking.at <= OLDEST]
             histories[cow] = kept + [Past(milking, evidence) for milking in judged]
             window.extend((cow, milking) for milking in judged)

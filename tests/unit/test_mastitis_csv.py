@@ -10,6 +10,7 @@ import pytest
 
 import score_milkings
 from mastitis import csv_rows
+from mastitis.moments import is_month_first, parse_moment
 from stack.paths import ROOT
 
 HEADER = ["cow", "datetime", "yield_kg", "conductivity"]
@@ -184,17 +185,67 @@ def test_semicolons_a_byte_order_mark_blanks_in_the_header_and_other_columns_are
 
 
 @pytest.mark.parametrize(
-    "text", ["2024-03-02T06:00:00Z", "2024-03-02 06:00:00.250", "2024/03/02 06:00", "2024-03-02T08:00:00+02:00"]
+    "text",
+    [
+        "2024-03-02T06:00:00Z",
+        "2024-03-02 06:00:00.250",
+        "2024/03/02 06:00",
+        "2024-03-02T08:00:00+02:00",
+        "2024-03-02T08:00+02",
+        "20240302T060000Z",
+        "2.3.2024 6:00",
+        "02/03/2024 06:00:00",
+        "2024-03-02 6:00 am",
+    ],
 )
 def test_moments_are_read_in_iso_forms_with_and_without_an_offset(text):
-    assert csv_rows.parse_moment(text) == (datetime(2024, 3, 2, 6), False)
+    assert parse_moment(text) == (datetime(2024, 3, 2, 6), False)
 
 
 def test_a_date_alone_is_a_day():
-    assert csv_rows.parse_moment("2024-03-02") == (datetime(2024, 3, 2), True)
-    assert csv_rows.parse_moment("2024-03-02 00:00:00") == (datetime(2024, 3, 2), None)
-    assert csv_rows.parse_moment("2.3.2024") is None
-    assert csv_rows.parse_moment("2024-13-02") is None
+    assert parse_moment("2024-03-02") == (datetime(2024, 3, 2), True)
+    assert parse_moment("2024-03-02 00:00:00") == (datetime(2024, 3, 2), None)
+    assert parse_moment("2.3.2024") == (datetime(2024, 3, 2), True)
+    assert parse_moment("20240302") == (datetime(2024, 3, 2), True)
+    assert parse_moment("2024-13-02") is None
+
+
+def test_noon_and_midnight_of_a_twelve_hour_clock():
+    assert parse_moment("2024-03-02 12:30 AM") == (datetime(2024, 3, 2, 0, 30), False)
+    assert parse_moment("2024-03-02 12:30 PM") == (datetime(2024, 3, 2, 12, 30), False)
+    assert parse_moment("2024-03-02 13:30 PM") is None
+
+
+@pytest.mark.parametrize("text", ["0001-01-01 00:00+05:00", "9999-12-31 23:00-05:00", "2024-03-02 24:00", "31/02/2024"])
+def test_a_moment_that_there_is_not_is_none(text):
+    assert parse_moment(text) is None
+
+
+def test_the_day_is_first_unless_a_date_of_the_file_says_otherwise():
+    assert not is_month_first(["03/12/2019", "04/12/2019"])
+    assert is_month_first(["03/12/2019", "03/13/2019"])
+    assert not is_month_first(["03/13/2019", "13/03/2019"])
+    assert not is_month_first(["2019-03-13", "13.03.2019"])
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%m/%d/%Y %I:%M %p", "%d.%m.%Y %H:%M", "%Y%m%dT%H%M"])
+def test_a_file_with_dates_in_another_form_has_the_same_scores(tmp_path, form):
+    rows = herd()
+    other = [{**r, "datetime": datetime.strptime(r["datetime"], "%Y-%m-%d %H:%M").strftime(form)} for r in rows]
+    assert scores(run(tmp_path, other)) == scores(run(tmp_path, rows))
+
+
+def test_columns_are_found_with_blanks_and_dashes_and_the_rest_are_named(tmp_path, capsys):
+    rows = [{**row, "Yield kg": row["yield_kg"], "Cond": "1", "fat": "4"} for row in herd(days=8)]
+    out = run(tmp_path, rows, ["cow", "datetime", "Yield kg", "conductivity", "Cond", "fat"])
+    assert scores(out) == scores(run(tmp_path, herd(days=8)))
+    assert "Columns that are not read: cond.\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", [{"encoding": "utf-16"}, {"delimiter": "|"}])
+def test_other_encodings_and_separators_of_exports_are_read(tmp_path, form):
+    rows = herd(days=8)
+    assert scores(run(tmp_path, rows, **form)) == scores(run(tmp_path, rows))
 
 
 def test_a_row_without_cow_or_date_is_kept_and_not_judged(tmp_path, capsys):
