@@ -72,6 +72,7 @@ class IotEvent(models.Model):
             ("equipment_fault", _("Milking equipment outside its norm")),
             ("meter_drift", _("Milk meter drifts")),
             ("equipment_checked", _("Milking equipment checked")),
+            ("equipment_not_judged", _("Milking equipment not judged")),
         ]
 
     @api.model

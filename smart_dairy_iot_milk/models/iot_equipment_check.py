@@ -5,14 +5,19 @@ a meter drifts from the others. A point with a problem is on the list until some
 before that is not held against it again.
 """
 
+import logging
 from collections import defaultdict
 from datetime import timedelta
+
+from psycopg2 import OperationalError
 
 from odoo import _, api, fields, models
 from odoo.exceptions import AccessError, UserError
 from odoo.tools import SQL
 
 from ..equipment import Milking, drifts, point_figures
+
+_logger = logging.getLogger(__name__)
 
 NORM_SPAN = timedelta(days=7)
 DRIFT_SPAN = timedelta(days=14)
@@ -112,9 +117,36 @@ class IotEquipmentCheck(models.Model):
         """Judge every farm's points."""
         if not self.env.su:
             raise AccessError(_("Only the platform itself judges its equipment."))
-        now = fields.Datetime.now()
+        self._check_farms(fields.Datetime.now())
+
+    @api.model
+    def _check_farms(self, now):
+        """Judge every farm's points. What goes wrong with one farm is told there, and the others have their turn.
+
+        :param now: naive UTC
+        """
         for farm in self.env["farm.location"].search([]):
-            self._check_farm(farm, now)
+            try:
+                with self.env.cr.savepoint():
+                    self._check_farm(farm, now)
+            except OperationalError:
+                # Another transaction was in the way, or the database is: that is no matter of the farm.
+                raise
+            except Exception:
+                _logger.exception("The milking points of the farm %s could not be judged", farm.code)
+                self._record_not_judged(farm, now)
+
+    @api.model
+    def _record_not_judged(self, farm, now):
+        """Record, once a day, that nobody looks at the farm's equipment; why is in the log, for those who see to it."""
+        self.env["iot.event"].record(
+            "equipment_not_judged",
+            timestamp=now.replace(microsecond=0),
+            farm=farm,
+            severity="high",
+            message=_("The milking points could not be judged: the server's log says why."),
+            dedup_key=f"equipment_not_judged:{farm.id}:{now:%Y%m%d}",
+        )
 
     @api.model
     def _check_farm(self, farm, now):

@@ -4,11 +4,15 @@ import random
 from datetime import timedelta
 from math import exp
 
+from psycopg2.errors import LockNotAvailable
+
 from odoo.exceptions import AccessError, UserError
 from odoo.tests.common import new_test_user, tagged
+from odoo.tools import mute_logger
 
 from .common import START, MilkCase
 
+LOGGER = "odoo.addons.smart_dairy_iot_milk.models.iot_equipment_check"
 #: Long after the first milking of a test.
 NOW = START + timedelta(days=14)
 
@@ -241,6 +245,65 @@ class TestEquipmentChecks(EquipmentCase):
         with self.assertRaises(AccessError):
             manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
             self.env["iot.equipment.check"].with_user(manager)._cron_check_equipment()
+
+    def farm_with_a_fault(self, code):
+        """A farm whose only point is to be checked, and its meter."""
+        farm = self.env["farm.location"].create({"name": code, "code": code, "tz": "UTC"})
+        cow = self.env["farm.animal"].create({"name": code, "farm_id": farm.id})
+        meter = self.make_meter(f"MM-{code}", farm_id=farm.id)
+        for number in range(20):
+            self.milked(6 - number / 4, meter=meter, cow=cow, vacuum_level=45.0)
+        return farm, meter
+
+    def not_judged(self, farm):
+        return self.env["iot.event"].search([("kind", "=", "equipment_not_judged"), ("farm_id", "=", farm.id)])
+
+    def test_a_farm_that_cannot_be_judged_is_told_of_and_keeps_no_other_from_its_turn(self):
+        before, first = self.farm_with_a_fault("first")
+        broken, second = self.farm_with_a_fault("second")
+        after, third = self.farm_with_a_fault("third")
+        self.env.flush_all()
+        self.env.cr.execute("UPDATE farm_location SET tz = 'Mars/Olympus' WHERE id = %s", [broken.id])
+        self.env.invalidate_all()
+        checks = self.env["iot.equipment.check"]
+        with self.assertLogs(LOGGER, "ERROR") as log:
+            checks._check_farms(NOW)
+            checks._check_farms(NOW + timedelta(hours=1))
+        self.assertIn("Traceback", log.output[0])
+        self.assertIn("Mars/Olympus", log.output[0])
+        event = self.not_judged(broken)
+        self.assertEqual((len(event), event.severity, event.timestamp), (1, "high", NOW), "once a day")
+        self.assertFalse(self.not_judged(before) | self.not_judged(after))
+        self.assertEqual(checks.search([("meter_id", "in", (first | second | third).ids)]).meter_id, first | third)
+
+    def test_what_the_database_refuses_of_one_farm_is_undone_and_keeps_no_other_from_its_turn(self):
+        broken, first = self.farm_with_a_fault("first")
+        after, second = self.farm_with_a_fault("second")
+        checks = self.env["iot.equipment.check"]
+        record = type(checks)._tell
+
+        def refused(check, kind, text, now):
+            record(check, kind, text, now)
+            if check.farm_id == broken:
+                check.env.cr.execute("SELECT 1 / 0")
+
+        self.patch(type(checks), "_tell", refused)
+        with mute_logger("odoo.sql_db"), self.assertLogs(LOGGER, "ERROR"):
+            checks._check_farms(NOW)
+        self.assertEqual(checks.search([("meter_id", "in", (first | second).ids)]).meter_id, second)
+        self.assertTrue(self.not_judged(broken))
+        self.assertFalse(self.not_judged(after))
+
+    def test_what_another_transaction_is_in_the_way_of_is_left_to_the_next_run(self):
+        checks = self.env["iot.equipment.check"]
+
+        def hindered(*_arguments):
+            raise LockNotAvailable
+
+        self.patch(type(checks), "_check_farm", hindered)
+        with self.assertRaises(LockNotAvailable):
+            checks._check_farms(NOW)
+        self.assertFalse(self.not_judged(self.farm))
 
     def test_a_farm_of_many_milkings_takes_few_queries(self):
         for number in range(40):
