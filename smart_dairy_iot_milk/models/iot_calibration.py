@@ -17,6 +17,8 @@ _FACTS = {"name", "meter_id", "milking_point", "method", "calibrated_at", "user_
 _FIGURES = {"bias_kg", "sd_kg", "mean_percent", "limit_bias", "limit_sd", "has_figures", "bias_holds", "sd_holds"}
 _FACTORS = {"factor_before", "factor_tested", "factor_after", "sets_factor"}
 _VERDICT = {"state", "serial_number", "valid_until", "ended_at", "retest_of_id"}
+#: What follows from the facts.
+_FOLLOWING = _FIGURES | _FACTORS | _VERDICT
 
 
 class IotCalibration(models.Model):
@@ -173,6 +175,13 @@ class IotCalibration(models.Model):
 
     # ------------------------------------------------------------------ life
 
+    @api.model
+    def default_get(self, fields_list):
+        """What follows from the facts has no default but the field's own, whatever context and users' defaults say."""
+        defaults = super().default_get([name for name in fields_list if name not in _FOLLOWING])
+        own = {name: self._fields[name].default for name in _FOLLOWING.intersection(fields_list)}
+        return defaults | {name: default(self) for name, default in own.items() if default}
+
     @api.model_create_multi
     def create(self, vals_list):
         # What vals leave out, the ORM takes from the context.
@@ -197,7 +206,7 @@ class IotCalibration(models.Model):
     def _refuse_verdict(self, vals):
         """What follows from the pairs is written by nobody, or a certificate would say what somebody likes."""
         in_action = self.env.context.get("iot_calibration_action") is IN_ACTION
-        if not in_action and (_FIGURES | _FACTORS | _VERDICT) & vals.keys():
+        if not in_action and _FOLLOWING & vals.keys():
             raise AccessError(_("Figures and verdict of a calibration follow from its pairs: nobody writes them."))
 
     def _refuse_settled(self):

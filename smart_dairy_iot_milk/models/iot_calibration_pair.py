@@ -1,9 +1,12 @@
 """One milking, or one bucket of water, that a meter showed and a scale weighed."""
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
+from odoo.exceptions import AccessError
 
 #: Kilograms per litre of water of 20 °C.
 WATER_DENSITY = 0.998
+# What follows from what was shown and weighed.
+_FOLLOWING = {"corrected_liters", "shown_kg", "difference_liters", "percent"}
 
 
 class IotCalibrationPair(models.Model):
@@ -59,18 +62,31 @@ class IotCalibrationPair(models.Model):
             pair.difference_liters = pair.shown_liters * scale - weighed
             pair.percent = 100 * pair.difference_liters / weighed if weighed else 0.0
 
+    @api.model
+    def default_get(self, fields_list):
+        """What follows from the facts has no default, whatever context and users' defaults say."""
+        return super().default_get([name for name in fields_list if name not in _FOLLOWING])
+
     @api.model_create_multi
     def create(self, vals_list):
+        for vals in vals_list:
+            self._refuse_following(vals)
         pairs = super().create(vals_list)
         pairs.calibration_id._refuse_settled()
         return pairs
 
     def write(self, vals):
         self.calibration_id._refuse_settled()
+        self._refuse_following(vals)
         result = super().write(vals)
         # Of those that they belong to now.
         self.calibration_id._refuse_settled()
         return result
+
+    @api.model
+    def _refuse_following(self, vals):
+        if _FOLLOWING & vals.keys():
+            raise AccessError(_("A pair's differences follow from what was shown and weighed: nobody writes them."))
 
     @api.ondelete(at_uninstall=False)
     def _unlink_except_settled(self):

@@ -38,6 +38,9 @@ class CalibrationCase(MilkCase):
             calibration.action_settle()
         return calibration
 
+    def factor_in_force(self):
+        return self.meter._factor_at(START)
+
     def events(self, kind, meter=None):
         device = (meter or self.meter).iot_device_id
         return self.env["iot.event"].search([("kind", "=", kind), ("iot_device_id", "=", device.id)])
@@ -163,6 +166,75 @@ class TestCalibration(CalibrationCase):
         for values in ({"default_state": "passed"}, {"default_factor_after": 0.8}, {"default_sets_factor": True}):
             with self.subTest(values=values), self.assertRaisesRegex(AccessError, "nobody writes"):
                 draft.with_context(**values).create({"meter_id": self.meter.id, "calibrated_at": CALIBRATED})
+
+    def test_no_default_passes_a_calibration(self):
+        """Users set defaults of their own for any field; what follows from the pairs has none but the field's."""
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        defaults = self.env["ir.default"].with_user(manager)
+        forged = {
+            "state": "passed",
+            "factor_after": 0.8,
+            "factor_before": 1.0,
+            "sets_factor": True,
+            "has_figures": True,
+            "bias_holds": True,
+            "sd_holds": True,
+            "bias_kg": 0.0,
+            "valid_until": "2099-01-01",
+            "serial_number": "another",
+        }
+        for name, value in forged.items():
+            defaults.set("iot.calibration", name, value, user_id=True)
+        for name, value in {"shown_kg": TWELVE_KG, "difference_liters": 0.0, "percent": 0.0}.items():
+            defaults.set("iot.calibration.pair", name, value, user_id=True)
+        values = {
+            "meter_id": self.meter.id,
+            "calibrated_at": CALIBRATED,
+            "pair_ids": [(0, 0, {"shown_liters": 1.5 * LITERS, "weighed_kg": TWELVE_KG})] * 3,
+        }
+        calibration = self.env["iot.calibration"].with_user(manager).create(values)
+        self.assertRecordValues(
+            calibration, [{"state": "draft", "valid_until": False, "serial_number": False, "bias_holds": False}]
+        )
+        self.assertAlmostEqual(calibration.mean_percent, 50.0, 2)
+        self.assertEqual(self.factor_in_force(), 1.0)
+        calibration.action_settle()
+        self.assertEqual(calibration.state, "failed")
+        self.assertEqual(self.factor_in_force(), 1.0)
+
+    def test_no_default_of_the_context_gets_into_a_retest(self):
+        failed = self.calibrate(1.05)
+        forged = {"default_state": "passed", "default_factor_after": 0.5, "default_sets_factor": True}
+        retest = self.env["iot.calibration"].browse(failed.with_context(**forged).action_retest()["res_id"])
+        self.assertEqual((retest.state, retest.factor_after), ("draft", 0.0))
+        self.assertEqual(self.factor_in_force(), 1.0)
+
+    def test_nobody_writes_what_follows_from_a_pair(self):
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        draft = self.calibrate(1.5, settle=False).with_user(manager)
+        pair = {"shown_liters": 1.5 * LITERS, "weighed_kg": TWELVE_KG}
+        for values in ({"shown_kg": TWELVE_KG}, {"corrected_liters": LITERS}, {"difference_liters": 0}, {"percent": 0}):
+            with self.subTest(values=values):
+                with self.assertRaisesRegex(AccessError, "nobody writes"):
+                    draft.pair_ids[0].write(values)
+                with self.assertRaisesRegex(AccessError, "nobody writes"):
+                    draft.write({"pair_ids": [(0, 0, {**pair, **values})]})
+                defaults = {f"default_{name}": value for name, value in values.items()}
+                added = draft.with_context(**defaults).pair_ids.create({**pair, "calibration_id": draft.id})
+                self.assertAlmostEqual(added.shown_kg, 1.5 * TWELVE_KG, 3)
+
+    def test_no_default_puts_a_pair_into_what_is_settled(self):
+        settled = self.calibrate()
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        pairs = self.env["iot.calibration.pair"].with_user(manager)
+        pair = {"shown_liters": LITERS, "weighed_kg": TWELVE_KG}
+        with self.assertRaisesRegex(UserError, "settled"):
+            pairs.with_context(default_calibration_id=settled.id).create(pair)
+        self.env["ir.default"].with_user(manager).set(
+            "iot.calibration.pair", "calibration_id", settled.id, user_id=True
+        )
+        with self.assertRaisesRegex(UserError, "settled"):
+            pairs.create(pair)
 
     def test_a_calibration_of_tomorrow_is_refused(self):
         with self.assertRaisesRegex(ValidationError, "future"):
