@@ -11,6 +11,7 @@ from . import test_flow_curve
 from . import test_history
 from . import test_identification_screens
 from . import test_meter_state
+from . import test_meter_statistics
 from . import test_milk_dashboard
 from . import test_milk_dashboard_screen
 from . import test_milk_meter
