@@ -31,6 +31,7 @@ from . import test_session_life
 from . import test_session_reuse
 from . import test_session_unnamed
 from . import test_udder
+from . import test_udder_rows
 from . import test_udder_screens
 from . import test_unknown_tags
 from . import test_withdrawal
