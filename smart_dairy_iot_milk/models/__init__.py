@@ -49,6 +49,7 @@ from . import iot_calibration_pair
 from . import iot_milk_meter_calibration
 from . import iot_equipment_check
 from . import milk_session_equipment
+from . import milk_session_platform
 from . import milk_production_realtime
 from . import milk_dashboard
 from . import farm_milk_production_report

@@ -1,7 +1,8 @@
 """What a meter has measured is recorded by its milkings alone, under their names.
 
 A record that somebody else made under the name of a milking would keep the milking's own out, now or years later. What
-a person typed into a milking's record stays there, whatever the meter says later.
+a person typed into a milking's record stays there, whatever the meter says later. Whose milk it is, and where it was
+milked, is corrected on the milking.
 """
 
 from odoo import _, api, fields, models
@@ -18,6 +19,7 @@ _FROM_MILKING = frozenset(
         "somatic_cell_count",
     }
 )
+_WHOSE = frozenset({"animal_id", "farm_id", "company_id"})
 
 
 class FarmMilkProduction(models.Model):
@@ -29,29 +31,44 @@ class FarmMilkProduction(models.Model):
 
     @api.model_create_multi
     def create(self, vals_list):
-        # What vals leave out, the ORM takes from the context.
-        otherwise = self.env.context.get("default_source")
-        self._check_source_of_users([vals.get("source", otherwise) for vals in vals_list])
+        # What vals leave out, the ORM takes from the context and from the defaults of the user.
+        otherwise = self.default_get(["source", "typed_values"])
+        for vals in vals_list:
+            self._check_source_of_users([(otherwise | vals).get("source")])
+            self._check_typed_by_users(otherwise | vals)
         return super().create(vals_list)
 
     def write(self, vals):
         if {"source", "source_reference"} & vals.keys():
             self._check_source_of_users([*self.mapped("source"), vals.get("source")])
+        if _WHOSE & vals.keys():
+            self._check_whose_by_users()
+        self._check_typed_by_users(vals)
         names = _FROM_MILKING & vals.keys()
-        if self.env.context.get("from_meter") or not names:
+        if (self.env.su and self.env.context.get("from_meter")) or not names:
             return super().write(vals)
         before = {production: {name: production[name] for name in names} for production in self}
         result = super().write(vals)
         for production in self.filtered(lambda production: production.source == "iot_meter"):
             typed = {name for name in names if production[name] != before[production][name]}
             if typed:
-                production.typed_values = sorted(typed.union(production.typed_values or ()))
+                # sudo: what was typed is noted by the platform alone.
+                production.sudo().typed_values = sorted(typed.union(production.typed_values or ()))
         return result
 
     @api.model
     def _check_source_of_users(self, sources):
         if "iot_meter" in sources and not self.env.su:
             raise UserError(_("Only a milking of a milk meter makes a production record with this source."))
+
+    def _check_whose_by_users(self):
+        if "iot_meter" in self.mapped("source") and not self.env.su:
+            raise UserError(_("This is the record of a milking: correct there whose milk it is."))
+
+    @api.model
+    def _check_typed_by_users(self, vals):
+        if "typed_values" in vals and not self.env.su:
+            raise UserError(_("What was typed into a milking's record is noted by the platform alone."))
 
     def _typed_vals(self):
         """What a person typed, as vals of a record that takes the place of this one."""

@@ -32,6 +32,7 @@ class MilkSession(models.Model):
         [("modbus", "Modbus"), ("mqtt", "MQTT"), ("api", "REST API"), ("manual", "Entered by Hand")],
         required=True,
         readonly=True,
+        copy=False,
         default="manual",
         help="How the first message of the milking came.",
     )
@@ -51,7 +52,7 @@ class MilkSession(models.Model):
         "farm.animal", index=True, tracking=True, help="Empty as long as nobody knows who was milked."
     )
     milking_point = fields.Many2one("iot.milk_meter.point", index=True, domain="[('meter_id', '=', meter_id)]")
-    channel = fields.Integer(readonly=True, help="Number of the milking point on the wire.")
+    channel = fields.Integer(readonly=True, copy=False, help="Number of the milking point on the wire.")
     rfid_tag = fields.Char(
         string="RFID Tag", index=True, help="As 16 hexadecimal digits; as it was sent where it is no animal's tag."
     )

@@ -29,7 +29,7 @@ class MilkSession(models.Model):
         for session in self:
             if session.production_id:
                 raise UserError(_("%s has a production record: delete that first.", session.name))
-        self.state = "cancelled"
+        self._as_platform().state = "cancelled"
         self._tell_screens()
 
     def _tell_screens(self):
@@ -42,7 +42,8 @@ class MilkSession(models.Model):
 
     def _complete(self, end_time):
         """End the sessions at their last message, or at `end_time` (naive UTC) where they have none."""
-        for session in self.with_context(from_meter=True):
+        sessions = self._as_platform()
+        for session in sessions.with_context(from_meter=True):
             session.write(
                 session._completion_vals(
                     {
@@ -52,7 +53,7 @@ class MilkSession(models.Model):
                     }
                 )
             )
-        self._on_completed()
+        sessions._on_completed()
 
     def _completion_vals(self, values):
         """What a session becomes at its end.
@@ -163,7 +164,8 @@ class MilkSession(models.Model):
                     "session_id": self.session_key,
                     "session": self.name,
                     "meter_id": self.meter_id.device_id,
-                    "animal_id": self.animal_id.name or None,
+                    # sudo: she may have left for a farm that the user does not see.
+                    "animal_id": self.animal_id.sudo().name or None,
                     "yield_liters": self.total_yield,
                     "duration_seconds": self.duration_seconds,
                     "quality_grade": self.quality_grade or None,

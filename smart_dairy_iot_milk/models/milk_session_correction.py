@@ -37,8 +37,8 @@ class MilkSession(models.Model):
     _inherit = "milk.session"
 
     def write(self, vals):
-        """What is written without `from_meter` in the context is a person's word."""
-        if self.env.context.get("from_meter") or not _OF_CONSEQUENCE & vals.keys():
+        """What no meter says is a person's word."""
+        if self._is_meters_word() or not _OF_CONSEQUENCE & vals.keys():
             return super().write(vals)
         if "animal_id" in vals:
             vals = {"identification": "person" if vals["animal_id"] else "none", **vals}
@@ -53,17 +53,20 @@ class MilkSession(models.Model):
 
     def _note_typed(self, names):
         if names:
-            self.with_context(from_meter=True).typed_values = sorted(names.union(self.typed_values or ()))
+            self._as_platform().with_context(from_meter=True).typed_values = sorted(
+                names.union(self.typed_values or ())
+            )
 
     def _follow_corrections(self, changed):
         """Tell whoever depends on these sessions what has changed in them.
 
         :param changed: dict session -> names of its fields
         """
-        completed = self.filtered(lambda session: session.state == "completed" and changed[session])
+        sessions = self._as_platform()
+        completed = sessions.filtered(lambda session: session.state == "completed" and changed[session])
         identified = completed.filtered(lambda session: "animal_id" in changed[session])
         identified._on_identified()
         # An end has its own consequences, see `_on_completed`.
         (completed - identified).filtered(lambda session: "state" not in changed[session])._on_late_data()
-        cancelled = self.filtered(lambda session: session.state == "cancelled" and "state" in changed[session])
+        cancelled = sessions.filtered(lambda session: session.state == "cancelled" and "state" in changed[session])
         cancelled._settle_parts()._flow_to_production()

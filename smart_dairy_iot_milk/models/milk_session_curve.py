@@ -13,9 +13,11 @@ class MilkSession(models.Model):
         copy=False,
         help='{"step_seconds": seconds, "flow_lpm": [L/min, or null where nothing was heard]} from the start on.',
     )
-    time_to_peak_seconds = fields.Integer(string="Time to Peak Flow (s)", readonly=True, group_operator="avg")
-    low_flow_seconds = fields.Integer(string="Low Flow (s)", readonly=True, group_operator="avg")
-    kick_off_count = fields.Integer(string="Kick-offs", readonly=True)
+    time_to_peak_seconds = fields.Integer(
+        string="Time to Peak Flow (s)", readonly=True, copy=False, group_operator="avg"
+    )
+    low_flow_seconds = fields.Integer(string="Low Flow (s)", readonly=True, copy=False, group_operator="avg")
+    kick_off_count = fields.Integer(string="Kick-offs", readonly=True, copy=False)
     pulsation_ratio = fields.Float(string="Pulsation Ratio (%)", digits=(5, 2), group_operator="avg")
 
     def _store_flow_curve(self):

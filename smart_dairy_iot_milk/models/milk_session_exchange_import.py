@@ -51,7 +51,7 @@ class MilkSession(models.Model):
             return session, "unchanged"
         if visit.is_deleted:
             return session, session._cancel_visit(visit)
-        model = self.with_context(from_meter=True, tracking_disable=True)
+        model = self._as_platform().with_context(from_meter=True, tracking_disable=True)
         vals = model._visit_vals(farm, visit, session)
         if session:
             return session, session.with_env(model.env)._update_visit(vals)
@@ -86,7 +86,7 @@ class MilkSession(models.Model):
         if not self:
             return "unchanged"
         self.action_cancel()
-        self.ade_modified = visit.modified.replace(microsecond=0)
+        self._as_platform().ade_modified = visit.modified.replace(microsecond=0)
         return "cancelled"
 
     def _update_visit(self, vals):
@@ -187,7 +187,8 @@ class MilkSession(models.Model):
             limit=1,
         )
         if other:
-            names = {"animal": animal.name, "session": other.name}
+            # sudo: she may have left for a farm that the user does not see.
+            names = {"animal": animal.sudo().name, "session": other.name}
             raise UserError(_("Animal %(animal)s was milked at that time already: %(session)s.", **names))
 
     # ------------------------------------------------------------------ what is told of them

@@ -105,7 +105,10 @@ class MilkSession(models.Model):
             return {**vals, **self._doubtful_vals(_("Different tags were read, or too little of one."))}
         if by_tag and by_number and by_tag != by_number:
             reason = _(
-                "The tag is of %(tagged)s, but the meter names %(named)s.", tagged=by_tag.name, named=by_number.name
+                "The tag is of %(tagged)s, but the meter names %(named)s.",
+                tagged=by_tag.name,
+                # sudo: she may have left for a farm that the user does not see.
+                named=by_number.sudo().name,
             )
             return {**vals, **self._doubtful_vals(reason)}
         animal = by_tag or by_number
@@ -162,8 +165,8 @@ class MilkSession(models.Model):
 
         :return: the sessions that have an animal and had another one or none before
         """
-        changed = self.browse()
-        for session in self:
+        changed = self._as_platform().browse()
+        for session in self._as_platform():
             vals = session._identification_vals(session.meter_id, [], session.start_time)
             if vals.get("animal_id") and vals["animal_id"] != session.animal_id.id:
                 session.with_context(from_meter=True).write(vals)

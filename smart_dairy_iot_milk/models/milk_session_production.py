@@ -14,6 +14,15 @@ LAB_VALUES = ("fat_percentage", "protein_percentage", "lactose_percentage", "som
 class MilkSession(models.Model):
     _inherit = "milk.session"
 
+    def write(self, vals):
+        """Milk that is recorded on a farm stays there."""
+        recorded_on = {session: session.farm_id for session in self if session.production_id and "meter_id" in vals}
+        result = super().write(vals)
+        for session, farm in recorded_on.items():
+            if session.farm_id != farm:
+                raise UserError(_("%s has a production record: delete that first.", session.name))
+        return result
+
     def action_create_production_record(self):
         """Make the production record of a completed session, where it has been deleted.
 
@@ -36,7 +45,7 @@ class MilkSession(models.Model):
             raise UserError(_("It is doubtful whose milking %s is: enter the animal first.", self.name))
         if not self.animal_id:
             raise UserError(_("%s needs an animal: milk production is recorded per animal.", self.name))
-        self._flow_to_production()
+        self._as_platform()._flow_to_production()
         return self.production_id
 
     def action_view_production(self):
@@ -55,8 +64,7 @@ class MilkSession(models.Model):
         firsts = self.continues_id | self.filtered(lambda session: not session.continues_id)
         rests = firsts.continued_by_ids | self.filtered("continues_id")
         productive = firsts.filtered(lambda session: session._is_productive())
-        # sudo: a meter's records are the milkings' alone to make; whoever changed a milking was allowed to write it.
-        made = {session: session._made_production() for session in firsts | rests}
+        made = (firsts | rests)._made_productions()
         moved = productive.filtered(lambda session: made[session] and made[session].animal_id != session.animal_id)
         typed = {session: made[session]._typed_vals() for session in moved}
         for session in rests | (firsts - productive) | moved:
@@ -67,18 +75,34 @@ class MilkSession(models.Model):
             if session.production_id != made[session]:
                 session.with_context(from_meter=True).production_id = made[session]
         unrecorded = productive - known
+        # sudo: a meter's records are the milkings' alone to make; whoever changed a milking was allowed to write it.
         vals_list = [{**session._production_vals(), **typed.get(session, {})} for session in unrecorded]
         productions = self.env["farm.milk.production"].sudo().create(vals_list)
         for session, production in zip(unrecorded, productions, strict=True):
             session.with_context(from_meter=True).production_id = production
+            # The ORM takes the animal's farm when it creates a record, and she may have moved since she was milked.
+            if production.farm_id != session.farm_id:
+                production.farm_id = session.farm_id
 
-    def _made_production(self):
-        """The record that was made of this milking, if there is one: not another that somebody has put in its place."""
-        # sudo: the animal, and her records with her, may have left for a farm that the user does not see.
-        production = self.production_id.sudo()
-        if not production or (production.source, production.source_reference) == ("iot_meter", self.name):
-            return production
-        return production.search([("source", "=", "iot_meter"), ("source_reference", "=", self.name)])
+    def _made_productions(self):
+        """The record that was made of each of these milkings, whatever stands in `production_id`.
+
+        :return: dict session -> `farm.milk.production`, empty where there is none
+        :raises UserError: where the record under a milking's name is of another farm, and so not the milking's
+        """
+        # sudo: a meter's records are the milkings' alone to change, and their animals may have left for a farm that
+        # the user does not see.
+        found = (
+            self.env["farm.milk.production"]
+            .sudo()
+            .search([("source", "=", "iot_meter"), ("source_reference", "in", self.mapped("name"))])
+        )
+        by_name = found.grouped("source_reference")
+        made = {session: by_name.get(session.name, found.browse()) for session in self}
+        for session, production in made.items():
+            if production and production.farm_id != session.farm_id:
+                raise UserError(_("The production record under the name %s is of another farm.", session.name))
+        return made
 
     def _is_productive(self):
         """Whether the milk of this milking, with its rest, is recorded as its animal's."""
@@ -99,7 +123,6 @@ class MilkSession(models.Model):
     def _production_vals(self):
         return {
             "animal_id": self.animal_id.id,
-            "farm_id": self.farm_id.id,
             "source": "iot_meter",
             "source_reference": self.name,
             **self._measured_vals(),

@@ -62,7 +62,7 @@ class MilkSession(models.Model):
             if elsewhere:
                 refused.append(session._refusal(elsewhere))
             else:
-                session.write({"animal_id": session.proposed_animal_id.id, "identification": "proposal"})
+                session._as_platform().write({"animal_id": session.proposed_animal_id.id, "identification": "proposal"})
         if len(refused) == len(open_sessions):
             raise UserError("\n".join(refused))
         if not refused:
@@ -95,7 +95,7 @@ class MilkSession(models.Model):
 
     def action_leave_unknown(self):
         """Nobody can tell whose milkings these are: they leave the list, and their milk stays."""
-        self.filtered(lambda session: not session.animal_id).left_unknown = True
+        self.filtered(lambda session: not session.animal_id)._as_platform().left_unknown = True
 
     def action_propose(self):
         """Look for likely animals again, now."""
@@ -194,7 +194,7 @@ class MilkSession(models.Model):
         ]
         milkings = [session._unknown_milking(history[shift], pens, animals) for session in self]
         found = {proposal.milking: proposal for proposal in propose(milkings, candidates)}
-        for session in self.with_context(from_meter=True, tracking_disable=True):
+        for session in self._as_platform().with_context(from_meter=True, tracking_disable=True):
             vals = session._proposal_vals(found.get(session.id))
             if any(session._fields[name].convert_to_write(session[name], session) != vals[name] for name in vals):
                 session.write(vals)

@@ -27,25 +27,32 @@ _NOT_JUDGED = {
 class MilkSession(models.Model):
     _inherit = "milk.session"
 
-    expected_yield = fields.Float(string="Expected Yield (L)", digits=(10, 3), readonly=True, group_operator="avg")
-    yield_deviation = fields.Float(string="Deviation (%)", digits=(6, 1), readonly=True, group_operator="avg")
-    conductivity_25 = fields.Float(
-        string="Conductivity at 25 °C (mS/cm)", digits=(6, 3), readonly=True, group_operator="avg"
+    expected_yield = fields.Float(
+        string="Expected Yield (L)", digits=(10, 3), readonly=True, copy=False, group_operator="avg"
     )
-    mastitis_score = fields.Float(digits=(6, 3), readonly=True, group_operator="max", help="0 to 100.")
+    yield_deviation = fields.Float(
+        string="Deviation (%)", digits=(6, 1), readonly=True, copy=False, group_operator="avg"
+    )
+    conductivity_25 = fields.Float(
+        string="Conductivity at 25 °C (mS/cm)", digits=(6, 3), readonly=True, copy=False, group_operator="avg"
+    )
+    mastitis_score = fields.Float(digits=(6, 3), readonly=True, copy=False, group_operator="max", help="0 to 100.")
     mastitis_level = fields.Selection(
         _LEVELS,
         string="Udder Health",
         readonly=True,
+        copy=False,
         index=True,
         help="Empty where there is not enough to judge by.",
     )
-    mastitis_reasons = fields.Text(readonly=True)
+    mastitis_reasons = fields.Text(readonly=True, copy=False)
     mastitis_quarter = fields.Selection(
-        [(quarter, quarter.upper()) for quarter in QUARTERS], string="Quarter", readonly=True
+        [(quarter, quarter.upper()) for quarter in QUARTERS], string="Quarter", readonly=True, copy=False
     )
     mastitis_event_id = fields.Many2one("farm.health.event", string="Episode", readonly=True, copy=False)
-    under_withdrawal = fields.Boolean(readonly=True, help="The cow is under treatment: her milk is not delivered.")
+    under_withdrawal = fields.Boolean(
+        readonly=True, copy=False, help="The cow is under treatment: her milk is not delivered."
+    )
 
     def _settle(self):
         """Milk that is withheld is known before its grade is told; what the udder shows, when its rest is known."""

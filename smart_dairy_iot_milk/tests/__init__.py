@@ -29,6 +29,7 @@ from . import test_session_animal
 from . import test_session_doubt
 from . import test_session_life
 from . import test_session_reuse
+from . import test_session_rights
 from . import test_session_unnamed
 from . import test_udder
 from . import test_udder_rows

@@ -98,7 +98,8 @@ class TestAdeImport(ImportCase):
 
     def test_what_a_person_typed_stays(self):
         session, _outcome = self.take(self.visit())
-        session.with_context(from_meter=True).write({"fat_percentage": 4.4, "typed_values": ["fat_percentage"]})
+        session.fat_percentage = 4.4
+        self.assertEqual(session.typed_values, ["fat_percentage"])
         other = [{"characteristic": "FAT", "value": "3.9"}, {"characteristic": "PROTEIN", "value": "3.3"}]
         self.take(self.visit(modified=MODIFIED + timedelta(hours=1), milkCharacteristics=other))
         self.assertEqual(session.fat_percentage, 4.4)
@@ -110,6 +111,49 @@ class TestAdeImport(ImportCase):
         session.animal_id = other
         self.take(self.visit(modified=MODIFIED + timedelta(hours=1)))
         self.assertEqual((session.animal_id, session.production_id.animal_id), (other, other))
+
+    def test_how_the_animal_is_known_is_by_the_scheme_that_names_it_and_never_by_hand(self):
+        self.cow.rfid_tag = "999 123456789012"
+        self.cow.rfid_ids.date_from = datetime(2024, 1, 1)
+        for hours, (scheme, identity, how) in enumerate(
+            (("nl.v1", "NL 123456789", "number"), ("iso.11784", "999123456789012", "tag"))
+        ):
+            session, _outcome = self.take(self.visit(hours, animal={"scheme": scheme, "id": identity}))
+            self.assertEqual(session.identification, how)
+
+    def test_what_people_have_said_of_the_animal_stays_by_hand_or_by_a_proposal(self):
+        other = self.env["farm.animal"].create({"name": "18", "farm_id": self.hill.id})
+        later = MODIFIED + timedelta(hours=1)
+        session, _outcome = self.take(self.visit())
+        session.with_user(self.manager).animal_id = other
+        self.assertEqual(self.take(self.visit(modified=later)), (session, "unchanged"))
+        self.assertEqual((session.animal_id, session.identification), (other, "person"))
+        session, _outcome = self.take(self.visit(12))
+        session.with_user(self.manager).animal_id = False
+        session.sudo().proposed_animal_id = other
+        session.with_user(self.manager).action_accept_proposal()
+        self.take(self.visit(12, modified=later))
+        self.assertEqual((session.animal_id, session.identification), (other, "proposal"))
+
+    def test_a_milking_whose_animal_a_person_took_off_gets_it_again_by_a_later_version(self):
+        session, _outcome = self.take(self.visit())
+        session.with_user(self.manager).animal_id = False
+        self.assertEqual(session.identification, "none")
+        self.take(self.visit(modified=MODIFIED + timedelta(hours=1)))
+        self.assertEqual((session.animal_id, session.identification), (self.cow, "number"))
+
+    def test_a_cow_that_left_for_a_closed_farm_is_not_milked_twice_either(self):
+        other = self.env["farm.animal"].create({"name": "18", "farm_id": self.hill.id})
+        session, _outcome = self.take(self.visit())
+        session.with_user(self.manager).animal_id = other
+        elsewhere = self.make_session(2, animal_id=other.id)
+        other.farm_id = self.valley
+        self.env.flush_all()
+        self.env.invalidate_all()
+        later = MODIFIED + timedelta(hours=1)
+        with self.assertRaisesRegex(UserError, f"Animal 18 .*{elsewhere.name}"):
+            self.take(self.visit(modified=later, milkingStartingDateTime="2024-03-01T06:28:00Z"))
+        self.assertEqual(self.take(self.visit(modified=later))[1], "unchanged")
 
     def test_a_deleted_milking_is_cancelled_unless_its_milk_is_recorded(self):
         nothing = {"unitCode": "KGM", "value": 0}

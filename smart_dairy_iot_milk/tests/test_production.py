@@ -1,5 +1,8 @@
 """The production record of a milking agrees with it, whoever corrects what and when."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 from odoo.exceptions import UserError
 from odoo.tests.common import new_test_user, tagged
 
@@ -109,24 +112,81 @@ class TestProduction(MilkCase):
         self.assertFalse(self.records(session))
         self.assertEqual(session.identification, "none")
 
-    def test_a_record_that_somebody_put_in_the_place_of_its_own_is_left_alone(self):
+    def test_a_record_that_stands_in_the_place_of_its_own_is_left_alone(self):
         session, other = self.milk(12.0), self.env["farm.milk.production"].create({
             "animal_id": self.other_cow.id, "date": "2026-01-02", "milking_time": "am", "quantity": 9.0,
         })  # fmt: skip
         own = session.production_id
-        self.by_hand(session).production_id = other
+        session.production_id = other
         self.by_hand(session).fat_percentage = 4.4
         self.assertEqual((other.quantity, other.fat_percentage), (9.0, 0.0))
         self.assertEqual((session.production_id, own.fat_percentage), (own, 4.4))
-        self.by_hand(session).production_id = other
+        session.production_id = other
         self.by_hand(session).animal_id = False
         self.assertTrue(other.exists())
         self.assertFalse(own.exists())
 
     def test_the_source_of_a_record_is_not_smuggled_in_by_a_default(self):
-        records = self.env["farm.milk.production"].with_user(self.manager).with_context(default_source="iot_meter")
+        records = self.env["farm.milk.production"].with_user(self.manager)
+        vals = {"animal_id": self.cow.id, "date": "2026-01-02", "milking_time": "am", "quantity": 9.0}
         with self.assertRaisesRegex(UserError, "Only a milking"):
-            records.create({"animal_id": self.cow.id, "date": "2026-01-02", "milking_time": "am", "quantity": 9.0})
+            records.with_context(default_source="iot_meter").create(vals)
+        self.env["ir.default"].with_user(self.manager).set(records._name, "source", "iot_meter", user_id=True)
+        with self.assertRaisesRegex(UserError, "Only a milking"):
+            records.create(vals)
+        self.assertEqual(records.create({**vals, "source": "manual"}).source, "manual")
+
+    def test_nobody_notes_what_was_typed_but_the_platform(self):
+        record = self.milk(12.0).production_id.with_user(self.manager)
+        with self.assertRaisesRegex(UserError, "platform alone"):
+            record.typed_values = ["quantity"]
+        vals = {"animal_id": self.cow.id, "date": "2026-01-02", "milking_time": "am", "quantity": 9.0}
+        for records, more in (
+            (record, {"typed_values": ["quantity"]}),
+            (record.with_context(default_typed_values=["quantity"]), {}),
+        ):
+            with self.assertRaisesRegex(UserError, "platform alone"):
+                records.create({**vals, **more})
+        record.with_context(from_meter=True).fat_percentage = 4.4
+        self.assertEqual(record.typed_values, ["fat_percentage"])
+
+    def test_whose_milk_a_milkings_record_is_is_corrected_on_the_milking(self):
+        record = self.milk(12.0).production_id.with_user(self.manager)
+        other_farm = self.env["farm.location"].create({"name": "Valley", "code": "valley", "tz": "UTC"})
+        for vals in ({"animal_id": self.other_cow.id}, {"farm_id": other_farm.id}):
+            with self.assertRaisesRegex(UserError, "correct there"):
+                record.write(vals)
+        typed = record.create({"animal_id": self.cow.id, "quantity": 3.0})
+        typed.animal_id = self.other_cow
+        self.assertEqual(typed.animal_id, self.other_cow)
+
+    def test_a_recorded_milking_keeps_its_farm(self):
+        valley = self.env["farm.location"].create({"name": "Valley", "code": "valley", "tz": "UTC"})
+        meter = self.make_meter("MM-2", farm_id=valley.id)
+        session = self.milk(12.0)
+        with self.assertRaisesRegex(UserError, "has a production record"):
+            self.by_hand(session).meter_id = meter
+        session.production_id.with_user(self.manager).unlink()
+        self.by_hand(session).meter_id = meter
+        self.assertEqual(session.farm_id, valley)
+        self.by_hand(session).action_create_production_record()
+        self.assertEqual(session.production_id.farm_id, valley)
+
+    def test_a_former_version_s_record_of_a_cow_that_had_moved_comes_back_to_where_she_was_milked(self):
+        valley = self.env["farm.location"].create({"name": "Valley", "code": "valley", "tz": "UTC"})
+        session, untouched = self.milk(12.0), self.milking_at(7200, session_id="b", channel=1)
+        typed = self.env["farm.milk.production"].create({"animal_id": self.cow.id, "quantity": 3.0})
+        (session.production_id | typed).farm_id = valley
+        self.env.flush_all()
+        path = Path(__file__).parent.parent / "migrations" / "1.1.0" / "post-production-farm.py"
+        script = spec_from_file_location("post_production_farm", path)
+        module = module_from_spec(script)
+        script.loader.exec_module(module)
+        module.migrate(self.env.cr, "17.0.1.0.0")
+        self.env.invalidate_all()
+        self.assertEqual(session.production_id.farm_id, self.farm)
+        self.assertEqual(session.production_id.company_id, self.farm.company_id)
+        self.assertEqual((untouched.production_id.farm_id, typed.farm_id), (self.farm, valley))
 
     def test_what_was_typed_into_the_record_moves_to_the_other_animals(self):
         session = self.milk(12.0)

@@ -1,7 +1,9 @@
 """Milkings for other systems, from outside: what the server answers is what ICAR's schemas say."""
 
+from contextlib import closing
 from datetime import datetime, timedelta
 
+import psycopg2
 import pytest
 import requests
 
@@ -24,8 +26,18 @@ MEASURED = {
 }
 
 
+def end_after_minutes(product, sessions, minutes):
+    """Have milkings end so many minutes after their beginning, and every other one by its meter: no user may say so."""
+    with closing(psycopg2.connect(**product.postgres.dsn(product.database))) as connection, connection:
+        connection.cursor().execute(
+            "UPDATE milk_session SET end_time = start_time + %s, duration_seconds = %s, ended_by_meter = id %% 2 = 0,"
+            " write_date = create_date WHERE id = ANY(%s)",
+            [timedelta(minutes=minutes), 60 * minutes, sessions],
+        )
+
+
 @pytest.fixture
-def address(farm):
+def address(product, farm):
     """The address of a farm's milkings: with all that can be measured, with nothing but the yield, and cancelled."""
     (cow,) = farm.odoo.call("farm.animal", "create", [{"name": "17", "farm_id": farm.id}])
     meter = {"name": "Meter", "device_id": f"{farm.code}-MM", "farm_id": farm.id, "manufacturer": "other"}
@@ -35,15 +47,15 @@ def address(farm):
             "meter_id": meter_id,
             "animal_id": cow,
             "start_time": str(START + timedelta(hours=12 * number)),
-            "end_time": str(START + timedelta(hours=12 * number, minutes=6)),
-            "total_yield": 12.345 + number,
-            "state": "cancelled" if number == 1 else "completed",
-            "ended_by_meter": number % 2 == 0,
+            "current_yield": 12.345 + number,
             **(MEASURED if number % 3 == 0 else {}),
         }
         for number in range(MILKINGS)
     ]
-    farm.odoo.call("milk.session", "create", sessions)
+    made = farm.odoo.call("milk.session", "create", sessions)
+    farm.odoo.call("milk.session", "action_cancel", made[1:2])
+    farm.odoo.call("milk.session", "action_complete", made[:1] + made[2:])
+    end_after_minutes(product, made, 6)
     return f"/api/v1/ade/locations/smart-dairy.farm/{farm.code}/milking-visits"
 
 
