@@ -5,7 +5,7 @@ end in `milk_session_completion`, `milk_session_parts` and `milk_session_product
 `milk_session_correction`.
 """
 
-from odoo import api, fields, models
+from odoo import _, api, fields, models
 
 from ..quality import GRADES, quality_grade
 
@@ -126,6 +126,31 @@ class MilkSession(models.Model):
         ("yield_positive", "CHECK(current_yield >= 0 AND total_yield >= 0)", "A yield cannot be negative."),
         ("end_after_start", "CHECK(end_time >= start_time)", "A milking cannot end before it has begun."),
     ]
+
+    @api.onchange("milking_point")
+    def _onchange_milking_point(self):
+        """Say that another cow stands there. No more: milkings of the past are entered while others are milked."""
+        if not self.milking_point or self.state != "in_progress":
+            return None
+        running = self.search(
+            [
+                ("milking_point", "=", self.milking_point._origin.id),
+                ("state", "=", "in_progress"),
+                ("id", "not in", self._origin.ids),
+            ],
+            limit=1,
+        )
+        if not running:
+            return None
+        names = {"session": running.name, "point": self.milking_point.name}
+        return {
+            "warning": {
+                "title": _("The milking point is occupied"),
+                "message": _(
+                    "%(session)s is in progress at point %(point)s: it shows as occupied until both are ended.", **names
+                ),
+            }
+        }
 
     # Not of meter_id.farm_id: where it was milked does not change when the meter moves.
     @api.depends("meter_id")

@@ -15,8 +15,10 @@ from . import test_meter_statistics
 from . import test_milk_dashboard
 from . import test_milk_dashboard_screen
 from . import test_milk_meter
+from . import test_milking_point
 from . import test_modbus_profile
 from . import test_modbus_reading
+from . import test_moved_cow
 from . import test_poller_supervision
 from . import test_production
 from . import test_proposals

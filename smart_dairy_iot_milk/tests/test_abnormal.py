@@ -71,6 +71,16 @@ class TestExpected(UdderCase):
         self.assertTrue(low.is_abnormal)
         self.assertIn("8.2", low.abnormality_reason)
 
+    def test_a_yield_is_unusual_as_soon_as_the_deviation_says_so(self):
+        self.milking(START, liters=12.0)
+        session = self.milking(START + HALF_DAY, liters=12.0)
+        self.assertTrue(session.expected_yield)
+        self.assertFalse(session.is_abnormal)
+        session.with_context(from_meter=True).yield_deviation = -80.0
+        self.assertTrue(session.is_abnormal)
+        session.with_context(from_meter=True).yield_deviation = 0.0
+        self.assertFalse(session.is_abnormal)
+
     def test_a_few_bad_milkings_do_not_move_what_is_expected(self):
         self.healthy(12, liters=12.0)
         for number in range(3):
