@@ -87,9 +87,15 @@ class TestMovedCow(UdderCase):
 class TestMovedCowRuns(MilkCase):
     def test_her_running_milking_is_ended_by_hand_and_other_systems_are_told_whose_it_was(self):
         session = self.milking_at(0, end=False)
-        session.with_user(move(self)).action_complete()
+        by_hand = session.with_user(move(self))
+        by_hand.action_complete()
         self.assertEqual(session.state, "completed")
-        self.assertIn('"animal_id":"17"', self.published().payload.replace(" ", ""))
+        # What has just been read of her is there for whoever asks.
+        self.env.flush_all()
+        self.env.invalidate_all()
+        by_hand._publish_complete()
+        for entry in self.published():
+            self.assertIn('"animal_id":"17"', entry.payload.replace(" ", ""))
 
     def test_a_tag_that_contradicts_her_number_is_doubtful_and_both_are_named(self):
         session = self.milking_at(0, rfid_tag=OTHER_TAG, animal_id="17")
