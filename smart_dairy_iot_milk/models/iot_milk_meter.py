@@ -70,7 +70,12 @@ class IotMilkMeter(models.Model):
         digits=(8, 5),
         help="Yield and flow that are read over Modbus are multiplied with it: true volume / shown volume.",
     )
-    conductivity_baseline = fields.Float(string="Conductivity Baseline (mS/cm)", digits=(6, 3))
+    conductivity_baseline = fields.Float(
+        string="Conductivity Baseline (mS/cm)",
+        digits=(6, 3),
+        help="Of healthy milk at 25 °C, as this meter measures it. Counts for a cow without a baseline of her own; "
+        "where it is empty, 5.5 is taken.",
+    )
     last_calibration = fields.Datetime()
 
     _sql_constraints = [

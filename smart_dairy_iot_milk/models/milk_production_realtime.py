@@ -86,8 +86,14 @@ class MilkProductionRealtime(models.Model):
         "blood_detected",
         "conductivity",
         "milk_temperature",
+        "iot_device_id",
     )
     def _compute_quality(self):
+        # sudo: the meter may have moved to a farm that is closed to the user; no more is told than "abnormal".
+        everything = self.env["iot.milk_meter"].sudo().with_context(active_test=False)
+        # By the device: a reading that belongs to no milking has a meter, too.
+        meters = everything.search([("iot_device_id", "in", self.iot_device_id.ids)])
+        meter_of = {meter.iot_device_id.id: meter for meter in meters}
         for reading in self:
             grade = quality_grade(
                 reading.fat_percentage,
@@ -97,8 +103,8 @@ class MilkProductionRealtime(models.Model):
                 # sudo: a reading the user may see says its grade, though the farm has been closed to the user since.
                 reading.farm_id.sudo()._grade_limits(),
             )
-            # sudo: cow or meter may have moved to a farm that is closed to the user; no more is told than "abnormal".
-            cow, meter = reading.animal_id.sudo(), reading.milk_session_id.sudo().meter_id
+            # sudo: the cow may have moved to a farm that is closed to the user; of her no more is told than "abnormal".
+            cow, meter = reading.animal_id.sudo(), meter_of.get(reading.iot_device_id.id, everything)
             # The baselines hold at 25 °C.
             conductivity = reading.conductivity * meter._conductivity_factor(reading.milk_temperature)
             abnormal = is_conductivity_abnormal(conductivity, cow.conductivity_baseline or meter.conductivity_baseline)

@@ -1,12 +1,14 @@
 """What a farm and an animal gave over time, and the course of a lactation."""
 
+import json
 from datetime import date, datetime, timedelta
 from unittest.mock import patch
 
 from odoo import fields
 from odoo.exceptions import AccessError, UserError
 from odoo.tests import new_test_user, tagged
-from odoo.tests.common import TransactionCase
+from odoo.tests.common import HttpCase, TransactionCase
+from odoo.tools import date_utils
 
 from .dashboard_common import DashboardFarms
 
@@ -126,3 +128,93 @@ class TestHistory(DashboardFarms, TransactionCase):
     def test_the_animal_leads_to_her_history(self):
         action = self.cow.action_view_milk_history()
         self.assertEqual((action["tag"], action["params"]), ("milk_history", {"animal_id": self.cow.id}))
+
+
+@tagged("post_install", "-at_install")
+class TestHistoryScreen(DashboardFarms, HttpCase):
+    """A cow's page in a real browser: the figures shown, and those that its charts are drawn from."""
+
+    DAYS = 60
+    LITERS = 30
+
+    def setUp(self):
+        super().setUp()
+        now = fields.Datetime.now()
+        # Where it is noon: the day does not change while the page is looked at.
+        self.farm = self.make_farm("CURVE", tz=f"Etc/GMT{now.hour - 12:+d}")
+        self.today = self.farm._local_date(now)
+        calving = self.today - timedelta(days=self.DAYS + 1)
+        self.cow = self.make_animal(self.farm, "Rosa")
+        self.cow.write({"last_calving_date": calving, "lactation_number": 2})
+        self.milked = [calving + timedelta(days=day) for day in range(1, self.DAYS + 1)]
+        self.env["farm.milk.production"].create(
+            [
+                {"animal_id": self.cow.id, "date": day, "milking_time": "am", "quantity": self.LITERS}
+                for day in self.milked
+            ]
+        )
+
+    def liters(self, since, until):
+        return sum(self.LITERS for day in self.milked if since <= day < until)
+
+    def test_a_cows_page_has_days_weeks_and_months_and_her_lactation_measured_and_expected(self):
+        week, month = date_utils.start_of(self.today, "week"), date_utils.start_of(self.today, "month")
+        month_before = date_utils.start_of(month - timedelta(days=1), "month")
+        day_before = self.today - timedelta(days=1)
+        # Button -> how many points, the last of them, and the total of those that are over.
+        told = {
+            "Weeks": [26, self.liters(week - timedelta(days=7), week), self.liters(date.min, week)],
+            "Months": [12, self.liters(month_before, month), self.liters(date.min, month)],
+            "Days": [30, self.liters(day_before, self.today), 30 * self.LITERS],
+        }
+        script = """
+        (async () => {
+            const { action, orm } = odoo.__WOWL_DEBUG__.root.env.services;
+            const check = (right, what) => {
+                if (!right) {
+                    throw new Error(what);
+                }
+            };
+            const until = async (probe) => {
+                const end = Date.now() + 60000;
+                while (!probe()) {
+                    check(Date.now() < end, `not within a minute: ${probe}`);
+                    await new Promise((resolve) => setTimeout(resolve, 50));
+                }
+            };
+            const page = (selector) => document.querySelector(`.o_milk_history ${selector}`);
+            const charts = () =>
+                [...document.querySelectorAll(".o_milk_history canvas")].map(
+                    (canvas) => Chart.getChart(canvas)?.data.datasets.map((each) => each.data)
+                );
+            await action.doAction(await orm.call("farm.animal", "action_view_milk_history", [[%(cow)s]]));
+            await until(() => charts().filter((each) => each).length === 2);
+            check(page("h4").textContent === "Rosa", "the page is of the cow");
+            check(!page(".o_milk_history_farm"), "a cow's page has no choice of farms");
+            for (const [label, [count, last, total]] of Object.entries(%(told)s)) {
+                const button = [...document.querySelectorAll(".o_milk_history .btn-group button")].find(
+                    (each) => each.textContent === label
+                );
+                button.click();
+                await until(() => button.getAttribute("aria-pressed") === "true" && charts()[0][0].length === count);
+                const { y } = charts()[0][0][count - 1];
+                check(y === last, `${label}: ${y} L at last, not ${last}`);
+                const shown = page(".o_milk_history_total strong").textContent.replaceAll(",", "");
+                check(shown === `${total}.0 L`, `${label}: ${shown}, not ${total} L`);
+            }
+            check(page(".o_milk_history_total").textContent.includes("900.0 L in the span before (0.0 %%)"), "change");
+
+            const [measured, expected] = charts()[1];
+            check(measured.length === 60 && measured.every(({ x, y }, day) => x === day + 1 && y === 30), "measured");
+            const ends = [expected[0].x, expected[expected.length - 1].x];
+            check(ends[0] === 1 && ends[1] === 305, `expected from ${ends[0]} to ${ends[1]}`);
+            const usual = expected.find(({ x }) => x === 58).y;
+            check(Math.abs(usual - 30) < 0.5, `expected on day 58: ${usual} L`);
+            const words = page(".o_milk_history_lactation").textContent;
+            check(words.includes("1,800.0 L up to day 60"), words);
+        })().then(() => console.log("test successful"), (error) => console.error(error.message));
+        """
+        script %= {"cow": self.cow.id, "told": json.dumps(told)}
+        ready = "!!document.querySelector('.o_list_view, .o_kanban_view, .o_action')"
+        home = self.env.ref("smart_dairy_iot_milk.milk_session_action")
+        self.browser_js(f"/web#action={home.id}", script, ready, login="admin", timeout=300)

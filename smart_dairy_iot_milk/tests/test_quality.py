@@ -88,6 +88,56 @@ class TestGradesOfFarms(MilkCase):
         reading.invalidate_recordset()
         self.assertFalse(reading.is_abnormal, "5.5 at 25 °C")
 
+    def readings(self):
+        return self.env["milk.production.realtime"].search([("iot_device_id", "=", self.meter.iot_device_id.id)])
+
+    def test_a_reading_of_no_milking_is_held_against_the_baseline_at_25_degrees_too(self):
+        self.meter.conductivity_reported_at = "milk"
+        self.store_reading(10, conductivity=6.93, milk_temperature=38.0)
+        self.store_reading(20, conductivity=8.5, milk_temperature=38.0)
+        healthy, high = self.readings().sorted("timestamp")
+        self.assertFalse(healthy.milk_session_id or high.milk_session_id)
+        self.assertFalse(healthy.is_abnormal, "5.5 at 25 °C")
+        self.assertTrue(high.is_abnormal, "6.75 at 25 °C")
+
+    def test_a_reading_of_a_meter_that_is_archived_is_brought_to_25_degrees_too(self):
+        self.meter.conductivity_reported_at = "milk"
+        self.store_reading(10, conductivity=6.93, milk_temperature=38.0)
+        self.meter.iot_device_id.active = False
+        self.assertFalse(self.readings().is_abnormal)
+
+    def test_without_the_cows_baseline_a_single_reading_is_held_against_its_meters(self):
+        self.milk()
+        self.store_reading(10, session_id="s1", conductivity=4.9)
+        self.store_reading(9 * 3600, conductivity=4.9)
+        self.assertEqual(self.readings().mapped("is_abnormal"), [False, False], "5.5 is taken where there is neither")
+        self.meter.conductivity_baseline = 4.0
+        self.readings().invalidate_recordset()
+        self.assertEqual(self.readings().mapped("is_abnormal"), [True, True])
+        self.cow.conductivity_baseline = 4.5
+        self.readings().invalidate_recordset()
+        of_the_cow, of_nobody = self.readings().sorted("timestamp")
+        self.assertEqual(of_the_cow.animal_id, self.cow)
+        self.assertEqual((of_the_cow.is_abnormal, of_nobody.is_abnormal), (False, True))
+
+    def test_many_readings_are_judged_by_as_many_queries_as_one(self):
+        meters = self.meter
+        for number in range(5):
+            meters |= self.make_meter(f"MM-5{number}")
+        for number, meter in enumerate(meters):
+            self.store_reading(number, meter, conductivity=6.93, milk_temperature=38.0)
+        readings = self.env["milk.production.realtime"].search([("iot_device_id", "in", meters.iot_device_id.ids)])
+
+        def queries(of):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            of.mapped("is_abnormal")
+            return self.env.cr.sql_log_count - before
+
+        self.assertEqual(len(readings), 6)
+        self.assertEqual(queries(readings), queries(readings[:1]))
+
     def test_milk_of_a_cow_under_treatment_is_rejected_whatever_it_measures(self):
         session = self.milk(quality=self.QUALITY)
         session.under_withdrawal = True

@@ -1,9 +1,11 @@
 """The milk production dashboard of a real server in a real browser: live by the bus, with no reload and no polling."""
 
+from datetime import datetime, timedelta
+
 import pytest
 
 from cable import Cable
-from support import connected, eventually, new_code
+from support import connected, eventually, new_code, utc_now
 
 TILE = ".o_running_session"
 FARM_KEY = "smart_dairy_iot_milk.dashboard_farm"
@@ -35,9 +37,9 @@ def meter(farm, shared_broker):
     with connected(shared_broker, device.credentials) as connection:
         assert connection.connected
 
-        def publish(liters, milking=True, session="M1", animal=None):
-            payload = device.payload(yield_liters=liters, milking=milking, session_id=session, flow_rate=2.4)
-            connection.publish(device.topic(), payload | ({"animal_id": animal} if animal else {}))
+        def publish(liters, milking=True, session="M1", at=None, **values):
+            values = {"yield_liters": liters, "milking": milking, "session_id": session, "flow_rate": 2.4, **values}
+            connection.publish(device.topic(), device.payload(at, **values))
 
         yield publish
 
@@ -67,25 +69,64 @@ def kpi(name, value):
     return f"document.querySelector('[data-kpi={name}] .o_kpi_value')?.textContent === '{value}'"
 
 
+def grade(name, count):
+    """A script's expression: whether so many of today's milkings are of a grade."""
+    return f"document.querySelector('[data-grade={name}] .badge')?.textContent === '{count}'"
+
+
+# The bars' litres, an hour each, as the chart has them.
+HOURS = "Chart.getChart(document.querySelector('.o_hourly_yield_chart canvas')).data.datasets[0].data"
+# The shares of the grades in the bar, each in percent.
+SHARES = "[...document.querySelectorAll('.o_dashboard_quality .progress-bar')].map((bar) => bar.style.width).join(' ')"
+
+
 def test_a_milking_that_begins_after_the_page_was_opened_appears_grows_and_ends_without_reload(
     browser, product, odoo, farm, cow, meter
 ):
     open_dashboard(browser, product.url, odoo, farm)
     browser.wait_for(kpi("total_yield", "0.0"))
 
-    meter(0.4, animal=cow)
+    meter(0.4, animal_id=cow)
     browser.wait_for(shown(TILE, cow))
     browser.wait_for(kpi("active_count", "1"))
     for liters in (1.5, 3.8, 7.2):
-        meter(liters, animal=cow)
+        meter(liters, animal_id=cow)
         browser.wait_for(shown(f"{TILE} .o_running_yield", str(liters)))
         browser.wait_for(kpi("total_yield", str(liters)))
 
-    meter(11.9, milking=False, animal=cow)
+    meter(11.9, milking=False, animal_id=cow)
     browser.wait_for(f"!document.querySelector('{TILE}')")
     browser.wait_for(shown(".o_dashboard_recent tbody", cow))
     browser.wait_for(kpi("session_count", "1"))
     browser.wait_for(kpi("total_yield", "11.9"))
+    assert browser.evaluate("window.requests") > 0, "the page was reloaded"
+    assert browser.errors == []
+
+
+def test_the_grades_and_the_hours_change_as_soon_as_a_milking_ends(browser, product, odoo, farm, cow, meter):
+    # On a clock by which it is noon: whatever begins now is today's.
+    behind = utc_now().hour - 12
+    odoo.call("farm.location", "write", [farm.id], {"tz": f"Etc/GMT{behind:+d}"})
+    open_dashboard(browser, product.url, odoo, farm)
+    browser.wait_for(grade("A", 0))
+    assert browser.evaluate(HOURS) == [0] * 24
+
+    meter(0.4, animal_id=cow)
+    browser.wait_for(f"Math.max(...{HOURS}) === 0.4")
+    assert browser.evaluate(f"!!({grade('A', 0)})"), "a running milking has no grade yet"
+    healthy = {"fat_percentage": 3.9, "protein_percentage": 3.3, "somatic_cell_count": 120_000}
+    meter(11.9, milking=False, animal_id=cow, quality=healthy)
+    browser.wait_for(grade("A", 1))
+    (session,) = odoo.search_read("milk.session", [("farm_id", "=", farm.id)], ["start_time"])
+    hour = (datetime.fromisoformat(session["start_time"]) - timedelta(hours=behind)).hour
+    assert browser.evaluate(HOURS) == [11.9 if each == hour else 0 for each in range(24)]
+    assert browser.evaluate(SHARES) == "100% 0% 0% 0% 0%"
+
+    meter(6.2, milking=False, session="M2", quality={"blood_detected": True})
+    browser.wait_for(grade("reject", 1))
+    browser.wait_for(grade("A", 1))
+    assert browser.evaluate(f"{HOURS}.reduce((sum, liters) => sum + liters)") == pytest.approx(18.1)
+    assert browser.evaluate(SHARES) == "50% 0% 0% 50% 0%"
     assert browser.evaluate("window.requests") > 0, "the page was reloaded"
     assert browser.errors == []
 
@@ -150,8 +191,9 @@ def test_nothing_is_wider_than_a_phone(request, browser, product, odoo, farm, me
     name = "Niederwettersbacher Schwarzbunte Bella die Dritte"
     odoo.call("farm.animal", "create", [{"name": name, "farm_id": farm.id}])
     odoo.call("iot.alert", "create", [{"name": "Hot tank", "message": "At 9 °C. " * 30, "farm_id": farm.id}])
-    meter(48.5, milking=False, session="M0", animal=name)
-    meter(0.4, animal=name)
+    # Long before the next: at one point the messages of one moment are of one milking.
+    meter(48.5, milking=False, session="M0", at=utc_now() - timedelta(hours=2), animal_id=name)
+    meter(0.4, animal_id=name)
     request.addfinalizer(browser.resize)
     browser.resize(390, 844)
     open_dashboard(browser, product.url, odoo, farm)
