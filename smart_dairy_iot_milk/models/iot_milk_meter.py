@@ -68,7 +68,8 @@ class IotMilkMeter(models.Model):
     flow_calibration_factor = fields.Float(
         default=1.0,
         digits=(8, 5),
-        help="Yield and flow that are read over Modbus are multiplied with it: true volume / shown volume.",
+        help="What the meter says of yield and flow is multiplied with it, over Modbus and MQTT alike: true volume / "
+        "shown volume. A milking keeps the factor with which it began.",
     )
     conductivity_baseline = fields.Float(
         string="Conductivity Baseline (mS/cm)",

@@ -192,8 +192,10 @@ export class MilkProductionDashboard extends Component {
             domain: [["farm_id", "=", this.state.data.farm_id]],
             views: [
                 [false, "list"],
+                [false, "kanban"],
                 [false, "form"],
             ],
+            mobile_view_mode: "kanban",
             target: "current",
         });
     }
