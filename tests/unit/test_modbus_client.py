@@ -4,6 +4,7 @@ The same behaviour on each: real Modbus servers, the serial line a pair of termi
 """
 
 import asyncio
+import contextlib
 import struct
 import threading
 import time
@@ -282,6 +283,28 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_the_next(rtu, late):
         rtu.meters[1].set(yield_liters=9.0)
 
     assert in_turn(rtu, [delay, 1, hurry, 1, 2, 1]) == ["silent", 9.0, 5.5, 9.0]
+
+
+def test_the_late_answer_of_a_slow_meter_is_not_taken_for_that_of_a_neighbour_who_thinks(rtu):
+    rtu.meters[1].set(rfid=TAG)
+    rtu.meters[2].set(rfid=TAG + 1)
+    # The answer of unit 1 comes while that of unit 2 is waited for.
+    rtu.meters[1].delay, rtu.meters[2].delay = SHORT + 0.15, 0.2
+
+    async def run():
+        connection, tags = Connection(rtu.endpoint, SHORT), []
+        try:
+            with pytest.raises(MeterError, match="unit 1"):
+                await connection.read(1, PROFILE)
+            for _ in range(3):
+                with contextlib.suppress(MeterError):
+                    tags.append((await connection.read(2, PROFILE)).values["rfid_tag"])
+        finally:
+            connection.close()
+        return tags
+
+    tags = asyncio.run(run())
+    assert tags and set(tags) == {f"{TAG + 1:016X}"}
 
 
 def test_the_neighbour_of_a_late_meter_does_not_wait_for_it(rtu):

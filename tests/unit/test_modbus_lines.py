@@ -69,6 +69,22 @@ def test_a_dead_meter_leaves_the_others_their_turn_and_comes_back(line, register
         eventually(lambda: registry.states[2].state == "polled")
 
 
+def test_a_slow_meter_leaves_the_others_their_turn_and_is_read_all_the_same(line, registers):
+    registers[2].delay = 0.12
+    registry = MemoryRegistry(*meters_on(line))
+    with polling(registry) as pipeline:
+        eventually(lambda: registry.states.get(2) and registry.states[2].state == "slow")
+        before = read(pipeline)
+        eventually(lambda: min(read(pipeline, (1, 3, 4)).values()) > min(before.values()) + 40)
+        after = read(pipeline)
+        registers[2].delay = 0.0
+        eventually(lambda: registry.states[2].state == "polled")
+    # Asked as often as the others, it would have answered as often.
+    assert 0 < after[2] - before[2] < min(after[unit] - before[unit] for unit in (1, 3, 4)) / 2
+    for unit in UNITS:
+        assert {payload["yield_liters"] for payload in pipeline.data(f"MM-{unit}")} == {float(unit)}
+
+
 def test_a_meter_that_refuses_and_one_that_talks_nonsense_leave_the_others_their_turn(line, registers):
     registers[2].fault = 2
     registers[3].set_words(0, [0x7FC0, 0x0000])
