@@ -178,7 +178,7 @@ class TestProduction(MilkCase):
         typed = self.env["farm.milk.production"].create({"animal_id": self.cow.id, "quantity": 3.0})
         (session.production_id | typed).farm_id = valley
         self.env.flush_all()
-        path = Path(__file__).parent.parent / "migrations" / "1.1.0" / "post-production-farm.py"
+        path = Path(__file__).parent.parent / "migrations" / "1.2.0" / "post-production-farm.py"
         script = spec_from_file_location("post_production_farm", path)
         module = module_from_spec(script)
         script.loader.exec_module(module)
