@@ -76,7 +76,9 @@ class MilkSession(models.Model):
                 session.with_context(from_meter=True).production_id = made[session]
         unrecorded = productive - known
         # sudo: a meter's records are the milkings' alone to make; whoever changed a milking was allowed to write it.
-        vals_list = [{**session._production_vals(), **typed.get(session, {})} for session in unrecorded]
+        # Nor does a default of the user's own get in, which sudo keeps.
+        own = {"typed_values": False}
+        vals_list = [{**own, **session._production_vals(), **typed.get(session, {})} for session in unrecorded]
         productions = self.env["farm.milk.production"].sudo().create(vals_list)
         for session, production in zip(unrecorded, productions, strict=True):
             session.with_context(from_meter=True).production_id = production

@@ -158,6 +158,29 @@ class TestRights(MilkCase):
         session.write({"animal_id": self.cow.id, "fat_percentage": 4.4})
         self.assertEqual(session.fat_percentage, 4.4)
 
+    def test_no_default_names_an_animal_that_the_user_does_not_see(self):
+        vals = {"meter_id": self.meter.id, "start_time": START, "current_yield": 7.0}
+        with self.assertRaisesRegex(AccessError, "This animal"):
+            self.sessions_by_hand.with_context(default_animal_id=self.other_cow.id).create(vals)
+        self.env["ir.default"].with_user(self.manager).set("milk.session", "animal_id", self.other_cow.id, user_id=True)
+        with self.assertRaisesRegex(AccessError, "This animal"):
+            self.sessions_by_hand.create(vals)
+
+    def test_an_animal_that_the_user_sees_may_be_a_default(self):
+        session = self.sessions_by_hand.with_context(default_animal_id=self.cow.id).create(
+            {"meter_id": self.meter.id, "start_time": START}
+        )
+        self.assertEqual((session.animal_id, session.identification), (self.cow, "person"))
+
+    def test_no_default_of_a_user_says_what_was_typed_into_a_record(self):
+        self.env["ir.default"].with_user(self.manager).set(
+            "farm.milk.production", "typed_values", ["quantity"], user_id=True
+        )
+        session = self.sessions_by_hand.create(self.vals | {"current_yield": 7.0})
+        session.action_complete()
+        production = session.sudo().production_id
+        self.assertEqual((production.quantity, production.typed_values), (7.0, False))
+
     def test_who_only_reads_milkings_makes_nothing_follow(self):
         session, running = self.milk(12.0), self.milking_at(7200, end=False, session_id="b")
         session.production_id.unlink()
