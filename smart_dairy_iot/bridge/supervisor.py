@@ -12,6 +12,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 #: A worker that has not turned between so many checks hangs. They are counted, not timed: while the process is stopped,
 #: or the machine suspended, nobody checks.
 CHECKS_WITHOUT_A_TURN = 6
+#: Each that hangs keeps its threads and connections. Where so many do, one more would hang at the same place.
+MOST_HANGING = 3
 
 
 class SupervisedThread(threading.Thread):
@@ -59,12 +61,14 @@ class LastingThreads:
     ends does not wait for longer than it is told to.
 
     By `turns`, a number that grows for as long as it works and is None while it does not, a worker shows that it does
-    not hang, and by `successor()` it gives another one that has all that it holds.
+    not hang, and by `successor()` it gives another one that has all that it holds. No more than `MOST_HANGING` are
+    relieved until one of them ends.
     """
 
     def __init__(self):
         self._threads = {}
         self._seen = {}
+        self._hanging = []
 
     @staticmethod
     def wants(worker):
@@ -93,11 +97,22 @@ class LastingThreads:
             if turns is not None and not thread.is_to_stop and turns == self._seen.get(worker, (None, 0))[0]:
                 times += self._seen[worker][1]
             self._seen[worker] = turns, times
-            if times > CHECKS_WITHOUT_A_TURN:
+            if times <= CHECKS_WITHOUT_A_TURN:
+                continue
+            self._hanging = [hanging for hanging in self._hanging if hanging.is_alive()]
+            if len(self._hanging) < MOST_HANGING:
                 _logger.error("%s hangs and is relieved by another one. It hangs at:\n%s", worker.name, _stack(thread))
                 thread.request_stop()
+                self._hanging.append(thread)
                 del self._threads[worker], self._seen[worker]
                 self.start([worker.successor()], context)
+            elif times == CHECKS_WITHOUT_A_TURN + 1:
+                _logger.critical(
+                    "%s hangs, as %d before it do. The process must be restarted. It hangs at:\n%s",
+                    worker.name,
+                    len(self._hanging),
+                    _stack(thread),
+                )
 
     def request_stop(self):
         for thread in self._threads.values():

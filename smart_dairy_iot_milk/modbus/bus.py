@@ -136,6 +136,10 @@ class Bus:
             for turn in self._turns.values():
                 turn.due = min(turn.due, now + self._interval(turn.meter))
 
+    def give_line_free(self):
+        """See `Connection.give_line_free`."""
+        self._connection.give_line_free()
+
     def note_failure(self, error):
         """Say on all meters that polling them failed as a whole."""
         failure = _own_failure(error)

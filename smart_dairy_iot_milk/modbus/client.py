@@ -147,6 +147,14 @@ class Connection:
             self._client.close()
             self._client = None
 
+    def give_line_free(self):
+        """Let others open a serial line that a thread holds which hangs. To be called from another thread."""
+        transport = getattr(getattr(self._client, "ctx", None), "transport", None)
+        if hasattr(transport, "sync_serial"):
+            # It is closed meanwhile, if that thread goes on after all.
+            with contextlib.suppress(OSError, TypeError, ValueError):
+                fcntl.flock(transport.sync_serial.fileno(), fcntl.LOCK_UN)
+
     async def _read_block(self, client, unit, block, offset):
         """:return: dict (register type, address) -> word or bool"""
         address = block.address + offset

@@ -33,9 +33,10 @@ class Lookup:
         if _is_address(self._host):
             return [self._host]
         if self._under_way is None:
-            self._under_way = Future()
-            name = f"smart_dairy_iot lookup {self._host}"
-            threading.Thread(target=_look_up, args=(self._host, self._under_way), name=name, daemon=True).start()
+            under_way, name = Future(), f"smart_dairy_iot lookup {self._host}"
+            threading.Thread(target=_look_up, args=(self._host, under_way), name=name, daemon=True).start()
+            # Not before the thread runs: where none can be started, the next call tries again.
+            self._under_way = under_way
         await _done(self._under_way)
         answer, self._under_way = self._under_way, None
         return answer.result()
@@ -58,7 +59,7 @@ def _look_up(host, future):
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         future.set_result(list(dict.fromkeys(address[0] for *_kind, address in found)))
-    except (OSError, UnicodeError) as error:
+    except Exception as error:  # noqa: BLE001 - it is raised to whoever waits, who would wait for ever otherwise
         future.set_exception(error)
 
 

@@ -58,8 +58,10 @@ class Watch:
         self._states_said_at = 0.0
 
     def take_over(self, other):
-        """Know of the milkings what another one knows."""
+        """Know of the milkings what another one knows, which hangs, and be able to open its lines."""
         self._trackers = dict(other._trackers)
+        for bus, _task in list(other._buses.values()):
+            bus.give_line_free()
 
     async def run(self):
         """Watch until cancelled; the registry is given up then, and with it the right to poll."""

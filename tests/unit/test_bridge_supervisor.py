@@ -1,9 +1,11 @@
 """A worker that fails is started again, after a pause that says how often it has failed of late."""
 
+import threading
+
 import pytest
 
 from smart_dairy_iot.bridge import supervisor
-from smart_dairy_iot.bridge.supervisor import SupervisedThread
+from smart_dairy_iot.bridge.supervisor import CHECKS_WITHOUT_A_TURN, MOST_HANGING, LastingThreads, SupervisedThread
 
 
 class Clock:
@@ -46,3 +48,50 @@ def test_the_pause_grows_with_failures_in_a_row_and_is_short_again_after_work(mo
     monkeypatch.setattr(thread._stop_event, "wait", waited.append)
     thread.run()
     assert waited == pauses
+
+
+class Hanging:
+    """Never turns, until it is freed. All of a family are freed together."""
+
+    name = "hanging worker"
+    turns = 0
+
+    def __init__(self, family):
+        self._family = family
+        family.append(self)
+        self._freed = threading.Event()
+
+    def use(self, context):
+        pass
+
+    def run(self, stop):
+        self._freed.wait(60)
+        stop.set()
+
+    def free(self):
+        self._freed.set()
+
+    def successor(self):
+        return Hanging(self._family)
+
+
+def test_workers_that_hang_one_after_the_other_are_relieved_so_often_and_then_when_one_of_them_has_ended(caplog):
+    family, threads = [], LastingThreads()
+
+    def check_for_long():
+        for _check in range((MOST_HANGING + 2) * (CHECKS_WITHOUT_A_TURN + 2)):
+            threads.relieve_those_that_hang(None)
+
+    try:
+        threads.start([Hanging(family)], None)
+        check_for_long()
+        assert len(family) == MOST_HANGING + 1
+        assert caplog.text.count("must be restarted") == 1
+        family[0].free()
+        threads._hanging[0].join(60)
+        threads.relieve_those_that_hang(None)
+        assert len(family) == MOST_HANGING + 2
+    finally:
+        for worker in family:
+            worker.free()
+    threads.join(60)

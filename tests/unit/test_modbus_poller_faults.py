@@ -1,5 +1,6 @@
 """What goes wrong around the poller costs no reading, and no meter but its own: outages, restarts, names, errors."""
 
+import asyncio
 import socket
 import threading
 from datetime import timedelta
@@ -9,12 +10,13 @@ import psycopg2
 import pytest
 
 from modbus_testing import TAG, Clock, MemoryRegistry, Pipeline, eventually, meter, polling
+from simulation.modbus_line import ModbusLine
 from simulation.modbus_meter import MeterRegisters, ModbusMeter, ModbusServer
 from smart_dairy_iot.bridge.supervisor import CHECKS_WITHOUT_A_TURN, LastingThreads
 from smart_dairy_iot_milk.modbus import lookup, watch
 from smart_dairy_iot_milk.modbus import poller as poller_module
 from smart_dairy_iot_milk.modbus.bus import Bus
-from smart_dairy_iot_milk.modbus.endpoint import Endpoint
+from smart_dairy_iot_milk.modbus.endpoint import Endpoint, parse_endpoint
 from smart_dairy_iot_milk.modbus.poller import ModbusPoller, poller_for
 from smart_dairy_iot_milk.modbus.tracker import Past, Reading
 
@@ -230,6 +232,53 @@ def test_a_poller_that_hangs_is_relieved_and_nothing_of_what_it_held_is_lost(ser
     assert pipeline.data()[0]["yield_liters"] == 1.0
     assert len({payload["session_id"] for payload in pipeline.data()}) == 1, "its milking goes on"
     assert "Modbus poller hangs" in caplog.text and "goes_on.wait(60)" in caplog.text
+
+
+def test_a_poller_that_relieves_one_that_hangs_has_its_serial_lines(server, monkeypatch):
+    """A serial line can be opened once, by whoever it is; the one that hangs will not give it back."""
+    work, hangs, goes_on = watch.data_payload, threading.Event(), threading.Event()
+
+    def hang(meter, *arguments):
+        if meter.device_id == "MM-1" and hangs.is_set() and not goes_on.is_set():
+            goes_on.wait(60)
+        return work(meter, *arguments)
+
+    monkeypatch.setattr(watch, "data_payload", hang)
+    registers = MeterRegisters()
+    registers.set(milking=True, yield_liters=2.0, session_seconds=20)
+    with ModbusLine({2: registers}, 115200) as line:
+        on_line = meter(parse_endpoint("modbus_rtu", line.endpoint, "115200"), "MM-2", unit=2)
+        pipeline, registry = Pipeline(), MemoryRegistry(meter(server, "MM-1"), on_line)
+        context = SimpleNamespace(db_name="hanging", dsn={}, submit=pipeline.submit, store=pipeline.store)
+        poller, threads = ModbusPoller(context, registry, Clock()), LastingThreads()
+        threads.start([poller], context)
+        try:
+            eventually(lambda: pipeline.data("MM-2"))
+            hangs.set()
+            milk(server, 1.0, 10)
+            eventually(lambda: turns_no_more(poller))
+            monkeypatch.setattr(watch, "data_payload", work)
+            read = len(pipeline.data("MM-2"))
+            for _check in range(CHECKS_WITHOUT_A_TURN + 1):
+                threads.relieve_those_that_hang(context)
+            eventually(lambda: len(pipeline.data("MM-2")) > read + 3)
+        finally:
+            goes_on.set()
+            threads.request_stop()
+            threads.join(60)
+
+
+def test_a_host_is_looked_up_again_where_no_thread_could_be_started(monkeypatch):
+    class NoThread:
+        def __init__(self, **_arguments):
+            raise RuntimeError("can't start new thread")
+
+    host = lookup.Lookup("localhost")
+    with monkeypatch.context() as patched:
+        patched.setattr(lookup.threading, "Thread", NoThread)
+        with pytest.raises(RuntimeError):
+            asyncio.run(host.addresses())
+    assert asyncio.run(asyncio.wait_for(host.addresses(), 60))
 
 
 def turns_no_more(poller):
