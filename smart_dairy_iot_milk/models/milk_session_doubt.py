@@ -1,4 +1,4 @@
-"""Milkings that cannot be of the cow they name, and tags that nobody wears."""
+"""Milkings that cannot be of the cow they name, since she was milked elsewhere, and tags that nobody wears."""
 
 from datetime import timedelta
 
@@ -7,10 +7,14 @@ from odoo import _, fields, models
 from odoo.addons.smart_dairy_farm.tools.rfid_reads import CERTAIN_READS
 
 from ..reactors.meter_data import canonical
+from ..reactors.milkings import START_TOLERANCE
 from .milk_session_identification import BY_PEOPLE
+from .milk_session_parts import LONGEST_MILKING
 
 # A tag read only once may be a neighbour's, or have lost a bit. Its cow is milked elsewhere in the same shift then.
 _UNCONFIRMED_WITHIN = timedelta(hours=2)
+#: What a person has said of a milking's animal stands, and doubt is said once.
+_SETTLED = (*BY_PEOPLE, "doubtful")
 
 
 class MilkSession(models.Model):
@@ -20,15 +24,57 @@ class MilkSession(models.Model):
         readonly=True, copy=False, help="Tags read in this milking that stand in the list of unknown tags for it."
     )
 
+    def _doubt_repeated(self, changed):
+        """Doubt each milking whose animal had been milked elsewhere just before.
+
+        :param self: milkings of one animal (or of none known) in the order of their beginning
+        :param changed: those of them of which something has changed
+        :return: the sessions that are doubtful now
+        """
+        doubtful = self.browse()
+        for number, session in enumerate(self):
+            if not session._may_be_doubted():
+                continue
+            before = (other for other in reversed(self[:number]) if other._makes_doubtful(session))
+            earlier = next(before, None)
+            if earlier and (session in changed or earlier in changed):
+                session._doubt(earlier)
+                doubtful |= session
+        judged = (self & changed).filtered(lambda session: session._may_be_doubted())
+        for session, rival in judged._rivals():
+            session._lose_animal(rival)
+            doubtful |= session
+        return doubtful
+
+    def _may_be_doubted(self):
+        return (
+            self._is_measured()
+            and self.state == "completed"
+            and self.total_yield > 0
+            and not self.continues_id
+            and self.identification not in _SETTLED
+        )
+
     def _makes_doubtful(self, later):
-        """Within a shift as well, where one of the two rests on a single reading.
+        """Whether this milking and a later one cannot both be of their animal.
 
         A milking that is surer of the animal is not judged by one that goes on: at the end of that, both are.
         """
-        makes_doubtful = super()._makes_doubtful(later) or self._makes_doubtful_in_shift(later)
+        makes_doubtful = self._is_repeated_by(later) or self._makes_doubtful_in_shift(later)
         return makes_doubtful and not (self._goes_on() and later._is_surer_than(self))
 
+    def _is_repeated_by(self, later):
+        """Whether a later milking of the same animal is elsewhere, and sooner than she can be milked again."""
+        if not self._is_measured() or self.identification == "doubtful" or not (self.total_yield or self.current_yield):
+            return False
+        pause = later.start_time - self._last_moment()
+        if self._point() == later._point():
+            return pause < -START_TOLERANCE
+        twice = later.farm_id._milking_twice()
+        return bool(twice) and pause <= twice
+
     def _makes_doubtful_in_shift(self, later):
+        """Within a shift as well, where one of the two rests on a single reading."""
         if not self._is_measured() or self.identification == "doubtful" or self._point() == later._point():
             return False
         if not (self.total_yield or self.current_yield):
@@ -53,27 +99,101 @@ class MilkSession(models.Model):
         _by_people, confirmed, _unanimous = self._sureness()
         return confirmed
 
+    def _rivals(self):
+        """Doubtful milkings in which the same tag was read at the same time elsewhere, and no less surely.
+
+        Of two such milkings one is another cow's, and nothing tells which.
+
+        :return: list of (session, its rival)
+        """
+        pairs = [(session, rival) for session, rival in self._doubtful_at_once() if not session._is_surer_than(rival)]
+        # One rival is enough.
+        return list({session: (session, rival) for session, rival in pairs}.values())
+
+    def _doubtful_at_once(self):
+        """:return: list of (session, doubtful milking of the same tag that went on elsewhere at the same time)"""
+        tagged = self.filtered("rfid_tag")
+        if not tagged:
+            return []
+        near = self.search(
+            [
+                ("identification", "=", "doubtful"),
+                ("rfid_tag", "in", tagged.mapped("rfid_tag")),
+                ("state", "!=", "cancelled"),
+                ("start_time", ">=", min(tagged.mapped("start_time")) - LONGEST_MILKING),
+                ("start_time", "<=", max(session._last_moment() for session in tagged)),
+            ]
+        )
+        return [
+            (session, other)
+            for session in tagged
+            for other in near
+            if session.rfid_tag == other.rfid_tag and session._is_at_once_with(other)
+        ]
+
+    def _is_at_once_with(self, other):
+        """Whether both went on at the same time, at two points."""
+        begin = max(self.start_time, other.start_time)
+        return self._point() != other._point() and begin < min(self._last_moment(), other._last_moment())
+
     def _doubt(self, earlier):
-        """Take the animal off the milking that is less sure, with its rest; the later one where both are alike."""
+        """Take the animal off the milking that is less sure, with its rest. Where both are alike it is the later one's,
+        and the earlier one's too if both went on at once: one of them is another cow's, and nothing tells which.
+        """
         self.ensure_one()
         earlier = earlier.continues_id or earlier
-        doubted, other = (earlier, self) if self._is_surer_than(earlier) else (self, earlier)
-        result = super(MilkSession, doubted)._doubt(other)
+        if self._is_surer_than(earlier):
+            earlier._lose_animal(self)
+            return
+        is_alike = not earlier._is_surer_than(self)
+        self._lose_animal(earlier)
+        if is_alike and self._is_at_once_with(earlier) and earlier._may_be_doubted():
+            earlier._lose_animal(self)
+
+    def _lose_animal(self, other):
+        """Say that it is doubtful whose milking this is, with its rest. The milk is kept, and nobody's until a person
+        decides.
+
+        :param other: the milking that makes it doubtful
+        """
+        self.ensure_one()
+        self._record_repeated(other)
         reason = _(
             "Animal %(animal)s was milked at %(meter)s about then, see %(session)s.",
             # sudo: she may have left for a farm that the user does not see.
-            animal=other.animal_id.sudo().name,
+            animal=self.animal_id.sudo().name,
             meter=other.meter_id.name,
             session=other.name,
         )
-        doubtful = doubted | doubted.continued_by_ids.filtered(lambda rest: rest.identification not in BY_PEOPLE)
+        doubtful = self | self.continued_by_ids.filtered(lambda rest: rest.identification not in BY_PEOPLE)
         doubtful.with_context(from_meter=True).write(
             {"animal_id": False, "identification": "doubtful", "doubt_reason": reason}
         )
-        if doubted != self:
-            doubted._flow_to_production()
+        doubtful._flow_to_production()
         # What its udder showed was said of that animal, and it need not be one of those that are settled now.
         doubtful._judge_udder()
+
+    def _record_repeated(self, other):
+        """Record the event of a milking whose animal was milked at another place about then."""
+        self.env["iot.event"].with_context(tracking_disable=False).record(
+            "milking_doubtful",
+            timestamp=self.end_time,
+            device=self.meter_id.iot_device_id,
+            animal=self.animal_id,
+            farm=self.farm_id,
+            severity="medium",
+            message=_("Milked about then at another place, see %s: whose milking this was is doubtful", other.name),
+            data={"session": self.name, "other_session": other.name, "yield_liters": self.total_yield},
+            dedup_key=f"milking_doubtful:{self.name}",
+        )
+
+    def _on_identified(self):
+        """Where a person says that a milking was another cow's, the tag is of whoever was milked elsewhere then."""
+        result = super()._on_identified()
+        named = self.filtered(lambda session: session.animal_id and session.identification in BY_PEOPLE)
+        for session, other in named._doubtful_at_once():
+            if session.animal_id != session._wearer(session.rfid_tag, session.farm_id, session.start_time):
+                other._identify_anew()
         return result
 
     def _settle(self):

@@ -1,15 +1,13 @@
-"""Milkings that are not what they seem: ones whose end nobody saw, the rest of another, and a cow told of twice."""
+"""Milkings that are not what they seem: ones whose end nobody saw, and the rest of another."""
 
 from datetime import timedelta
 
-from odoo import _, api, models
+from odoo import api, models
 
 from ..reactors.milkings import START_TOLERANCE
 
-# No cow is milked for longer: further back than this and the farm's own minutes no beginning matters.
-_LONGEST_MILKING = timedelta(hours=2)
-#: What a person has said of a milking's animal stands, and doubt is said once.
-_SETTLED = ("person", "proposal", "doubtful")
+#: No cow is milked for longer: further back than this and the farm's own minutes no beginning matters.
+LONGEST_MILKING = timedelta(hours=2)
 
 
 class MilkSession(models.Model):
@@ -63,7 +61,7 @@ class MilkSession(models.Model):
         if not self.animal_id:
             return self.browse()
         minutes = [max(farm.milking_restart_minutes, farm.milking_twice_minutes) for farm in self.farm_id]
-        reach = _LONGEST_MILKING + timedelta(minutes=max(minutes))
+        reach = LONGEST_MILKING + timedelta(minutes=max(minutes))
         return self.search(
             [
                 ("animal_id", "in", self.animal_id.ids),
@@ -117,64 +115,6 @@ class MilkSession(models.Model):
                 ],
                 limit=1,
             )
-        )
-
-    def _doubt_repeated(self, changed):
-        """Doubt each milking whose animal had been milked elsewhere just before.
-
-        :param self: milkings of one animal (or of none known) in the order of their beginning
-        :param changed: those of them of which something has changed
-        :return: the sessions that are doubtful now
-        """
-        doubtful = self.browse()
-        for number, session in enumerate(self):
-            if not session._may_be_doubted():
-                continue
-            before = (other for other in reversed(self[:number]) if other._makes_doubtful(session))
-            earlier = next(before, None)
-            if earlier and (session in changed or earlier in changed):
-                session._doubt(earlier)
-                doubtful |= session
-        return doubtful
-
-    def _may_be_doubted(self):
-        return (
-            self._is_measured()
-            and self.state == "completed"
-            and self.total_yield > 0
-            and not self.continues_id
-            and self.identification not in _SETTLED
-        )
-
-    def _makes_doubtful(self, later):
-        """Whether this milking and a later one cannot both be of their animal."""
-        if not self._is_measured() or self.identification == "doubtful" or not (self.total_yield or self.current_yield):
-            return False
-        pause = later.start_time - self._last_moment()
-        if self._point() == later._point():
-            return pause < -START_TOLERANCE
-        twice = later.farm_id._milking_twice()
-        return bool(twice) and pause <= twice
-
-    def _doubt(self, earlier):
-        """Say that it is doubtful whose milking this is. Its milk is kept, and nobody's until a person decides.
-
-        :param earlier: the milking of the same animal shortly before
-        """
-        self.ensure_one()
-        self.with_context(from_meter=True).identification = "doubtful"
-        self.env["iot.event"].with_context(tracking_disable=False).record(
-            "milking_doubtful",
-            timestamp=self.end_time,
-            device=self.meter_id.iot_device_id,
-            animal=self.animal_id,
-            farm=self.farm_id,
-            severity="medium",
-            message=_(
-                "Milked shortly before at another place, see %s: whose milking this was is doubtful", earlier.name
-            ),
-            data={"session": self.name, "earlier_session": earlier.name, "yield_liters": self.total_yield},
-            dedup_key=f"milking_doubtful:{self.name}",
         )
 
     def _is_measured(self):

@@ -83,14 +83,13 @@ class TestOneCowAtTwoPoints(MilkCase):
         self.assert_doubtful(self.at(1))
         self.assert_hers(self.at(2))
 
-    def test_a_milking_that_proves_as_sure_by_its_end_keeps_her_since_it_began_first(self):
+    def test_a_milking_that_proves_as_sure_by_its_end_leaves_neither_with_an_animal(self):
         self.play(*self.milking(1, 0, tags=1), *self.milking(2, 30, tags=5), self.end(2, 30, 400))
         self.assert_hers(self.at(2))
-        for seconds in (420, 440, 460):
+        for seconds in (120, 140, 160):
             self.say(1, 0, seconds, 6.0, TAG)
         self.play(self.end(1, 0, 500))
-        self.assert_hers(self.at(1))
-        self.assert_doubtful(self.at(2))
+        self.assert_doubtful(self.at(1) | self.at(2))
 
     def test_the_rest_of_a_misread_milking_that_goes_on_is_waited_for(self):
         self.play(*self.milking(1, 0, tags=1), self.end(1, 0, 110))
@@ -103,18 +102,58 @@ class TestOneCowAtTwoPoints(MilkCase):
 
     # ------------------------------------------------------------------ alike, and a third one
 
-    def test_of_two_that_are_as_sure_the_later_one_is_doubtful_though_the_earlier_goes_on(self):
-        for tags in (1, 5):
-            shift = 100_000 * tags
-            before = self.sessions()
-            self.play(
-                *self.milking(1, shift, tags), *self.milking(2, shift + 30, tags), self.end(2, shift + 30, shift + 400)
-            )
-            later = (self.sessions() - before).filtered(lambda session: session.channel == 2)
-            self.assert_doubtful(later)
-            self.play(self.end(1, shift, shift + 500))
-            self.assert_doubtful(later)
-            self.assert_hers(self.sessions() - before - later)
+    def test_of_two_at_once_that_are_as_sure_neither_is_hers_whichever_ends_first(self):
+        for number, (tags, ends) in enumerate(product((1, 5), ((500, 400), (400, 500)))):
+            shift = 100_000 * number
+            with self.subTest(tags=tags, ends=ends):
+                before = self.sessions()
+                self.play(
+                    *self.milking(1, shift, tags),
+                    *self.milking(2, shift + 30, tags),
+                    self.end(1, shift, shift + ends[0]),
+                    self.end(2, shift + 30, shift + ends[1]),
+                )
+                now = self.sessions() - before
+                self.assertEqual(len(now), 2)
+                self.assert_doubtful(now)
+                for session in now:
+                    self.assertIn((now - session).name, session.doubt_reason)
+                    self.assertIn(self.cow.name, session.doubt_reason)
+                self.assertEqual(
+                    self.env["iot.event"].search_count(
+                        [("dedup_key", "in", [f"milking_doubtful:{session.name}" for session in now])]
+                    ),
+                    2,
+                )
+
+    def two_at_once(self):
+        self.play(*self.milking(1, 0, tags=5), *self.milking(2, 30, tags=5), self.end(1, 0, 400), self.end(2, 30, 500))
+        self.assert_doubtful(self.at(1) | self.at(2))
+
+    def test_late_readings_of_one_of_two_at_once_do_not_make_it_hers(self):
+        self.two_at_once()
+        self.say(1, 0, 130, 6.5, None)
+        self.assert_doubtful(self.at(1) | self.at(2))
+
+    def test_once_a_person_says_that_one_of_two_at_once_was_another_cow_the_other_one_is_hers(self):
+        self.two_at_once()
+        self.at(2).animal_id = self.env["farm.animal"].create({"name": "18", "farm_id": self.farm.id})
+        self.assertRecordValues(self.at(1), [{"identification": "tag", "animal_id": self.cow.id}])
+        self.assert_hers(self.at(1))
+
+    def test_what_a_person_says_of_one_of_two_at_once_stands(self):
+        self.two_at_once()
+        self.at(1).animal_id = self.cow
+        self.say(1, 0, 130, 6.5, None)
+        self.assertRecordValues(self.at(1), [{"identification": "person", "animal_id": self.cow.id}])
+        self.assert_doubtful(self.at(2))
+
+    def test_of_two_at_once_the_one_that_a_person_named_is_hers_and_the_other_one_alone_is_doubtful(self):
+        self.play(*self.milking(1, 0, tags=5), self.end(1, 0, 400))
+        self.at(1).animal_id = self.cow
+        self.play(*self.milking(2, 30, tags=5), self.end(2, 30, 500))
+        self.assertRecordValues(self.at(1), [{"identification": "person", "animal_id": self.cow.id}])
+        self.assert_doubtful(self.at(2))
 
     def test_a_misread_milking_that_goes_on_hides_no_earlier_one_that_is_hers(self):
         self.play(*self.milking(3, 0, tags=5), self.end(3, 0, 110))
