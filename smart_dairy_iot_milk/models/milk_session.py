@@ -6,6 +6,7 @@ end in `milk_session_completion`, `milk_session_parts` and `milk_session_product
 """
 
 from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 from ..quality import GRADES, quality_grade
 
@@ -58,7 +59,7 @@ class MilkSession(models.Model):
     )
 
     start_time = fields.Datetime(required=True, index=True, default=fields.Datetime.now)
-    end_time = fields.Datetime(readonly=True, copy=False)
+    end_time = fields.Datetime(copy=False)
     last_message_at = fields.Datetime(
         string="Last Message", readonly=True, copy=False, help="The meter's time of its last message."
     )
@@ -126,6 +127,18 @@ class MilkSession(models.Model):
         ("yield_positive", "CHECK(current_yield >= 0 AND total_yield >= 0)", "A yield cannot be negative."),
         ("end_after_start", "CHECK(end_time >= start_time)", "A milking cannot end before it has begun."),
     ]
+
+    @api.constrains("meter_id", "milking_point")
+    def _check_milking_point(self):
+        for session in self:
+            if session.milking_point and session.milking_point.meter_id != session.meter_id:
+                raise ValidationError(
+                    _(
+                        "Milking point %(point)s is not one of %(meter)s.",
+                        point=session.milking_point.name,
+                        meter=session.meter_id.name,
+                    )
+                )
 
     @api.onchange("milking_point")
     def _onchange_milking_point(self):

@@ -1,11 +1,13 @@
 """What people correct: a value that was typed is not taken back by a meter, and what follows from it follows."""
 
-from odoo import models
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 #: Fields that a meter measures and a person may put right.
 MEASURED = frozenset(
     {
         "start_time",
+        "end_time",
         "current_yield",
         "total_yield",
         "current_flow_rate",
@@ -36,10 +38,17 @@ _OF_CONSEQUENCE = MEASURED | {"animal_id", "state"}
 class MilkSession(models.Model):
     _inherit = "milk.session"
 
+    @api.model_create_multi
+    def create(self, vals_list):
+        for vals in vals_list:
+            self._check_typed_end(vals)
+        return super().create(vals_list)
+
     def write(self, vals):
         """What no meter says is a person's word."""
         if self._is_meters_word() or not _OF_CONSEQUENCE & vals.keys():
             return super().write(vals)
+        self._check_typed_end(vals)
         if "animal_id" in vals:
             vals = {"identification": "person" if vals["animal_id"] else "none", **vals}
         names = _OF_CONSEQUENCE & vals.keys()
@@ -50,6 +59,13 @@ class MilkSession(models.Model):
             session._note_typed(fields_changed & MEASURED)
         self._follow_corrections(changed)
         return result
+
+    @api.model
+    def _check_typed_end(self, vals):
+        """:raises ValidationError: where a person says that a milking ended in the future"""
+        end = fields.Datetime.to_datetime(vals.get("end_time"))
+        if end and end > fields.Datetime.now() and not self._is_platform():
+            raise ValidationError(_("A milking cannot end in the future."))
 
     def _note_typed(self, names):
         if names:

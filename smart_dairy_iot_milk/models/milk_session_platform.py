@@ -64,6 +64,16 @@ class MilkSession(models.Model):
     def _is_the_platforms(self, name):
         return name in self._fields and self._fields[name].readonly
 
+    def copy(self, default=None):
+        """A copy names no animal that its maker may not see: she has left."""
+        seen = self.env["farm.animal"].with_context(active_test=False).search([("id", "in", self.animal_id.ids)])
+        left = {"animal_id": False}
+        copies = [
+            super(MilkSession, session).copy((left if session.animal_id - seen else {}) | (default or {}))
+            for session in self
+        ]
+        return self.browse().concat(*copies)
+
     def _check_by_user(self, vals):
         """:raises AccessError: where a user writes what is not his to write, or names an animal that he may not see"""
         if self._is_platform():

@@ -28,6 +28,7 @@ from . import test_rfid_service
 from . import test_screens
 from . import test_session
 from . import test_session_animal
+from . import test_session_by_hand
 from . import test_session_doubt
 from . import test_session_life
 from . import test_session_reuse
