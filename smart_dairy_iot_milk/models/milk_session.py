@@ -58,7 +58,7 @@ class MilkSession(models.Model):
     )
 
     start_time = fields.Datetime(required=True, index=True, default=fields.Datetime.now)
-    end_time = fields.Datetime(readonly=True, copy=False)
+    end_time = fields.Datetime(copy=False)
     last_message_at = fields.Datetime(
         string="Last Message", readonly=True, copy=False, help="The meter's time of its last message."
     )

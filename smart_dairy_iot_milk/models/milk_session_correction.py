@@ -1,11 +1,15 @@
 """What people correct: a value that was typed is not taken back by a meter, and what follows from it follows."""
 
-from odoo import models
+from datetime import timedelta
+
+from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 #: Fields that a meter measures and a person may put right.
 MEASURED = frozenset(
     {
         "start_time",
+        "end_time",
         "current_yield",
         "total_yield",
         "current_flow_rate",
@@ -30,11 +34,24 @@ MEASURED = frozenset(
         "conductivity_rr",
     }
 )
+#: By so much the clock of whoever enters an end may be ahead.
+_AHEAD = timedelta(minutes=5)
 _OF_CONSEQUENCE = MEASURED | {"animal_id", "state"}
 
 
 class MilkSession(models.Model):
     _inherit = "milk.session"
+
+    @api.constrains("end_time")
+    def _check_typed_end(self):
+        """What meters and other systems say of the end is taken as it comes: their clocks may be wrong."""
+        if self._is_platform():
+            return
+        for session in self:
+            if session.end_time and session.end_time > fields.Datetime.now() + _AHEAD:
+                raise ValidationError(_("The end of the milking is still to come: enter it when it is over."))
+            if session.state == "completed" and not session.end_time:
+                raise ValidationError(_("A completed milking has an end: enter when it was."))
 
     def write(self, vals):
         """What no meter says is a person's word."""
