@@ -41,7 +41,7 @@ class MilkSession(models.Model):
     # ------------------------------------------------------------------ completion
 
     def _complete(self, end_time):
-        """End the sessions where a person said so, else at their last message, or at `end_time` (naive UTC)."""
+        """End the sessions when a person said, else at their last message, else at `end_time` (naive UTC)."""
         sessions = self._as_platform()
         for session in sessions.with_context(from_meter=True):
             session.write(
@@ -61,7 +61,7 @@ class MilkSession(models.Model):
         :param values: dict with `last_message_at`, `start_time` and `current_yield` as they will be
         """
         vals, typed = {"state": "completed"}, self.typed_values or ()
-        # One that goes on has no end but the one that was typed.
+        # An end that stands while the milking runs was entered with it.
         if not self.end_time or (self.state == "completed" and "end_time" not in typed):
             vals["end_time"] = max(values["last_message_at"].replace(microsecond=0), values["start_time"])
         if "total_yield" not in typed:

@@ -1,5 +1,7 @@
 """What people correct: a value that was typed is not taken back by a meter, and what follows from it follows."""
 
+from datetime import timedelta
+
 from odoo import _, api, fields, models
 from odoo.exceptions import ValidationError
 
@@ -32,23 +34,29 @@ MEASURED = frozenset(
         "conductivity_rr",
     }
 )
+#: By so much the clock of whoever enters an end may be ahead.
+_AHEAD = timedelta(minutes=5)
 _OF_CONSEQUENCE = MEASURED | {"animal_id", "state"}
 
 
 class MilkSession(models.Model):
     _inherit = "milk.session"
 
-    @api.model_create_multi
-    def create(self, vals_list):
-        for vals in vals_list:
-            self._check_typed_end(vals)
-        return super().create(vals_list)
+    @api.constrains("end_time")
+    def _check_typed_end(self):
+        """What meters and other systems say of the end is taken as it comes: their clocks may be wrong."""
+        if self._is_platform():
+            return
+        for session in self:
+            if session.end_time and session.end_time > fields.Datetime.now() + _AHEAD:
+                raise ValidationError(_("The end of the milking is still to come: enter it when it is over."))
+            if session.state == "completed" and not session.end_time:
+                raise ValidationError(_("A completed milking has an end: enter when it was."))
 
     def write(self, vals):
         """What no meter says is a person's word."""
         if self._is_meters_word() or not _OF_CONSEQUENCE & vals.keys():
             return super().write(vals)
-        self._check_typed_end(vals)
         if "animal_id" in vals:
             vals = {"identification": "person" if vals["animal_id"] else "none", **vals}
         names = _OF_CONSEQUENCE & vals.keys()
@@ -59,13 +67,6 @@ class MilkSession(models.Model):
             session._note_typed(fields_changed & MEASURED)
         self._follow_corrections(changed)
         return result
-
-    @api.model
-    def _check_typed_end(self, vals):
-        """:raises ValidationError: where a person says that a milking ended in the future"""
-        end = fields.Datetime.to_datetime(vals.get("end_time"))
-        if end and end > fields.Datetime.now() and not self._is_platform():
-            raise ValidationError(_("A milking cannot end in the future."))
 
     def _note_typed(self, names):
         if names:

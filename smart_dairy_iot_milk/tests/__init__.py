@@ -30,6 +30,7 @@ from . import test_session
 from . import test_session_animal
 from . import test_session_by_hand
 from . import test_session_doubt
+from . import test_session_end
 from . import test_session_life
 from . import test_session_reuse
 from . import test_session_rights

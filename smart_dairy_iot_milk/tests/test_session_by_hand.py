@@ -1,17 +1,9 @@
-"""Milkings that people enter, and what they correct of their time and place."""
+"""Milkings that people enter: their place, and a copy of one."""
 
-from datetime import datetime, timedelta
-
-from psycopg2 import IntegrityError
-
-from odoo import fields
 from odoo.exceptions import ValidationError
-from odoo.tests.common import Form, new_test_user, tagged
-from odoo.tools import mute_logger
+from odoo.tests.common import new_test_user, tagged
 
 from .common import START, MilkCase
-
-END = START + timedelta(minutes=7)
 
 
 @tagged("post_install", "-at_install")
@@ -25,54 +17,6 @@ class TestByHand(MilkCase):
     def enter(self, **values):
         vals = {"meter_id": self.meter.id, "animal_id": self.cow.id, "start_time": START, "total_yield": 14.0}
         return self.by_manager.create({**vals, **values})
-
-    # ------------------------------------------------------------------ the end
-
-    def test_yesterday_s_milking_is_entered_on_the_form_with_its_beginning_and_its_end(self):
-        with Form(self.by_manager) as form:
-            form.meter_id = self.meter
-            form.animal_id = self.cow
-            form.start_time = START
-            form.end_time = END
-            form.total_yield = 14.0
-        session = form.save()
-        session.action_complete()
-        self.assertRecordValues(
-            session, [{"state": "completed", "end_time": END, "duration_seconds": 420, "avg_flow_rate": 2.0}]
-        )
-        self.assertEqual(session.production_id.quantity, 14.0)
-
-    def test_without_an_end_it_ends_when_it_is_completed(self):
-        session = self.enter(start_time=fields.Datetime.now() - timedelta(minutes=6))
-        before = fields.Datetime.now()
-        session.action_complete()
-        self.assertGreaterEqual(session.end_time, before)
-
-    def test_the_end_is_corrected_later_and_the_duration_follows(self):
-        session = self.enter()
-        session.action_complete()
-        with Form(session) as form:
-            form.end_time = END
-        self.assertRecordValues(session, [{"end_time": END, "duration_seconds": 420, "avg_flow_rate": 2.0}])
-
-    def test_an_end_before_the_beginning_is_refused(self):
-        with self.assertRaises(IntegrityError), mute_logger("odoo.sql_db"), self.env.cr.savepoint():
-            self.enter(end_time=START - timedelta(seconds=1)).flush_recordset()
-
-    def test_an_end_in_the_future_is_refused(self):
-        future = datetime.now() + timedelta(days=1)
-        session = self.enter()
-        with self.assertRaisesRegex(ValidationError, "future"):
-            session.end_time = future
-        with self.assertRaisesRegex(ValidationError, "future"):
-            self.enter(end_time=fields.Datetime.to_string(future))
-
-    def test_an_end_that_a_person_typed_is_not_taken_back_by_late_messages(self):
-        session = self.milk(12.0)
-        session.with_user(self.manager).end_time = END
-        self.message(310, 12.5)
-        self.process()
-        self.assertRecordValues(session, [{"end_time": END, "total_yield": 12.5}])
 
     # ------------------------------------------------------------------ the place
 
