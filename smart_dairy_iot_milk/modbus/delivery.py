@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter, deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+
+from .calls import Calls
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Delivery:
         self._context = context
         self._limit = limit
         # Of its own: in the event loop's threads names are looked up, which may take long.
-        self._thread = ThreadPoolExecutor(1, "smart_dairy_iot readings")
+        self._calls = Calls("smart_dairy_iot readings")
         self._waiting = deque()
         self._under_way = []
         self._arrived = asyncio.Event()
@@ -131,7 +132,7 @@ class Delivery:
         """Store without the pipeline; returns None, or why that cannot be done."""
         entries = [(parcel.topic, parcel.payload) for parcel in parcels]
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._context.store, entries)
+            await asyncio.wrap_future(self._calls.submit(self._context.store, entries))
         except Exception as error:  # noqa: BLE001 - whatever it is, the messages are kept, and it is reported
             return error
         return None

@@ -29,6 +29,8 @@ def data_payload(meter, point, reading: Reading):
     """A `tracker.Reading` at a milking point as a milk-meter data message; it has the calibrated values."""
     payload = _head(meter, reading.timestamp)
     payload |= {"channel": point.channel, "session_id": reading.session_id, "milking": reading.milking}
+    # The milking keeps it: by the time the message is reacted to, another one may be in force.
+    payload["flow_calibration_factor"] = reading.factor
     for quantity, value in reading.calibrated.items():
         if quantity in _PATHS:
             *groups, key = _PATHS[quantity]

@@ -82,16 +82,17 @@ class SqlRegistry:
         with self._cursor() as cursor:
             return load_past(cursor, meter, point, now)
 
-    def write_states(self, states, now):
-        """Say how the meters are, and of whom that is nothing new no more; nothing while another process polls.
+    def write_states(self, states, meter_ids, now):
+        """Say how the meters are; nothing while another process polls.
 
-        :param states: list of `health.MeterState`, of all meters that are to be polled
+        :param states: list of `health.MeterState`, of those of which something is known
+        :param meter_ids: of all meters that are to be polled: of others nothing is said any more
         :param now: aware UTC
         """
         # Without the table the addon is being uninstalled, as above.
         with self._cursor() as cursor, contextlib.suppress(UndefinedTable):
             if self._leads:
-                write_states(cursor, states, now)
+                write_states(cursor, states, meter_ids, now)
 
     def wait(self, timeout):
         """Wait up to `timeout` seconds for a change; whether there was one."""
@@ -130,10 +131,11 @@ def _take_lock(cursor):
     return taken
 
 
-def write_states(cursor, states, now):
-    """Write the states of all meters that are polled, and tell the reactors of outages that are old enough.
+def write_states(cursor, states, meter_ids, now):
+    """Write the states of meters, and tell the reactors of outages that are old enough.
 
     :param states: list of `health.MeterState`
+    :param meter_ids: of the meters whose state is kept
     :param now: aware UTC
     """
     columns = {column.name: [_stored(getattr(state, column.name)) for state in states] for column in fields(MeterState)}
@@ -143,7 +145,7 @@ def write_states(cursor, states, now):
     cursor.execute(statements.REPORT_BACK, {**common, "meters": readable})
     told = cursor.rowcount
     cursor.execute(statements.WRITE_STATES, {**common, **columns})
-    cursor.execute(statements.FORGET_STATES, [columns["meter_id"]])
+    cursor.execute(statements.FORGET_STATES, [list(meter_ids)])
     cursor.execute(statements.REPORT_UNREADABLE, {**common, "meters": unreadable})
     if told or cursor.rowcount:
         cursor.execute("NOTIFY iot_inbox")

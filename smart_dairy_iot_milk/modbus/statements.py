@@ -40,7 +40,8 @@ LINES = """
 """.replace("{columns}", ", ".join(LINE_COLUMNS))
 
 # The last reading at a milking point that names a milking; its tag is the last one that was read in that milking, and
-# its factor the one that its session keeps.
+# its factor the one that its session keeps. (As JSON: a database whose addons are to be updated yet may be without it,
+# and cows are milked meanwhile.)
 _LAST = """
     SELECT last.session_id, last.timestamp, last.milking, last.yield_liters, last.duration_seconds,
            (SELECT rfid_tag FROM milk_production_realtime tagged
@@ -48,7 +49,7 @@ _LAST = """
                AND tagged.timestamp > %(since)s AND tagged.session_id = last.session_id
                AND tagged.rfid_tag IS NOT NULL
              ORDER BY tagged.timestamp DESC LIMIT 1),
-           (SELECT flow_calibration_factor FROM milk_session session
+           (SELECT (to_jsonb(session) ->> 'flow_calibration_factor')::float FROM milk_session session
              WHERE session.meter_id = %(meter)s AND session.channel = last.channel
                AND session.wire_session_id = last.session_id
              ORDER BY session.start_time DESC LIMIT 1)
@@ -76,6 +77,7 @@ WRITE_STATES = """
            response_ms = coalesce(excluded.response_ms, known.response_ms),
            interval_s = excluded.interval_s, overruns = excluded.overruns, told_at = excluded.told_at
 """
+# Of one that has not answered since the poller was started, what was known before stands.
 FORGET_STATES = "DELETE FROM iot_milk_meter_state WHERE meter_id <> ALL(%s)"
 
 # Before the states are written: an outage that was reported has ended.

@@ -12,6 +12,7 @@ the end, and a meter that comes back may show them with the bit set: they open n
 | no clock; another tag twice running, and less milk | a new milking |
 | the bit set, yield and clock those of the last milking | nothing; the same milking, reopened, if it grows from there |
 | a reading fails in between | nothing is decided by it |
+| the bit is off, the clock stopped some time ago | the end, at the time at which it stopped |
 
 A tag is reported once it was read twice running, and then as often as it is read, no more: whoever decides between two
 tags counts them. A milking that was read no more than twice reports the tag it has at its end.
@@ -24,7 +25,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from .continuity import PAUSE, goes_on, grows_from, shows
+from .continuity import CLOCK_TOLERANCE, PAUSE, goes_on, grows_from, shows
 from .flow import FlowSwitch
 
 # A session id is at most 64 characters long: the device id's share of it, beside point and start.
@@ -153,8 +154,17 @@ class _Milking:
             tag = tag or self.tags.unreported
         if tag:
             values["rfid_tag"] = tag
-        self.last = Reading(self.session_id, now, milking, values, self.last is None, self._factor)
+        at = now if milking else self._ended_at(values, now)
+        self.last = Reading(self.session_id, at, milking, values, self.last is None, self._factor)
         return self.last
+
+    def _ended_at(self, values, now):
+        """When the milking ended, which is over by now: where its clock stopped, if nobody looked just then."""
+        clocks = [seen.get("duration_seconds") for seen in (self.last.values if self.last else {}, values)]
+        if None in clocks:
+            return now
+        stopped = self.last.timestamp + max(timedelta(seconds=clocks[1] - clocks[0]), _UNSEEN_END)
+        return stopped if (now - stopped).total_seconds() > CLOCK_TOLERANCE else now
 
     def unseen_end(self):
         """The `Reading` of an end that nobody saw: what was last read."""

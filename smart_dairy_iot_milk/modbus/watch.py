@@ -1,16 +1,17 @@
 """Keeps the buses in step with the registry, follows the milkings in what they read, and says how the meters are."""
 
 import asyncio
+import copy
 import logging
 import random
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 
 import psycopg2
 
 from .activity import FarmActivity
 from .bus import Bus
+from .calls import Calls
 from .health import HealthBook
 from .payload import data_payload, online_payload
 from .tracker import SessionTracker
@@ -46,11 +47,12 @@ class Watch:
         self._clock = clock
         # Of its own: in the event loop's threads names are looked up, which may take long. One, so that calls of the
         # registry follow one another, those of a former run too.
-        self._thread = ThreadPoolExecutor(1, "smart_dairy_iot registry of meters")
+        self._calls = Calls("smart_dairy_iot registry of meters")
         self._health = HealthBook(clock)
         self._activity = FarmActivity()
         self._trackers = {}
         self._looked_up = set()
+        self._meter_ids = set()
         self._said_online = {}
         self._buses = {}
         self._outage = False
@@ -59,7 +61,8 @@ class Watch:
 
     def take_over(self, other):
         """Know of the milkings what another one knows, which hangs, and be able to open its lines."""
-        self._trackers = dict(other._trackers)
+        # Should that one come to itself, what it still observes is its own.
+        self._trackers = copy.deepcopy(other._trackers)
         for bus, _task in list(other._buses.values()):
             bus.give_line_free()
 
@@ -86,16 +89,17 @@ class Watch:
         finally:
             await cancel(task for _bus, task in self._buses.values())
             # Not waited for: a call that is under way may take as long as a network that swallows everything.
-            self._thread.submit(self._registry.close)
+            self._calls.submit(self._registry.close)
 
     def _ask(self, method, *arguments):
         """An awaitable of what a method of the registry gives, which blocks."""
-        return asyncio.get_running_loop().run_in_executor(self._thread, method, *arguments)
+        return asyncio.wrap_future(self._calls.submit(method, *arguments))
 
     # -- what to poll --------------------------------------------------------------------------------------
 
     async def _follow(self, meters):
-        self._health.forget_others({meter.id for meter in meters})
+        self._meter_ids = {meter.id for meter in meters}
+        self._health.forget_others(self._meter_ids)
         for meter in meters:
             if meter.problem:
                 self._note_problem(meter)
@@ -156,7 +160,7 @@ class Watch:
             has_changed = await self._ask(self._registry.wait, min(left, _WAIT_SECONDS))
             if self._health.changed or loop.time() - self._states_said_at >= _STATES_SECONDS:
                 self._states_said_at = loop.time()
-                await self._ask(self._registry.write_states, self._health.states(), self._clock())
+                await self._ask(self._registry.write_states, self._health.states(), self._meter_ids, self._clock())
 
     def _report(self, meters):
         if self._outage:

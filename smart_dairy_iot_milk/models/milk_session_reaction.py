@@ -65,7 +65,7 @@ class MilkSession(models.Model):
             sessions = {session._as_milking(): session for session in known[meter.id, channel]}
             for milking, of_milking in assign(readings, list(sessions)).items():
                 session = sessions.get(milking, self.browse())
-                factor = session._factor_from(meter, milking.first)
+                factor = session._factor_from(meter, milking.first, of_milking)
                 scale = _scale(session.source or _source(meter, of_milking[0]), factor)
                 scaled = [reading.scaled(scale) for reading in of_milking]
                 shares.append(Share(meter, channel, milking, session, factor, scaled))
@@ -121,12 +121,15 @@ class MilkSession(models.Model):
         """The calibration factor of this milking; of one from before it was kept, by its beginning."""
         return self.flow_calibration_factor or self.meter_id._factor_at(self.start_time)
 
-    def _factor_from(self, meter, beginning):
+    def _factor_from(self, meter, beginning, readings):
         """The calibration factor of this milking (none: of a new one), now that its beginning is known to be this.
 
-        It keeps the one it has, whatever was calibrated since, unless the beginning lies before a calibration after
-        which it had seemed to lie.
+        It is what the poller says. Otherwise it keeps the one it has, whatever was calibrated since, unless the
+        beginning lies before a calibration after which it had seemed to lie.
         """
+        told = next((reading.factor for reading in readings if reading.factor), None)
+        if told:
+            return told
         if self and beginning >= self.start_time:
             return self._own_factor()
         factor = meter._factor_at(beginning)

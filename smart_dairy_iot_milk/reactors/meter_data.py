@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from odoo.addons.smart_dairy_farm.tools.rfid import RfidError, normalize
+from odoo.addons.smart_dairy_iot.bridge.messages import OWN
 
 from .milkings import START_TOLERANCE
 
@@ -56,6 +57,8 @@ class MeterData:
 
     :param tag: the animal's tag in its canonical form; empty where `sent_tag`, the text as it came, is none
     :param transport: how the message came in, see `bridge.messages`; None where nobody knows
+    :param factor: the calibration factor by which the volumes are corrected already, None where they are not: the
+        platform's own poller does that, and no device is believed it
     """
 
     iot_device_id: int
@@ -72,6 +75,7 @@ class MeterData:
     blood_detected: bool
     values: dict = field(default_factory=dict)
     transport: "str | None" = None
+    factor: "float | None" = None
 
     @classmethod
     def parse(cls, message):
@@ -93,6 +97,7 @@ class MeterData:
             bool(_value(payload, ("quality", "blood_detected"))),
             {name: value for name, value in values.items() if value is not None},
             message.transport,
+            payload.get("flow_calibration_factor") if message.transport == OWN else None,
         )
 
     @property

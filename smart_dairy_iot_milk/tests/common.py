@@ -34,10 +34,12 @@ class MilkCase(TransactionCase):
             }
         )
 
-    def message(self, seconds, liters, meter=None, **payload):
+    def message(self, seconds, liters, meter=None, transport=None, **payload):
         """Put a message into the inbox: `liters` were milked `seconds` after the start.
 
         `session_id=None` leaves it out; `quality` and the like are given as in the payload.
+
+        :param transport: how it came in, see `bridge.messages`
         """
         meter = meter or self.meter
         timestamp = START + timedelta(seconds=seconds)
@@ -55,6 +57,7 @@ class MilkCase(TransactionCase):
             timestamp,
             {name: value for name, value in content.items() if value is not None},
             payload.get("channel", 0),
+            transport=transport,
         )
 
     def milking_at(self, seconds, liters=12.0, length=300, meter=None, end=True, **payload):

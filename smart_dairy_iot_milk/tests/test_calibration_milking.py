@@ -5,6 +5,8 @@ from itertools import permutations
 
 from odoo.tests.common import tagged
 
+from odoo.addons.smart_dairy_iot.bridge.messages import HTTP, MQTT, OWN
+
 from ..modbus.registry import load_past
 from .common import START, TAG
 from .test_calibration import CalibrationCase
@@ -245,6 +247,38 @@ class TestCalibrationOfAPolledMeter(CalibrationCase):
         self.calibrate(0.985, self.polled, at=START + timedelta(seconds=400))
         ended = self.past(500).ended
         self.assertEqual((ended.factor, ended.values["yield_liters"]), (1.0, 12.0))
+
+    # ------------------------------------------------------------------ the factor that the poller says
+
+    def test_a_milking_keeps_the_factor_that_the_poller_read_it_with_whatever_was_settled_before_it_is_reacted_to(self):
+        self.message(60, 4.0, self.polled, OWN, flow_calibration_factor=1.01)
+        self.store_reading(60, self.polled, session_id="s1", yield_liters=4.0, milking=True)
+        # From its date on, which is before the milking; the poller had begun without it.
+        self.calibrate(0.985, self.polled)
+        self.process()
+        session = self.sessions(self.polled)
+        self.assertRecordValues(session, [{"current_yield": 4.0, "flow_calibration_factor": 1.01}])
+        last = self.past(90).last
+        self.assertAlmostEqual(last.factor, 1.01, 5)
+        self.assertAlmostEqual(last.values["yield_liters"], 4.0 / 1.01, 4, "as the meter shows it")
+        self.message(300, 12.0, self.polled, OWN, flow_calibration_factor=1.01, milking=False)
+        self.process()
+        self.assertRecordValues(session, [{"total_yield": 12.0, "flow_calibration_factor": 1.01}])
+
+    def test_no_device_says_a_factor(self):
+        for transport in (MQTT, HTTP, None):
+            with self.subTest(transport=transport):
+                meter = self.make_meter(f"MM-4-{transport}")
+                self.message(300, 12.0, meter, transport, flow_calibration_factor=2.0, milking=False)
+                self.process()
+                self.assertRecordValues(self.sessions(meter), [{"total_yield": 12.0, "flow_calibration_factor": 1.0}])
+
+    def test_meters_are_polled_while_the_addon_is_still_to_be_updated(self):
+        """A milking had no factor of its own in the former version."""
+        self.read(60, 5.0)
+        self.env.flush_all()
+        self.env.cr.execute("ALTER TABLE milk_session DROP COLUMN flow_calibration_factor CASCADE")
+        self.assertEqual(self.past(90).last.factor, 1.0)
 
     def test_a_milking_that_has_no_session_yet_is_taken_up_with_the_factor_in_force(self):
         calibration = self.calibrate(0.985, self.polled)

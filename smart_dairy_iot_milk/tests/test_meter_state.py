@@ -47,7 +47,7 @@ class TestMeterState(MilkCase):
             "overruns": 0,
             **values,
         }
-        write_states(self.env.cr, [MeterState(**told)], at)
+        write_states(self.env.cr, [MeterState(**told)], [told["meter_id"]], at)
         self.env.invalidate_all()
 
     def row(self):
@@ -107,9 +107,15 @@ class TestMeterState(MilkCase):
 
     def test_what_is_no_longer_polled_is_forgotten(self):
         self.tell()
-        write_states(self.env.cr, [], NOW)
+        write_states(self.env.cr, [], [self.meter.id], NOW)
         self.env.invalidate_all()
         self.assertFalse(self.env["iot.milk_meter.state"].search([("meter_id", "=", self.polled.id)]))
+
+    def test_an_outage_keeps_its_beginning_where_a_poller_is_started_and_hears_of_the_meter_late(self):
+        self.tell("silent")
+        write_states(self.env.cr, [], [self.polled.id], NOW + MINUTE)
+        self.tell("silent", NOW + 2 * MINUTE, since=NOW + 2 * MINUTE)
+        self.assertEqual(self.row().since, NOW.replace(tzinfo=None))
 
     def test_an_outage_of_a_minute_is_an_event_once_and_its_end_another(self):
         self.tell()

@@ -45,7 +45,9 @@ class TestPollerSupervision(MilkCase):
         """Have a poller say how the meter is, so long ago."""
         at = datetime.now(timezone.utc) - ago
         self.env.flush_all()
-        write_states(self.env.cr, [MeterState(self.polled.id, "polled", at, at, "", 0, 12.0, 1.0, 0)], at)
+        write_states(
+            self.env.cr, [MeterState(self.polled.id, "polled", at, at, "", 0, 12.0, 1.0, 0)], [self.polled.id], at
+        )
         self.env.invalidate_all()
 
     def poller(self):

@@ -77,8 +77,9 @@ class MemoryRegistry:
     def past(self, meter, point, now):
         return self.known
 
-    def write_states(self, states, now):
+    def write_states(self, states, meter_ids, now):
         self.states = {state.meter_id: state for state in states}
+        self.kept = set(meter_ids)
         self.clocked_at = now
 
     def wait(self, timeout):

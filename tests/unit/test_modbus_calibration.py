@@ -39,3 +39,5 @@ def test_a_calibration_during_a_milking_counts_from_the_next_one_on(server, fact
     assert list(dict.fromkeys(payload["yield_liters"] for payload in first)) == [10.0, 10.2, 11.0]
     assert {payload["flow_rate"] for payload in first} == {2.0}
     assert (last["yield_liters"], last["flow_rate"]) == (factor, 2 * factor)
+    assert {payload["flow_calibration_factor"] for payload in first} == {1.0}
+    assert last["flow_calibration_factor"] == factor

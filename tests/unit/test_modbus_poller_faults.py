@@ -195,6 +195,31 @@ def test_how_meters_were_is_not_said_again_after_another_process_has_polled_them
     assert state.state == "polled" and state.since > since
 
 
+def test_a_meter_that_has_not_answered_yet_is_one_of_those_whose_state_is_kept(server):
+    silent = ModbusMeter()
+    with silent:
+        silent.silent = True
+        registry = MemoryRegistry(meter(server), meter(silent, "MM-2"))
+        with polling(registry):
+            eventually(lambda: registry.states)
+            assert registry.kept == {1, 2}
+
+
+def test_a_poller_that_relieves_one_that_hangs_shares_no_milking_with_it(server):
+    registry = MemoryRegistry(meter(server))
+    pipeline = Pipeline()
+    pipeline.db_name = "shared"
+    poller = ModbusPoller(pipeline, registry, Clock())
+    with polling(registry, poller=poller):
+        milk(server, 1.0, 10)
+        eventually(lambda: any(tracker.is_milking for tracker in poller._watch._trackers.values()))
+        successor = poller.successor()
+        milk(server, 2.0, 20)
+        server.set(milking=False)
+        eventually(lambda: not any(tracker.is_milking for tracker in poller._watch._trackers.values()))
+    assert [tracker.is_milking for tracker in successor._watch._trackers.values()] == [True]
+
+
 def test_a_poller_that_hangs_is_relieved_and_nothing_of_what_it_held_is_lost(server, monkeypatch, caplog):
     work, hangs, goes_on = watch.data_payload, threading.Event(), threading.Event()
     pipeline, registry = Pipeline(), MemoryRegistry(meter(server))

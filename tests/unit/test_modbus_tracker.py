@@ -316,6 +316,36 @@ def test_an_end_during_a_pause_is_reported_with_the_final_yield(seconds):
     assert (end.session_id, end.milking, end.values["yield_liters"]) == (SESSION, False, 12.1)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "ended_after"),
+    [
+        # Of a clock of whole seconds: it is over as it is read.
+        (130, 30),
+        (129, 30),
+        (104, 4),
+        # What is reported comes after what was reported before.
+        (100, 0.001),
+        # Of no clock nothing is known but that it is over.
+        (None, 30),
+    ],
+)
+def test_an_end_that_is_read_late_was_when_the_clock_stopped(seconds, ended_after):
+    meter = tracker(reading(5.0, 100 if seconds else None))
+    (end,) = watch(meter, (30, registers(False, 6.0, seconds)))
+    assert not end.milking and end.values["yield_liters"] == 6.0
+    assert end.timestamp == NOW + ended_after * SECOND
+
+
+def test_a_young_milking_that_ended_while_nobody_looked_is_one_milking():
+    """It had lasted for ten seconds when somebody looked last, and ended after five minutes."""
+    first, *rest = [
+        *watch(meter := tracker(), (0, registers(True, 0.1, 0)), (10, registers(True, 0.3, 10))),
+        *watch(meter, (360, registers(False, 12.0, 300))),
+    ]
+    assert {report.session_id for report in rest} == {first.session_id}
+    assert rest[-1].timestamp == NOW + 300 * SECOND
+
+
 def test_an_end_is_not_reported_with_the_yield_of_a_cow_that_was_milked_since():
     look = (600, registers(milking=False, yield_liters=12.1, seconds=300, tag=OTHER))
     (end,) = watch(tracker(reading(4.0, 90)), look)
