@@ -46,6 +46,8 @@ class MilkSession(models.Model):
         if not self.animal_id:
             raise UserError(_("%s needs an animal: milk production is recorded per animal.", self.name))
         self._as_platform()._flow_to_production()
+        if not self._made_productions():
+            raise UserError(_("The production record under the name %s is of another farm.", self.name))
         return self.production_id
 
     def action_view_production(self):
@@ -65,6 +67,9 @@ class MilkSession(models.Model):
         rests = firsts.continued_by_ids | self.filtered("continues_id")
         productive = firsts.filtered(lambda session: session._is_productive())
         made = (firsts | rests)._made_productions()
+        strangers = (firsts | rests).filtered(lambda session: session not in made)
+        strangers.filtered("production_id").with_context(from_meter=True).production_id = False
+        firsts, rests, productive = firsts - strangers, rests - strangers, productive - strangers
         moved = productive.filtered(lambda session: made[session] and made[session].animal_id != session.animal_id)
         typed = {session: made[session]._typed_vals() for session in moved}
         for session in rests | (firsts - productive) | moved:
@@ -89,8 +94,8 @@ class MilkSession(models.Model):
     def _made_productions(self):
         """The record that was made of each of these milkings, whatever stands in `production_id`.
 
-        :return: dict session -> `farm.milk.production`, empty where there is none
-        :raises UserError: where the record under a milking's name is of another farm, and so not the milking's
+        :return: dict session -> `farm.milk.production`, empty where there is none; without the sessions under whose name
+            there is a record of another farm, which is not theirs and leaves no room for their own
         """
         # sudo: a meter's records are the milkings' alone to change, and their animals may have left for a farm that
         # the user does not see.
@@ -101,10 +106,11 @@ class MilkSession(models.Model):
         )
         by_name = found.grouped("source_reference")
         made = {session: by_name.get(session.name, found.browse()) for session in self}
-        for session, production in made.items():
-            if production and production.farm_id != session.farm_id:
-                raise UserError(_("The production record under the name %s is of another farm.", session.name))
-        return made
+        return {
+            session: production
+            for session, production in made.items()
+            if not production or production.farm_id == session.farm_id
+        }
 
     def _is_productive(self):
         """Whether the milk of this milking, with its rest, is recorded as its animal's."""
