@@ -15,13 +15,21 @@ class MilkSession(models.Model):
     _inherit = "milk.session"
 
     def write(self, vals):
-        """Milk that is recorded on a farm stays there."""
-        recorded_on = {session: session.farm_id for session in self if session.production_id and "meter_id" in vals}
+        """Milk that is recorded on a farm stays there, and the rest of a milking with the first of it."""
+        farms = {session: session.farm_id for session in self} if "meter_id" in vals else {}
         result = super().write(vals)
-        for session, farm in recorded_on.items():
+        for session, farm in farms.items():
             if session.farm_id != farm:
-                raise UserError(_("%s has a production record: delete that first.", session.name))
+                session._check_may_leave_farm()
         return result
+
+    def _check_may_leave_farm(self):
+        if self.production_id:
+            raise UserError(_("%s has a production record: delete that first.", self.name))
+        others = self.continues_id or self.continued_by_ids[:1]
+        if others:
+            names = {"session": self.name, "other": others.name}
+            raise UserError(_("%(session)s and %(other)s are one milking: they stay on one farm.", **names))
 
     def action_create_production_record(self):
         """Make the production record of a completed session, where it has been deleted.
