@@ -1,6 +1,6 @@
 """What belongs to a farm stays where its user may see it."""
 
-from odoo import _, models
+from odoo import _, api, models
 from odoo.exceptions import AccessError
 
 
@@ -8,13 +8,21 @@ class FarmOwnedMixin(models.AbstractModel):
     """A record that belongs to a farm, by itself or through its animal.
 
     Record rules look at a record as it is before a change. Without a second look, a user could push a record over to a
-    farm or company that is closed to him.
+    farm or company that is closed to him. A new record they look at in Python, where archived users are not seen: a farm
+    whose users are all archived would be open to everybody, though the database shows it to nobody.
     """
 
     _name = "farm.owned.mixin"
     _description = "Record of a Farm"
 
     _owner_fields = frozenset({"animal_id", "company_id", "farm_id"})
+
+    @api.model_create_multi
+    def create(self, vals_list):
+        records = super().create(vals_list)
+        if not self.env.su:
+            records._check_still_visible()
+        return records
 
     def write(self, vals):
         result = super().write(vals)

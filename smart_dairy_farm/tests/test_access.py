@@ -166,6 +166,25 @@ class TestAccess(HerdCase):
             with self.subTest(model=model), self.assertRaises(AccessError), self.env.cr.savepoint():
                 self.env[model].with_user(manager).create(values)
 
+    def test_nothing_is_created_on_a_farm_whose_users_are_all_archived(self):
+        manager = self.users["manager"]
+        keeper = new_test_user(self.env, "keeper", groups=GROUPS["manager"])
+        left = self.make_farm("TEST-LEFT", user_ids=[(6, 0, keeper.ids)])
+        cow = self.make_animal("left", farm_id=left.id)
+        keeper.active = False
+        self.env.flush_all()
+        self.env.invalidate_all()
+        self.assertFalse(self.env["farm.location"].with_user(manager).search([("id", "=", left.id)]))
+        for model, values in (
+            ("farm.pen", {"name": "X", "code": "X", "farm_id": left.id}),
+            ("farm.animal", {"name": "X", "farm_id": left.id}),
+            ("farm.animal.rfid", {"animal_id": cow.id, "printed_tag": "982000001000008"}),
+            ("farm.milk.production", {"animal_id": cow.id, "quantity": 1}),
+            ("farm.health.event", {"animal_id": cow.id, "event_type": "heat"}),
+        ):
+            with self.subTest(model=model), self.assertRaises(AccessError), self.env.cr.savepoint():
+                self.env[model].with_user(manager).create(values)
+
     def test_administrators_set_up_farms_and_their_users(self):
         admin = self.users["admin"]
         farm = self.env["farm.location"].with_user(admin).create({"name": "New", "code": "NEW"})

@@ -42,7 +42,7 @@ class FarmMilkProduction(models.Model):
         if {"source", "source_reference"} & vals.keys():
             self._check_source_of_users([*self.mapped("source"), vals.get("source")])
         if _WHOSE & vals.keys():
-            self._check_whose_by_users()
+            self._check_whose_by_users(vals)
         self._check_typed_by_users(vals)
         names = _FROM_MILKING & vals.keys()
         if (self.env.su and self.env.context.get("from_meter")) or not names:
@@ -61,8 +61,11 @@ class FarmMilkProduction(models.Model):
         if "iot_meter" in sources and not self.env.su:
             raise UserError(_("Only a milking of a milk meter makes a production record with this source."))
 
-    def _check_whose_by_users(self):
-        if "iot_meter" in self.mapped("source") and not self.env.su:
+    def _check_whose_by_users(self, vals):
+        """An export that comes back names the animal and the farm, too: as they are, they may."""
+        owners = {name: vals[name] for name in _WHOSE & vals.keys()}
+        moved = self.filtered(lambda production: any(production[name].id != id_ for name, id_ in owners.items()))
+        if "iot_meter" in moved.mapped("source") and not self.env.su:
             raise UserError(_("This is the record of a milking: correct there whose milk it is."))
 
     @api.model

@@ -25,15 +25,22 @@ class MilkSession(models.Model):
         default = self.default_get(["animal_id"])
         vals_list = [default | vals for vals in vals_list]
         for vals in vals_list:
-            self._check_by_user(vals)
-        sessions = super().create(vals_list)
-        # The ORM holds a new record against the rules in Python, where a farm whose users are all archived is open.
-        sessions._check_still_visible()
-        return sessions
+            # Nothing stands there yet, though a copy is made by the milking that is copied.
+            self.browse()._check_by_user(vals)
+        return super().create(vals_list)
 
     def write(self, vals):
         self._check_by_user(vals)
         return super().write(vals)
+
+    def copy_data(self, default=None):
+        """An animal that has left for a farm closed to the user is not milked here again: who was, is to be entered."""
+        copied = super().copy_data(default)
+        for vals in copied:
+            animal_id = vals.get("animal_id")
+            if animal_id and "animal_id" not in (default or {}) and not self._sees_animal(animal_id):
+                vals["animal_id"] = False
+        return copied
 
     @api.model
     def default_get(self, fields_list):
@@ -87,6 +94,10 @@ class MilkSession(models.Model):
     @api.model
     def _check_animal_visible(self, animal_id):
         """Records of the animal's milk and health follow, which are made with the platform's rights."""
-        animals = self.env["farm.animal"].with_context(active_test=False)
-        if not animals.search_count([("id", "=", animal_id)]):
+        if not self._sees_animal(animal_id):
             raise AccessError(_("This animal belongs to a farm or company that you may not see."))
+
+    @api.model
+    def _sees_animal(self, animal_id):
+        animals = self.env["farm.animal"].with_context(active_test=False)
+        return bool(animals.search_count([("id", "=", animal_id)]))

@@ -15,13 +15,21 @@ class MilkSession(models.Model):
     _inherit = "milk.session"
 
     def write(self, vals):
-        """Milk that is recorded on a farm stays there."""
-        recorded_on = {session: session.farm_id for session in self if session.production_id and "meter_id" in vals}
+        """Milk that is recorded on a farm stays there, and the rest of a milking with the first of it."""
+        farms = {session: session.farm_id for session in self} if "meter_id" in vals else {}
         result = super().write(vals)
-        for session, farm in recorded_on.items():
+        for session, farm in farms.items():
             if session.farm_id != farm:
-                raise UserError(_("%s has a production record: delete that first.", session.name))
+                session._check_may_leave_farm()
         return result
+
+    def _check_may_leave_farm(self):
+        if self.production_id:
+            raise UserError(_("%s has a production record: delete that first.", self.name))
+        others = self.continues_id or self.continued_by_ids[:1]
+        if others:
+            names = {"session": self.name, "other": others.name}
+            raise UserError(_("%(session)s and %(other)s are one milking: they stay on one farm.", **names))
 
     def action_create_production_record(self):
         """Make the production record of a completed session, where it has been deleted.
@@ -46,6 +54,8 @@ class MilkSession(models.Model):
         if not self.animal_id:
             raise UserError(_("%s needs an animal: milk production is recorded per animal.", self.name))
         self._as_platform()._flow_to_production()
+        if not self._made_productions():
+            raise UserError(_("The production record under the name %s is of another farm.", self.name))
         return self.production_id
 
     def action_view_production(self):
@@ -65,6 +75,9 @@ class MilkSession(models.Model):
         rests = firsts.continued_by_ids | self.filtered("continues_id")
         productive = firsts.filtered(lambda session: session._is_productive())
         made = (firsts | rests)._made_productions()
+        strangers = (firsts | rests).filtered(lambda session: session not in made)
+        strangers.filtered("production_id").with_context(from_meter=True).production_id = False
+        firsts, rests, productive = firsts - strangers, rests - strangers, productive - strangers
         moved = productive.filtered(lambda session: made[session] and made[session].animal_id != session.animal_id)
         typed = {session: made[session]._typed_vals() for session in moved}
         for session in rests | (firsts - productive) | moved:
@@ -89,8 +102,8 @@ class MilkSession(models.Model):
     def _made_productions(self):
         """The record that was made of each of these milkings, whatever stands in `production_id`.
 
-        :return: dict session -> `farm.milk.production`, empty where there is none
-        :raises UserError: where the record under a milking's name is of another farm, and so not the milking's
+        :return: dict session -> `farm.milk.production`, empty where there is none; without the sessions under whose name
+            there is a record of another farm, which is not theirs and leaves no room for their own
         """
         # sudo: a meter's records are the milkings' alone to change, and their animals may have left for a farm that
         # the user does not see.
@@ -101,10 +114,11 @@ class MilkSession(models.Model):
         )
         by_name = found.grouped("source_reference")
         made = {session: by_name.get(session.name, found.browse()) for session in self}
-        for session, production in made.items():
-            if production and production.farm_id != session.farm_id:
-                raise UserError(_("The production record under the name %s is of another farm.", session.name))
-        return made
+        return {
+            session: production
+            for session, production in made.items()
+            if not production or production.farm_id == session.farm_id
+        }
 
     def _is_productive(self):
         """Whether the milk of this milking, with its rest, is recorded as its animal's."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from odoo.exceptions import AccessError
 from odoo.tests.common import new_test_user, tagged
 
 from .common import OTHER_TAG, START, MilkCase
@@ -74,6 +75,18 @@ class TestMovedCow(UdderCase):
         self.assertRecordValues(
             session.sudo().production_id, [{"farm_id": self.farm.id, "quantity": 11.0, "fat_percentage": 4.4}]
         )
+
+    def test_a_copy_of_her_milking_is_without_her(self):
+        session = self.moved(with_curve=False)
+        copy = session.copy()
+        self.assertEqual((copy.meter_id, copy.animal_id.ids, copy.identification), (self.meter, [], "none"))
+        self.assertEqual(session.copy({"fat_percentage": 4.4}).fat_percentage, 4.4)
+        with self.assertRaisesRegex(AccessError, "This animal"):
+            session.copy({"animal_id": self.cow.id})
+        stays = self.env["farm.animal"].create({"name": "18", "farm_id": self.farm.id})
+        self.assertEqual(session.copy({"animal_id": stays.id}).animal_id, stays)
+        session.sudo().animal_id = stays
+        self.assertEqual(session.copy().animal_id, stays)
 
     def test_a_doubt_names_her(self):
         session = self.moved(with_curve=True)

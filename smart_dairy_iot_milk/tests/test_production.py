@@ -156,9 +156,22 @@ class TestProduction(MilkCase):
         for vals in ({"animal_id": self.other_cow.id}, {"farm_id": other_farm.id}):
             with self.assertRaisesRegex(UserError, "correct there"):
                 record.write(vals)
+        with self.assertRaisesRegex(UserError, "correct there"):
+            (record | self.milking_at(7200, session_id="b").production_id).animal_id = self.other_cow
         typed = record.create({"animal_id": self.cow.id, "quantity": 3.0})
         typed.animal_id = self.other_cow
         self.assertEqual(typed.animal_id, self.other_cow)
+
+    def test_an_export_of_a_milkings_record_comes_back_corrected(self):
+        record = self.milk(12.0).production_id.with_user(self.manager)
+        columns = ["id", "animal_id/.id", "farm_id/.id", "company_id/.id", "quantity"]
+        [row] = record.sudo().export_data(columns)["datas"]
+        answer = record.load(columns, [[*map(str, row[:-1]), "11.5"]])
+        self.assertFalse(answer["messages"])
+        self.assertEqual(answer["ids"], record.ids)
+        self.assertEqual((record.quantity, record.typed_values), (11.5, ["quantity"]))
+        row[1] = self.other_cow.id
+        self.assertIn("correct there", record.load(columns, [list(map(str, row))])["messages"][0]["message"])
 
     def test_a_recorded_milking_keeps_its_farm(self):
         valley = self.env["farm.location"].create({"name": "Valley", "code": "valley", "tz": "UTC"})
@@ -197,6 +210,19 @@ class TestProduction(MilkCase):
         )
         self.late(quality={"fat_percentage": 3.8})
         self.assertEqual(session.production_id.fat_percentage, 4.4)
+
+    def test_the_rest_of_a_milking_stays_on_the_farm_of_the_first(self):
+        valley = self.env["farm.location"].create({"name": "Valley", "code": "valley", "tz": "UTC"})
+        meter = self.make_meter("MM-2", farm_id=valley.id)
+        first, rest = self.milking_at(0, session_id="a"), self.milking_at(400, 3.0, session_id="b")
+        self.assertEqual((rest.continues_id, rest.production_id.ids, first.production_id.quantity), (first, [], 15.0))
+        with self.assertRaisesRegex(UserError, "has a production record"), self.env.cr.savepoint():
+            self.by_hand(first).meter_id = meter
+        for part in (rest, first):
+            with self.assertRaisesRegex(UserError, "one milking"), self.env.cr.savepoint():
+                self.by_hand(part).meter_id = meter
+            first.production_id.with_user(self.manager).unlink()
+        self.by_hand(rest).meter_id = self.make_meter("MM-3")
 
     # ------------------------------------------------------------------ typed into the record
 

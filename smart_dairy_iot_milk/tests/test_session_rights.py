@@ -134,11 +134,27 @@ class TestRights(MilkCase):
         own = session.production_id
         session.write({"name": GONE, "production_id": self.other_record.id})
         self.env.flush_all()
-        for vals in ({"animal_id": False}, {"fat_percentage": 4.4}, {"total_yield": 0.0}):
-            with self.subTest(vals), self.assertRaisesRegex(UserError, "of another farm"):
+        for vals in ({"fat_percentage": 4.4}, {"total_yield": 0.0}, {"animal_id": False}):
+            with self.subTest(vals):
                 session.with_user(self.manager).write(vals)
-        self.assertRecordValues(self.other_record, [{"quantity": 9.0, "fat_percentage": 0.0}])
+                self.assertRecordValues(
+                    self.other_record, [{"quantity": 9.0, "fat_percentage": 0.0, "animal_id": self.other_cow.id}]
+                )
+                self.assertFalse(session.production_id)
+        session.with_user(self.manager).write({"animal_id": self.cow.id, "total_yield": 5.0})
+        with self.assertRaisesRegex(UserError, "of another farm"):
+            session.with_user(self.manager).action_create_production_record()
         self.assertTrue(own.exists())
+
+    def test_a_milking_whose_place_another_farms_record_has_keeps_no_other_from_its_own(self):
+        session, other = self.milk(12.0), self.milking_at(7200, session_id="b")
+        session.production_id.unlink()
+        session.name = GONE
+        (session | other).with_user(self.manager).write({"fat_percentage": 4.4})
+        self.assertFalse(session.production_id)
+        self.assertEqual(other.production_id.fat_percentage, 4.4)
+        self.assertEqual((session | other).mapped("fat_percentage"), [4.4, 4.4])
+        self.assertEqual(self.other_record.fat_percentage, 0.0)
 
     def test_no_milking_is_put_at_the_meter_of_a_closed_farm(self):
         session = self.sessions_by_hand.create(self.vals)
