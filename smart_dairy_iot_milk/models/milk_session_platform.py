@@ -33,15 +33,6 @@ class MilkSession(models.Model):
         self._check_by_user(vals)
         return super().write(vals)
 
-    def copy_data(self, default=None):
-        """An animal that has left for a farm closed to the user is not milked here again: who was, is to be entered."""
-        copied = super().copy_data(default)
-        for vals in copied:
-            animal_id = vals.get("animal_id")
-            if animal_id and "animal_id" not in (default or {}) and not self._sees_animal(animal_id):
-                vals["animal_id"] = False
-        return copied
-
     @api.model
     def default_get(self, fields_list):
         """What the platform says has no default but the field's own, whatever context and users' defaults say."""
