@@ -201,15 +201,17 @@ class TestAlertRules(TransactionCase):
                 self.assertEqual(alert.state, "resolved")
 
     def test_what_is_about_a_farm_raises_one_open_alert_per_farm(self):
-        for farm in (self.hill, self.valley, self.hill):
-            self.record("modbus_poller_missing", severity="high", farm=farm, message="No bridge is running.")
-        rule = self.env.ref("smart_dairy_iot_alerts.rule_modbus_poller_missing")
-        alerts = self.alerts(rule_id=rule.id)
-        self.assertEqual((alerts.farm_id, len(alerts)), (self.hill | self.valley, 2))
-        self.assertEqual(
-            (alerts[0].severity, alerts[0].message),
-            ("high", "Milk meters of Hill Farm are not read. No bridge is running."),
-        )
+        shipped = {
+            "modbus_poller_missing": "Milk meters of Hill Farm are not read. Why.",
+            "equipment_not_judged": "Nobody looks at the milking equipment of Hill Farm. Why.",
+        }
+        for kind, message in shipped.items():
+            with self.subTest(kind=kind):
+                for farm in (self.hill, self.valley, self.hill):
+                    self.record(kind, severity="high", farm=farm, message="Why.")
+                alerts = self.alerts(rule_id=self.env.ref(f"smart_dairy_iot_alerts.rule_{kind}").id)
+                self.assertEqual((alerts.farm_id, len(alerts)), (self.hill | self.valley, 2))
+                self.assertEqual((alerts[0].severity, alerts[0].message), ("high", message))
 
     def test_an_animal_is_called_what_it_is(self):
         rule = self.new_rule(message_template="{animal}")
