@@ -6,6 +6,7 @@ end in `milk_session_completion`, `milk_session_parts` and `milk_session_product
 """
 
 from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 from ..quality import GRADES, quality_grade
 
@@ -126,6 +127,16 @@ class MilkSession(models.Model):
         ("yield_positive", "CHECK(current_yield >= 0 AND total_yield >= 0)", "A yield cannot be negative."),
         ("end_after_start", "CHECK(end_time >= start_time)", "A milking cannot end before it has begun."),
     ]
+
+    @api.constrains("meter_id", "milking_point")
+    def _check_milking_point(self):
+        """What a person enters: of meters and imports the point is looked up."""
+        if self._is_platform():
+            return
+        for session in self:
+            if session.milking_point and session.milking_point.meter_id != session.meter_id:
+                names = {"point": session.milking_point.name, "meter": session.meter_id.name}
+                raise ValidationError(_("%(point)s is not a milking point of %(meter)s.", **names))
 
     @api.onchange("milking_point")
     def _onchange_milking_point(self):
