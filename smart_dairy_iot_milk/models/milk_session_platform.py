@@ -33,14 +33,14 @@ class MilkSession(models.Model):
         self._check_by_user(vals)
         return super().write(vals)
 
-    def copy_data(self, default=None):
+    def copy(self, default=None):
         """An animal that has left for a farm closed to the user is not milked here again: who was, is to be entered."""
-        copied = super().copy_data(default)
-        for vals in copied:
-            animal_id = vals.get("animal_id")
-            if animal_id and "animal_id" not in (default or {}) and not self._sees_animal(animal_id):
-                vals["animal_id"] = False
-        return copied
+        copies = self.browse()
+        for session in self:
+            hidden = session.animal_id and not self._sees_animal(session.animal_id.id)
+            own = {"animal_id": False} if hidden else {}
+            copies |= super(MilkSession, session).copy(own | (default or {}))
+        return copies
 
     @api.model
     def default_get(self, fields_list):
