@@ -10,6 +10,7 @@ from . import iot_modbus_supervision
 from . import iot_milk_meter_point
 from . import iot_device
 from . import iot_rfid_service
+from . import iot_platform_word_mixin
 from . import iot_rfid_unknown
 from . import iot_settings
 from . import iot_inbox

@@ -28,7 +28,7 @@ _FAULTS = ("vacuum", "pulsation_rate", "pulsation_ratio", "kick_offs", "slow")
 class IotEquipmentCheck(models.Model):
     _name = "iot.equipment.check"
     _description = "Milking Point to Check"
-    _inherit = ["mail.thread", "farm.owned.mixin"]
+    _inherit = ["mail.thread", "iot.platform.word.mixin", "farm.owned.mixin"]
     _order = "state desc, found_at desc, id desc"
     _rec_names_search = ["meter_id", "problems"]
     _owner_fields = frozenset({"company_id", "farm_id", "meter_id"})
@@ -98,7 +98,7 @@ class IotEquipmentCheck(models.Model):
         if any(check.state == "done" for check in self):
             raise UserError(_("This has been seen to already."))
         now = fields.Datetime.now()
-        self.write({"state": "done", "done_by_id": self.env.uid, "done_at": now})
+        self._as_platform().write({"state": "done", "done_by_id": self.env.uid, "done_at": now})
         for meter in self.meter_id:
             if not meter._open_checks():
                 self.env["iot.event"].record(

@@ -39,7 +39,7 @@ class IotRfidUnknown(models.Model):
 
     _name = "iot.rfid.unknown"
     _description = "Unknown Tag"
-    _inherit = ["farm.owned.mixin"]
+    _inherit = ["iot.platform.word.mixin", "farm.owned.mixin"]
     _order = "last_seen desc, id desc"
     _rec_name = "rfid_tag"
     _rec_names_search = ["rfid_tag", "tag_decimal"]
@@ -119,11 +119,11 @@ class IotRfidUnknown(models.Model):
 
     def action_ignore(self):
         """It is nobody's here, such as a visitor's or noise: it leaves the list for good."""
-        self.filtered(lambda unknown: unknown.state == "new").state = "ignored"
+        self._as_platform().filtered(lambda unknown: unknown.state == "new").state = "ignored"
 
     def action_restore(self):
         """Put it back on the list."""
-        self.filtered(lambda unknown: unknown.state == "ignored").state = "new"
+        self._as_platform().filtered(lambda unknown: unknown.state == "ignored").state = "new"
 
     def action_view_sessions(self):
         """Open the milkings in which this tag was read."""
@@ -157,9 +157,8 @@ class IotRfidUnknown(models.Model):
             raise UserError(_("Animal %s is of another company than the farm of this tag.", animal.name))
         self.env["iot.rfid.service"].register_new_rfid(self.rfid_tag, animal.id, is_primary, since)
         # The other farms of the company that saw it know it now, too.
-        self.search([("rfid_tag", "=", self.rfid_tag), ("company_id", "=", self.company_id.id)]).write(
-            {"state": "assigned", "animal_id": animal.id}
-        )
+        seen = self.search([("rfid_tag", "=", self.rfid_tag), ("company_id", "=", self.company_id.id)])
+        seen._as_platform().write({"state": "assigned", "animal_id": animal.id})
         return self._sessions_since(since)._identify_anew()
 
     def _sessions_since(self, since):

@@ -130,15 +130,13 @@ class MilkSession(models.Model):
 
     @api.constrains("meter_id", "milking_point")
     def _check_milking_point(self):
+        """What a person enters: of meters and imports the point is looked up."""
+        if self._is_platform():
+            return
         for session in self:
             if session.milking_point and session.milking_point.meter_id != session.meter_id:
-                raise ValidationError(
-                    _(
-                        "Milking point %(point)s is not one of %(meter)s.",
-                        point=session.milking_point.name,
-                        meter=session.meter_id.name,
-                    )
-                )
+                names = {"point": session.milking_point.name, "meter": session.meter_id.name}
+                raise ValidationError(_("%(point)s is not a milking point of %(meter)s.", **names))
 
     @api.onchange("milking_point")
     def _onchange_milking_point(self):

@@ -142,9 +142,14 @@ class MilkSession(models.Model):
     def _ade_resource(self):
         """This session as a milking visit."""
         self.ensure_one()
+        return self._ade_resources_now()[self.id]
+
+    def _ade_resources_now(self):
+        """dict id -> this session as a milking visit."""
         self.flush_recordset()
-        self.env.cr.execute("SELECT write_date, id, create_date FROM milk_session WHERE id = %s", [self.id])
-        return self._ade_resources([Changed(*self.env.cr.fetchone())])[0]
+        self.env.cr.execute("SELECT write_date, id, create_date FROM milk_session WHERE id = ANY(%s)", [self.ids])
+        changed = [Changed(*row) for row in self.env.cr.fetchall()]
+        return {each.session_id: visit for each, visit in zip(changed, self._ade_resources(changed), strict=True)}
 
     def _ade_visit(self, changed, source, database):
         """The `Visit` that this session is.

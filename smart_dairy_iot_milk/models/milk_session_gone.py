@@ -2,10 +2,14 @@
 
 Other systems are told of completed and cancelled milkings of known animals. One that was told of and is so no longer
 (its animal was taken off, it was deleted, or put to a meter of another farm) is kept here as it was last, until it is
-told again.
+told again, or for two years: whoever has not asked for so long reads all anew.
 """
 
+from datetime import timedelta
+
 from odoo import api, fields, models
+
+_KEPT = timedelta(days=730)
 
 _TOLD_STATES = ("completed", "cancelled")
 _TELLING = frozenset({"animal_id", "state", "meter_id", "farm_id"})
@@ -32,6 +36,10 @@ class MilkSessionGone(models.Model):
             " ON milk_session_gone (farm_id, write_date, session_number)"
         )
         return result
+
+    @api.autovacuum
+    def _gc_gone(self):
+        self.search([("write_date", "<", fields.Datetime.now() - _KEPT)]).unlink()
 
 
 class MilkSession(models.Model):
@@ -61,7 +69,8 @@ class MilkSession(models.Model):
 
     def _ade_visits(self):
         """dict (id, farm) -> the milking visit as it is told now."""
-        return {(session.id, session.farm_id): session._ade_resource() for session in self}
+        visits = self._ade_resources_now() if self else {}
+        return {(session.id, session.farm_id): visits[session.id] for session in self}
 
     @api.model
     def _ade_forget(self, visits):

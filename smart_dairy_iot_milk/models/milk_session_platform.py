@@ -33,6 +33,15 @@ class MilkSession(models.Model):
         self._check_by_user(vals)
         return super().write(vals)
 
+    def copy(self, default=None):
+        """An animal that has left for a farm closed to the user is not milked here again: who was, is to be entered."""
+        copies = self.browse()
+        for session in self:
+            hidden = session.animal_id and not self._sees_animal(session.animal_id.id)
+            own = {"animal_id": False} if hidden else {}
+            copies |= super(MilkSession, session).copy(own | (default or {}))
+        return copies
+
     @api.model
     def default_get(self, fields_list):
         """What the platform says has no default but the field's own, whatever context and users' defaults say."""
@@ -61,16 +70,6 @@ class MilkSession(models.Model):
     @api.model
     def _is_the_platforms(self, name):
         return name in self._fields and self._fields[name].readonly
-
-    def copy(self, default=None):
-        """A copy names no animal that its maker may not see: she has left."""
-        seen = self.env["farm.animal"].with_context(active_test=False).search([("id", "in", self.animal_id.ids)])
-        left = {"animal_id": False}
-        copies = [
-            super(MilkSession, session).copy((left if session.animal_id - seen else {}) | (default or {}))
-            for session in self
-        ]
-        return self.browse().concat(*copies)
 
     def _check_by_user(self, vals):
         """:raises AccessError: where a user writes what is not his to write, or names an animal that he may not see"""

@@ -102,8 +102,8 @@ class MilkSession(models.Model):
     def _made_productions(self):
         """The record that was made of each of these milkings, whatever stands in `production_id`.
 
-        :return: dict session -> `farm.milk.production`, empty where there is none; without the sessions under whose name
-            there is a record of another farm, which is not theirs and leaves no room for their own
+        :return: dict session -> `farm.milk.production`, empty where there is none; without the sessions under whose
+            name there is a record of another farm, which is not theirs and leaves no room for their own
         """
         # sudo: a meter's records are the milkings' alone to change, and their animals may have left for a farm that
         # the user does not see.

@@ -28,7 +28,6 @@ from . import test_rfid_service
 from . import test_screens
 from . import test_session
 from . import test_session_animal
-from . import test_session_by_hand
 from . import test_session_doubt
 from . import test_session_end
 from . import test_session_life

@@ -140,3 +140,32 @@ class TestAdeGone(AdeCase):
         self.hill.user_ids = self.admin
         self.env.invalidate_all()
         self.assertFalse(gone.with_user(self.manager).search([]))
+
+    def test_many_milkings_go_with_as_many_queries_as_one(self):
+        made = [self.make_session(number, CHANGED, total_yield=0, current_yield=0) for number in range(10, 31)]
+        sessions = self.env["milk.session"].concat(*made)
+
+        def queries(gone):
+            self.env.flush_all()
+            self.env.invalidate_all()
+            before = self.env.cr.sql_log_count
+            visits = gone._ade_visits()
+            self.assertEqual(len(visits), len(gone))
+            self.env["milk.session"]._ade_forget({(-number, farm): visit for (number, farm), visit in visits.items()})
+            self.env.flush_all()
+            return self.env.cr.sql_log_count - before
+
+        queries(sessions[0])  # Settings are read once.
+        self.assertEqual(queries(sessions[2:]), queries(sessions[1]))
+
+    def test_what_is_gone_for_more_than_two_years_is_told_no_more(self):
+        for milking in self.made[:2]:
+            milking.animal_id = False
+        old, kept = self.env["milk.session.gone"].search([], order="id")
+        for gone, days in ((old, 731), (kept, 729)):
+            moment = datetime.now() - timedelta(days=days)
+            self.env.cr.execute("UPDATE milk_session_gone SET write_date = %s WHERE id = %s", [moment, gone.id])
+        self.env.invalidate_all()
+        self.env["milk.session.gone"]._gc_gone()
+        self.assertEqual(self.env["milk.session.gone"].search([]), kept)
+        self.assertEqual(self.env["milk.session.gone"]._gc_gone.__func__._autovacuum, True)

@@ -174,6 +174,11 @@ class TestEquipmentChecks(EquipmentCase):
             self.milked(6 - number / 4, vacuum_level=45.0)
         check = self.check_farm()
         manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        for name, field in check._fields.items():
+            if field.readonly and field.store:
+                with self.subTest(name), self.assertRaisesRegex(AccessError, "platform alone"):
+                    check.with_user(manager).write({name: False})
+        check.with_user(manager).notes = "Seen"
         check.with_user(manager).action_done()
         self.assertEqual((check.state, check.done_by_id), ("done", manager))
         self.assertEqual(len(self.events("equipment_checked")), 1)

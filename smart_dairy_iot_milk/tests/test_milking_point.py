@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from odoo.exceptions import ValidationError
 from odoo.tests.common import new_test_user, tagged
 
 from .common import START, MilkCase
@@ -51,6 +52,18 @@ class TestMilkingPoint(MilkCase):
         values = {"meter_id": self.meter.id, "milking_point": point.id, "state": session.state or "in_progress"}
         spec = {"meter_id": {}, "milking_point": {}, "state": {}}
         return session.onchange(values, ["milking_point"], spec).get("warning", {}).get("message", "")
+
+    def test_the_point_is_one_of_the_meter_s(self):
+        elsewhere = self.make_meter("MM-2")
+        with self.assertRaisesRegex(ValidationError, "not a milking point of"):
+            self.enter(milking_point=elsewhere.milking_point_ids[:1].id)
+        session = self.enter(milking_point=False)
+        with self.assertRaisesRegex(ValidationError, "not a milking point of"), self.env.cr.savepoint():
+            session.milking_point = elsewhere.milking_point_ids[:1]
+        session.milking_point = self.point
+        with self.assertRaisesRegex(ValidationError, "not a milking point of"), self.env.cr.savepoint():
+            session.meter_id = elsewhere
+        session.write({"meter_id": elsewhere.id, "milking_point": elsewhere.milking_point_ids[:1].id})
 
     def test_who_enters_a_second_milking_at_a_point_is_told_of_the_first(self):
         first = self.enter()

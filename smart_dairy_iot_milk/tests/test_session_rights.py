@@ -197,6 +197,20 @@ class TestRights(MilkCase):
         production = session.sudo().production_id
         self.assertEqual((production.quantity, production.typed_values), (7.0, False))
 
+    def test_no_default_says_whose_company_the_milk_is(self):
+        company = self.env["res.company"].create({"name": "Foreign Dairy"})
+        self.manager.company_ids = [(4, company.id)]
+        self.env["ir.default"].with_user(self.manager).set(
+            "farm.milk.production", "company_id", company.id, user_id=True
+        )
+        session = self.sessions_by_hand.create(self.vals | {"current_yield": 7.0})
+        session.with_context(default_company_id=company.id).action_complete()
+        typed = (
+            self.env["farm.milk.production"].with_user(self.manager).create({"animal_id": self.cow.id, "quantity": 3.0})
+        )
+        for production in (session.sudo().production_id, typed):
+            self.assertEqual((production.farm_id, production.company_id), (self.farm, self.farm.company_id))
+
     def test_who_only_reads_milkings_makes_nothing_follow(self):
         session, running = self.milk(12.0), self.milking_at(7200, end=False, session_id="b")
         session.production_id.unlink()

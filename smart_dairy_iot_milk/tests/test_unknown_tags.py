@@ -194,4 +194,10 @@ class TestUnknownTags(MilkCase):
         with self.assertRaises(AccessError):
             unknown.with_user(manager).read(["sightings"])
         self.farm.user_ids = user | manager
+        for name, field in unknown._fields.items():
+            if field.readonly and field.store:
+                with self.subTest(name), self.assertRaisesRegex(AccessError, "platform alone"):
+                    unknown.with_user(manager).write({name: False})
+        unknown.with_user(manager).action_ignore()
+        unknown.with_user(manager).action_restore()
         self.assertEqual(len(self.service.with_user(manager).assign_unknown(unknown.id, self.heifer.id)), 6)

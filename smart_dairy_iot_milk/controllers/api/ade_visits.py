@@ -31,6 +31,7 @@ class AdeVisits(Controller):
             description="The completed milkings of known animals, in the order of their last change; cancelled ones"
             " have `meta.isDeleted`. A milking whose animal becomes known later comes then, with that change's time;"
             " one whose animal is taken off again, or that is deleted, comes with `meta.isDeleted`, as it was before."
+            " That is told for two years: whoever has not asked for so long reads all anew."
             "\n\nWhoever keeps up asks again with `modified-from` set to the last `meta.modified` minus five minutes: a"
             " change that took long is stored with the time at which it began. What comes twice has the same"
             " `meta.sourceId`.",
