@@ -139,7 +139,11 @@ class MilkSession(models.Model):
         """(animal, how it is known); what a person has entered stays, and what the platform has found doubtful."""
         if session.identification in (*BY_PEOPLE, "doubtful"):
             return session.animal_id, session.identification
-        animal = self.env["farm.animal"]._find_by_ade(visit.animal, farm, start)
+        animals = self.env["farm.animal"]
+        animal = animals._find_by_ade(visit.animal, farm, start)
+        # sudo: she may have left for a farm that the user does not see; her milkings here are still told.
+        if not animal and animals.sudo()._find_by_ade(visit.animal, farm, start) == session.animal_id:
+            animal = session.animal_id
         if not animal:
             raise UserError(_("There is no animal %(id)s of scheme %(scheme)s that you may see.", **vars(visit.animal)))
         return animal, "tag" if visit.animal.scheme == TAG_SCHEME else "number"

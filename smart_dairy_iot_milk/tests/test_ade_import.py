@@ -155,6 +155,19 @@ class TestAdeImport(ImportCase):
             self.take(self.visit(modified=later, milkingStartingDateTime="2024-03-01T06:28:00Z"))
         self.assertEqual(self.take(self.visit(modified=later))[1], "unchanged")
 
+    def test_a_later_version_of_the_milking_of_a_cow_that_has_left_for_a_closed_farm_is_taken(self):
+        session, _outcome = self.take(self.visit())
+        self.cow.farm_id = self.valley
+        self.env.flush_all()
+        self.env.invalidate_all()
+        later = MODIFIED + timedelta(hours=1)
+        litres = {"unitCode": "KGM", "value": 10.3}
+        self.assertEqual(self.take(self.visit(modified=later, milkingMilkWeight=litres)), (session, "updated"))
+        self.assertRecordValues(session.sudo(), [{"animal_id": self.cow.id, "total_yield": 10.0}])
+        self.assertEqual(session.sudo().production_id.quantity, 10.0)
+        with self.assertRaisesRegex(UserError, "no animal"):
+            self.take(self.visit(2))
+
     def test_a_deleted_milking_is_cancelled_unless_its_milk_is_recorded(self):
         nothing = {"unitCode": "KGM", "value": 0}
         empty, _outcome = self.take(self.visit(milkingMilkWeight=nothing))
