@@ -139,6 +139,32 @@ class TestMilkDashboardScreen(DashboardScreen):
             """
         )
 
+    def test_the_milk_history_is_of_the_farm_that_was_chosen_and_what_is_chosen_there_counts_here(self):
+        other = self.make_farm("ZWEIT")
+        dashboard = self.env.ref("smart_dairy_iot_milk.action_milk_production_dashboard")
+        history = self.env.ref("smart_dairy_iot_milk.milk_history_action")
+        self.look(
+            f"""
+            const opened = async (action, select) => {{
+                await services.action.doAction(action, {{ clearBreadcrumbs: true }});
+                await until(() => $(select));
+                return Number($(select).value);
+            }};
+            const check = (found, wanted) => {{
+                if (found !== wanted) {{
+                    throw new Error(`farm ${{found}}, not ${{wanted}}`);
+                }}
+            }};
+            for (const chosen of [{other.id}, {self.farm.id}]) {{
+                await opened({dashboard.id}, ".o_dashboard_farm");
+                choose($(".o_dashboard_farm"), chosen);
+                check(await opened({history.id}, ".o_milk_history_farm"), chosen);
+            }}
+            choose($(".o_milk_history_farm"), {other.id});
+            check(await opened({dashboard.id}, ".o_dashboard_farm"), {other.id});
+            """
+        )
+
     def test_a_user_without_a_farm_is_told_what_to_do(self):
         self.farm.active = False
         self.look("""await until(() => text(".o_nocontent_help").includes("No farm yet"));""")

@@ -9,6 +9,7 @@ import { formatFloat } from "@web/views/fields/formatters";
 import { Component, onWillStart, useState } from "@odoo/owl";
 
 import { LineChart } from "@smart_dairy_iot/line_chart/line_chart";
+import { chooseFarm, chosenFarm } from "../chosen_farm/chosen_farm";
 
 const { DateTime } = luxon;
 const PERIODS = [
@@ -33,7 +34,7 @@ export class MilkHistory extends Component {
         this.periods = PERIODS;
         this.latest = new KeepLast();
         this.animalId = this.props.action.params?.animal_id || false;
-        this.state = useState({ period: "day", farmId: false, history: null, lactation: null, error: "" });
+        this.state = useState({ period: "day", farmId: chosenFarm(), history: null, lactation: null, error: "" });
         onWillStart(() => this.guarded(() => this.load()));
     }
 
@@ -66,7 +67,9 @@ export class MilkHistory extends Component {
     }
 
     onChangeFarm(event) {
-        return this.show({ farmId: Number(event.target.value) });
+        const farmId = Number(event.target.value);
+        chooseFarm(farmId);
+        return this.show({ farmId });
     }
 
     /** Both spans above the days of the later one. */

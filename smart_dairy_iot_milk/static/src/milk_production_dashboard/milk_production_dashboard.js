@@ -1,6 +1,5 @@
 /** @odoo-module **/
 
-import { browser } from "@web/core/browser/browser";
 import { deserializeDateTime } from "@web/core/l10n/dates";
 import { _t } from "@web/core/l10n/translation";
 import { registry } from "@web/core/registry";
@@ -10,11 +9,10 @@ import { Component, onWillStart, useEffect, useState } from "@odoo/owl";
 
 import { coalesce } from "@smart_dairy_iot/iot_live/coalesce";
 
+import { chooseFarm, chosenFarm } from "../chosen_farm/chosen_farm";
 import { formatConductivity, formatLiters } from "./formatters";
 import { HourlyYieldChart } from "./hourly_yield_chart";
 import { RunningSessions } from "./running_sessions";
-
-const FARM_KEY = "smart_dairy_iot_milk.dashboard_farm";
 
 // A parlour's meters report many times a second; nobody reads that fast (milliseconds).
 const FETCH_PAUSE = 300;
@@ -56,7 +54,7 @@ export class MilkProductionDashboard extends Component {
         this.live = useService("iot_live");
         this.connection = useState(this.live.connection);
         this.state = useState({
-            farmId: Number(browser.localStorage.getItem(FARM_KEY)) || false,
+            farmId: chosenFarm(),
             data: null,
             error: null,
         });
@@ -161,7 +159,7 @@ export class MilkProductionDashboard extends Component {
 
     onFarmSelected(ev) {
         const farmId = Number(ev.target.value);
-        browser.localStorage.setItem(FARM_KEY, farmId);
+        chooseFarm(farmId);
         this.state.farmId = farmId;
         this.refresh();
     }
