@@ -130,9 +130,6 @@ class MilkSession(models.Model):
 
     @api.constrains("meter_id", "milking_point")
     def _check_milking_point(self):
-        """What a person enters: of meters and imports the point is looked up."""
-        if self._is_platform():
-            return
         for session in self:
             if session.milking_point and session.milking_point.meter_id != session.meter_id:
                 names = {"point": session.milking_point.name, "meter": session.meter_id.name}
