@@ -188,8 +188,9 @@ class PointBank:
             point.free_from = now + self._pause()
 
     def _neighbours_tag(self, point):
-        neighbour = self._points[(point.number + 1) % len(self._points)]
-        return neighbour.cow.tag if neighbour.cow else 0
+        """0 also of one whom her own reader does not read: a tag that is lost is read by nobody."""
+        neighbour = self._points[(point.number + 1) % len(self._points)].cow
+        return neighbour.tag if neighbour and neighbour.misread not in ("never", "neighbour") else 0
 
     def _note_milked(self, point, now):
         self.milked.append(Milked(point.number, point.cow, point.began, now))

@@ -75,8 +75,9 @@ class Watch:
             while True:
                 try:
                     meters = await self._ask(self._registry.load)
-                    self._report(meters)
                     await (self._stand_aside() if meters is None else self._follow(meters))
+                    # Not before: only what is followed is polled on without the database.
+                    self._report(meters)
                     await self._wait(RELOAD_SECONDS if meters is not None else _STAND_BY_SECONDS)
                     pause = _FIRST_PAUSE
                 except psycopg2.Error as error:

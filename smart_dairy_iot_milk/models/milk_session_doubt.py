@@ -132,9 +132,10 @@ class MilkSession(models.Model):
         ]
 
     def _is_at_once_with(self, other):
-        """Whether both went on at the same time, at two points."""
+        """Whether both went on at the same time, at two points, as far as their meters' clocks tell."""
         begin = max(self.start_time, other.start_time)
-        return self._point() != other._point() and begin < min(self._last_moment(), other._last_moment())
+        end = min(self._last_moment(), other._last_moment()) + START_TOLERANCE
+        return self._point() != other._point() and begin < end
 
     def _doubt(self, earlier):
         """Take the animal off the milking that is less sure, with its rest. Where both are alike it is the later one's,

@@ -126,6 +126,12 @@ class TestOneCowAtTwoPoints(MilkCase):
                     2,
                 )
 
+    def test_two_of_which_one_ended_in_the_second_in_which_the_other_began_are_at_once(self):
+        self.play(
+            *self.milking(1, 0, tags=5), self.end(1, 0, 110), *self.milking(2, 110, tags=5), self.end(2, 110, 400)
+        )
+        self.assert_doubtful(self.at(1) | self.at(2))
+
     def two_at_once(self):
         self.play(*self.milking(1, 0, tags=5), *self.milking(2, 30, tags=5), self.end(1, 0, 400), self.end(2, 30, 500))
         self.assert_doubtful(self.at(1) | self.at(2))

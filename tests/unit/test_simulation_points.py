@@ -97,6 +97,13 @@ def test_a_reader_that_sees_the_next_point_shows_the_tag_of_whoever_stands_there
     assert tag_shown(meters[0]) == 0, "the neighbour has gone"
 
 
+def test_a_tag_that_is_lost_is_read_at_no_other_point_either():
+    meters, clock = [MeterRegisters(), MeterRegisters()], Clock()
+    cows = [CowAtPoint(TAG, 8.0, 10.0, "neighbour"), CowAtPoint(TAG + 1, 8.0, 10.0, "never")]
+    run(PointBank(meters, cows, lambda: 1.0, clock), clock, 3)
+    assert tag_shown(meters[0]) == 0
+
+
 def tag_shown(meter):
     registers = []
     asyncio.run(meter.answer(3, 0, 0, 17, registers, None))
