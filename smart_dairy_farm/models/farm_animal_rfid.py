@@ -171,6 +171,10 @@ class FarmAnimalRfid(models.Model):
         not_ended = ["|", ("date_to", "=", False), ("date_to", ">", at)]
         return self.search([*domain, *started, *not_ended], limit=1)
 
+    def _is_worn_at(self, at):
+        """Whether the tag was worn at a moment (naive datetime in UTC)."""
+        return (not self.date_from or self.date_from <= at) and (not self.date_to or self.date_to > at)
+
     def _current_primary(self):
         """Of the tags of one animal, return the one by which it is known now: the primary one, else the newest worn."""
         worn = self.filtered(lambda tag: not tag.date_to)

@@ -40,8 +40,9 @@ LINES = """
 """.replace("{columns}", ", ".join(LINE_COLUMNS))
 
 # The last reading at a milking point that names a milking; its tag is the last one that was read in that milking, and
-# its factor the one that its session keeps. (As JSON: a database whose addons are to be updated yet may be without it,
-# and cows are milked meanwhile.)
+# its factor the one that the poller read it with, or that its session keeps: whichever is known, since the reading may
+# not have been reacted to yet, or its message be deleted already. (The session's as JSON: a database whose addons are
+# to be updated yet may be without it, and cows are milked meanwhile.)
 _LAST = """
     SELECT last.session_id, last.timestamp, last.milking, last.yield_liters, last.duration_seconds,
            (SELECT rfid_tag FROM milk_production_realtime tagged
@@ -49,10 +50,16 @@ _LAST = """
                AND tagged.timestamp > %(since)s AND tagged.session_id = last.session_id
                AND tagged.rfid_tag IS NOT NULL
              ORDER BY tagged.timestamp DESC LIMIT 1),
-           (SELECT (to_jsonb(session) ->> 'flow_calibration_factor')::float FROM milk_session session
-             WHERE session.meter_id = %(meter)s AND session.channel = last.channel
-               AND session.wire_session_id = last.session_id
-             ORDER BY session.start_time DESC LIMIT 1)
+           coalesce(
+               (SELECT (message.payload ->> 'flow_calibration_factor')::float FROM iot_inbox message
+                 WHERE message.kind = 'milk_meter_data' AND message.iot_device_id = last.iot_device_id
+                   AND message.timestamp = last.timestamp AND message.channel = last.channel AND message.digest = ''
+                   AND message.transport = 'own'),
+               (SELECT (to_jsonb(session) ->> 'flow_calibration_factor')::float FROM milk_session session
+                 WHERE session.meter_id = %(meter)s AND session.channel = last.channel
+                   AND session.wire_session_id = last.session_id
+                 ORDER BY session.start_time DESC LIMIT 1)
+           )
       FROM milk_production_realtime last
      WHERE last.iot_device_id = %(device)s AND last.channel = %(channel)s AND last.timestamp > %(since)s
        AND last.session_id IS NOT NULL AND last.yield_liters IS NOT NULL {condition}

@@ -111,14 +111,15 @@ class MilkSession(models.Model):
         return list({session: (session, rival) for session, rival in pairs}.values())
 
     def _doubtful_at_once(self):
-        """:return: list of (session, doubtful milking of the same tag that went on elsewhere at the same time)"""
+        """:return: list of (session, doubtful milking elsewhere at the same time, of her tag or another of hers)"""
         tagged = self.filtered("rfid_tag")
         if not tagged:
             return []
+        hers = {session: session._tags_of_wearer() for session in tagged}
         near = self.search(
             [
                 ("identification", "=", "doubtful"),
-                ("rfid_tag", "in", tagged.mapped("rfid_tag")),
+                ("rfid_tag", "in", list(set().union(*hers.values()))),
                 ("state", "!=", "cancelled"),
                 ("start_time", ">=", min(tagged.mapped("start_time")) - LONGEST_MILKING),
                 ("start_time", "<=", max(session._last_moment() for session in tagged)),
@@ -128,8 +129,14 @@ class MilkSession(models.Model):
             (session, other)
             for session in tagged
             for other in near
-            if session.rfid_tag == other.rfid_tag and session._is_at_once_with(other)
+            if other.rfid_tag in hers[session] and session._is_at_once_with(other)
         ]
+
+    def _tags_of_wearer(self):
+        """:return: set of the tag that was read here, and of all that its wearer wore then"""
+        animal = self._wearer(self.rfid_tag, self.farm_id, self.start_time)
+        worn = animal.rfid_ids.filtered(lambda tag: tag._is_worn_at(self.start_time))
+        return {self.rfid_tag, *worn.mapped("rfid_tag")}
 
     def _is_at_once_with(self, other):
         """Whether both went on at the same time, at two points, as far as their meters' clocks tell."""

@@ -265,6 +265,22 @@ class TestCalibrationOfAPolledMeter(CalibrationCase):
         self.process()
         self.assertRecordValues(session, [{"total_yield": 12.0, "flow_calibration_factor": 1.01}])
 
+    def test_a_poller_that_starts_before_the_milking_was_reacted_to_takes_up_its_factor(self):
+        self.message(60, 4.0, self.polled, OWN, flow_calibration_factor=1.01)
+        self.store_reading(60, self.polled, session_id="s1", yield_liters=4.0, milking=True)
+        self.calibrate(0.985, self.polled)
+        last = self.past(90).last
+        self.assertAlmostEqual(last.factor, 1.01, 5)
+        self.assertAlmostEqual(last.values["yield_liters"], 4.0 / 1.01, 4, "as the meter shows it")
+
+    def test_a_poller_believes_no_device_a_factor(self):
+        for number, transport in enumerate((MQTT, HTTP, None)):
+            with self.subTest(transport=transport):
+                seconds = 60 + number
+                self.message(seconds, 4.0, self.polled, transport, flow_calibration_factor=2.0)
+                self.store_reading(seconds, self.polled, session_id="s1", yield_liters=4.0, milking=True)
+                self.assertEqual(self.past(90).last.factor, 1.0)
+
     def test_no_device_says_a_factor(self):
         for transport in (MQTT, HTTP, None):
             with self.subTest(transport=transport):

@@ -2,9 +2,10 @@
 
 from itertools import product
 
+from odoo import Command
 from odoo.tests.common import tagged
 
-from .common import TAG, MilkCase
+from .common import OTHER_TAG, START, TAG, MilkCase
 
 
 @tagged("post_install", "-at_install")
@@ -140,6 +141,23 @@ class TestOneCowAtTwoPoints(MilkCase):
         self.two_at_once()
         self.say(1, 0, 130, 6.5, None)
         self.assert_doubtful(self.at(1) | self.at(2))
+
+    def two_at_once_by_two_tags(self):
+        """Her ear tag is read at point 1, and her bolus at point 2."""
+        self.cow.write({"rfid_ids": [Command.create({"printed_tag": OTHER_TAG, "date_from": START})]})
+        bolus = [(*message[:4], message[4] and OTHER_TAG, message[5]) for message in self.milking(2, 30, tags=5)]
+        self.play(*self.milking(1, 0, tags=5), *bolus, self.end(1, 0, 400), self.end(2, 30, 500))
+        self.assert_doubtful(self.at(1) | self.at(2))
+
+    def test_late_readings_do_not_make_one_of_two_at_once_hers_where_two_tags_of_hers_were_read(self):
+        self.two_at_once_by_two_tags()
+        self.say(1, 0, 130, 6.5, None)
+        self.assert_doubtful(self.at(1) | self.at(2))
+
+    def test_of_two_at_once_by_two_tags_one_is_hers_once_a_person_says_that_the_other_was_another_cow(self):
+        self.two_at_once_by_two_tags()
+        self.at(2).animal_id = self.env["farm.animal"].create({"name": "18", "farm_id": self.farm.id})
+        self.assert_hers(self.at(1))
 
     def test_once_a_person_says_that_one_of_two_at_once_was_another_cow_the_other_one_is_hers(self):
         self.two_at_once()
