@@ -80,6 +80,15 @@ HOURS = "Chart.getChart(document.querySelector('.o_hourly_yield_chart canvas')).
 SHARES = "[...document.querySelectorAll('.o_dashboard_quality .progress-bar')].map((bar) => bar.style.width).join(' ')"
 
 
+def hours_ago(hours):
+    return utc_now() - timedelta(hours=hours)
+
+
+def completed(odoo, farm):
+    """How many of the farm's milkings are over."""
+    return len(odoo.search_read("milk.session", [("farm_id", "=", farm.id), ("state", "=", "completed")], ["id"]))
+
+
 def test_a_milking_that_begins_after_the_page_was_opened_appears_grows_and_ends_without_reload(
     browser, product, odoo, farm, cow, meter
 ):
@@ -191,14 +200,20 @@ def test_nothing_is_wider_than_a_phone(request, browser, product, odoo, farm, me
     name = "Niederwettersbacher Schwarzbunte Bella die Dritte"
     odoo.call("farm.animal", "create", [{"name": name, "farm_id": farm.id}])
     odoo.call("iot.alert", "create", [{"name": "Hot tank", "message": "At 9 °C. " * 30, "farm_id": farm.id}])
-    # Long before the next: at one point the messages of one moment are of one milking.
-    meter(48.5, milking=False, session="M0", at=utc_now() - timedelta(hours=2), animal_id=name)
+    # A fortnight by which her last milking is abnormal and her udder critical; its row has every badge there is.
+    for number in range(28, 0, -1):
+        quality = {"conductivity": 5.0 + 0.1 * (number % 3)}
+        meter(14.0, milking=False, session=f"U{number}", at=hours_ago(2 + 12 * number), animal_id=name, quality=quality)
+    eventually(lambda: completed(odoo, farm) == 28, "her usual milkings are completed")
+    quality = {"conductivity": 9.5, "blood_detected": True}
+    meter(4.5, milking=False, session="M0", at=hours_ago(2), animal_id=name, quality=quality)
     meter(0.4, animal_id=name)
     request.addfinalizer(browser.resize)
     browser.resize(390, 844)
     open_dashboard(browser, product.url, odoo, farm)
     browser.wait_for(shown(TILE, name))
-    browser.wait_for(shown(".o_dashboard_recent tbody", "48.5"))
+    for badge in ("4.5", "Reject", "Abnormal", "Udder: critical"):
+        browser.wait_for(shown(".o_dashboard_recent tbody tr", badge))
     assert browser.evaluate("innerWidth") == 390
     wide = browser.evaluate(
         """[...document.querySelectorAll(".o_milk_production_dashboard, .o_milk_production_dashboard *")]
