@@ -1,7 +1,7 @@
 {
     "name": "Smart Dairy IoT Milk Meters",
     "summary": "Milk meters over Modbus and MQTT: milkings, their animals and grades, and a live dashboard",
-    "version": "17.0.1.2.0",
+    "version": "17.0.1.3.0",
     "category": "Agriculture",
     "author": "Smart Dairy IoT",
     "license": "LGPL-3",

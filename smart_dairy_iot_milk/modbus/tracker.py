@@ -161,7 +161,8 @@ class _Milking:
     def _ended_at(self, values, now):
         """When the milking ended, which is over by now: where its clock stopped, if nobody looked just then."""
         clocks = [seen.get("duration_seconds") for seen in (self.last.values if self.last else {}, values)]
-        if None in clocks:
+        # A clock that never leaves 0 is none, either.
+        if None in clocks or not clocks[1]:
             return now
         stopped = self.last.timestamp + max(timedelta(seconds=clocks[1] - clocks[0]), _UNSEEN_END)
         return stopped if (now - stopped).total_seconds() > CLOCK_TOLERANCE else now

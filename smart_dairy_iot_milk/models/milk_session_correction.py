@@ -80,10 +80,13 @@ class MilkSession(models.Model):
                 raise ValidationError(_("A completed milking has an end: enter when it was."))
 
     def _note_typed(self, names):
-        if names:
-            self._as_platform().with_context(from_meter=True).typed_values = sorted(
-                names.union(self.typed_values or ())
-            )
+        if not names:
+            return
+        typed = names.union(self.typed_values or ())
+        if not self.end_time:
+            # Emptied, it is the meter's to say.
+            typed -= {"end_time"}
+        self._as_platform().with_context(from_meter=True).typed_values = sorted(typed)
 
     def _follow_corrections(self, changed):
         """Tell whoever depends on these sessions what has changed in them.
@@ -97,4 +100,4 @@ class MilkSession(models.Model):
         # An end has its own consequences, see `_on_completed`.
         (completed - identified).filtered(lambda session: "state" not in changed[session])._on_late_data()
         cancelled = sessions.filtered(lambda session: session.state == "cancelled" and "state" in changed[session])
-        cancelled._settle_parts()._flow_to_production()
+        cancelled._on_cancelled()

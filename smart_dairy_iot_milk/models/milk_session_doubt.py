@@ -1,6 +1,7 @@
 """Milkings that cannot be of the cow they name, since she was milked elsewhere, and tags that nobody wears."""
 
 from datetime import timedelta
+from itertools import product
 
 from odoo import _, fields, models
 
@@ -20,6 +21,15 @@ _SETTLED = (*BY_PEOPLE, "doubtful")
 class MilkSession(models.Model):
     _inherit = "milk.session"
 
+    doubted_by_id = fields.Many2one(
+        "milk.session",
+        string="Doubtful Because of",
+        readonly=True,
+        copy=False,
+        index="btree_not_null",
+        ondelete="set null",
+        help="The milking elsewhere in which the same animal was read.",
+    )
     listed_tags = fields.Json(
         readonly=True, copy=False, help="Tags read in this milking that stand in the list of unknown tags for it."
     )
@@ -112,24 +122,27 @@ class MilkSession(models.Model):
 
     def _doubtful_at_once(self):
         """:return: list of (session, doubtful milking elsewhere at the same time, of her tag or another of hers)"""
-        tagged = self.filtered("rfid_tag")
+        # What is no tag, such as a reader's sign that it read none, is of no cow.
+        tagged = self.filtered(lambda session: session.rfid_tag and canonical(session.rfid_tag) == session.rfid_tag)
         if not tagged:
             return []
         hers = {session: session._tags_of_wearer() for session in tagged}
+        last = max(part._last_moment() for session in tagged for part in session._whole())
         near = self.search(
             [
                 ("identification", "=", "doubtful"),
+                ("farm_id", "in", tagged.farm_id.ids),
                 ("rfid_tag", "in", list(set().union(*hers.values()))),
                 ("state", "!=", "cancelled"),
                 ("start_time", ">=", min(tagged.mapped("start_time")) - LONGEST_MILKING),
-                ("start_time", "<=", max(session._last_moment() for session in tagged)),
+                ("start_time", "<=", last + START_TOLERANCE),
             ]
         )
         return [
             (session, other)
             for session in tagged
             for other in near
-            if other.rfid_tag in hers[session] and session._is_at_once_with(other)
+            if session.farm_id == other.farm_id and other.rfid_tag in hers[session] and session._is_at_once_with(other)
         ]
 
     def _tags_of_wearer(self):
@@ -139,7 +152,10 @@ class MilkSession(models.Model):
         return {self.rfid_tag, *worn.mapped("rfid_tag")}
 
     def _is_at_once_with(self, other):
-        """Whether both went on at the same time, at two points, as far as their meters' clocks tell."""
+        """Whether both, or rests of theirs, went on at once at two points, as far as their meters' clocks tell."""
+        return any(one._overlaps(another) for one, another in product(self._whole(), other._whole()))
+
+    def _overlaps(self, other):
         begin = max(self.start_time, other.start_time)
         end = min(self._last_moment(), other._last_moment()) + START_TOLERANCE
         return self._point() != other._point() and begin < end
@@ -175,7 +191,12 @@ class MilkSession(models.Model):
         )
         doubtful = self | self.continued_by_ids.filtered(lambda rest: rest.identification not in BY_PEOPLE)
         doubtful.with_context(from_meter=True).write(
-            {"animal_id": False, "identification": "doubtful", "doubt_reason": reason}
+            {
+                "animal_id": False,
+                "identification": "doubtful",
+                "doubt_reason": reason,
+                "doubted_by_id": other.id,
+            }
         )
         doubtful._flow_to_production()
         # What its udder showed was said of that animal, and it need not be one of those that are settled now.
@@ -199,10 +220,29 @@ class MilkSession(models.Model):
         """Where a person says that a milking was another cow's, the tag is of whoever was milked elsewhere then."""
         result = super()._on_identified()
         named = self.filtered(lambda session: session.animal_id and session.identification in BY_PEOPLE)
-        for session, other in named._doubtful_at_once():
-            if session.animal_id != session._wearer(session.rfid_tag, session.farm_id, session.start_time):
-                other._identify_anew()
+        for session in named._doubted():
+            wearer = session._wearer(session.rfid_tag, session.farm_id, session.start_time)
+            if wearer != session.doubted_by_id.animal_id:
+                session._identify_anew()
         return result
+
+    def unlink(self):
+        doubted = self._doubted() - self
+        result = super().unlink()
+        doubted._identify_anew()
+        return result
+
+    def _on_cancelled(self):
+        """Called for milkings that were declared void: what they had made doubtful is so no more."""
+        self._settle_parts()._flow_to_production()
+        self._doubted()._identify_anew()
+
+    def _doubted(self):
+        """The milkings that are doubtful because of these or their rests."""
+        if not self:
+            return self
+        causes = self | self.continued_by_ids
+        return self.search([("doubted_by_id", "in", causes.ids), ("identification", "=", "doubtful")])
 
     def _settle(self):
         result = super()._settle()

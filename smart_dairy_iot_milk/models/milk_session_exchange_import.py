@@ -131,8 +131,18 @@ class MilkSession(models.Model):
             "ade_modified": visit.modified.replace(microsecond=0),
             **self._visit_measured(visit),
         }
-        typed = session.typed_values or ()
+        typed = session._typed_beside(vals)
         return {name: value for name, value in vals.items() if name not in typed}
+
+    def _typed_beside(self, vals):
+        """The names of the values that a person typed, and that stand beside those of a visit.
+
+        Of a milking that is said to have been at another time the beginning and end that were typed stand no more.
+        """
+        typed = set(self.typed_values or ())
+        begin = self.start_time if "start_time" in typed else vals["start_time"]
+        end = self.end_time if "end_time" in typed else vals["end_time"]
+        return typed if begin <= end else typed - {"start_time", "end_time"}
 
     @api.model
     def _visit_animal(self, farm, visit, session, start):

@@ -74,7 +74,7 @@ class MilkSession(models.Model):
 
     def write(self, vals):
         if vals.get("animal_id"):
-            vals = {"doubt_reason": False, **vals}
+            vals = {"doubt_reason": False, "doubted_by_id": False, **vals}
         return super().write(vals)
 
     def _identification_vals(self, meter, readings, at):
@@ -82,8 +82,8 @@ class MilkSession(models.Model):
 
         :param readings: its new `MeterData`, in any order; none to judge anew by what had been read
         :param at: when it began, naive UTC: who wore the tag then counts, whoever wears it now
-        :return: dict of `tag_reads` and, unless people have decided, `rfid_tag`, `identification`, `animal_id`
-            and `doubt_reason`
+        :return: dict of `tag_reads` and, unless people have decided, `rfid_tag`, `identification`, `animal_id`,
+            `doubt_reason` and `doubted_by_id`
         """
         reads = self._reads_with(readings)
         vals = {"tag_reads": dict(reads)} if reads else {}
@@ -113,7 +113,7 @@ class MilkSession(models.Model):
             return {**vals, **self._doubtful_vals(reason)}
         animal = by_tag or by_number
         how = "tag" if by_tag else "number" if by_number else "none"
-        return {**vals, "animal_id": animal.id, "identification": how, "doubt_reason": False}
+        return {**vals, "animal_id": animal.id, "identification": how, "doubt_reason": False, "doubted_by_id": False}
 
     def _is_said_again(self, reads, readings):
         """Whether the readings only repeat what the milking has its animal by: the usual case, once a second."""
@@ -128,7 +128,7 @@ class MilkSession(models.Model):
 
     @api.model
     def _doubtful_vals(self, reason):
-        return {"animal_id": False, "identification": "doubtful", "doubt_reason": reason}
+        return {"animal_id": False, "identification": "doubtful", "doubt_reason": reason, "doubted_by_id": False}
 
     def _reads_with(self, readings):
         """How often what was read: `Counter` of tags in their canonical form and of other texts as they were sent.

@@ -78,6 +78,8 @@ class MilkSession(models.Model):
         forged = sorted(self._fields[name].string for name in vals if self._is_the_platforms(name))
         if forged:
             raise AccessError(_("The platform alone writes this of a milking: %s.", ", ".join(forged)))
+        if "rfid_tag" in vals and any(session.source != "manual" for session in self):
+            raise AccessError(_("What a reader has read stays: enter the animal that it was."))
         if vals.get("animal_id") and any(session.animal_id.id != vals["animal_id"] for session in self or [self]):
             self._check_animal_visible(vals["animal_id"])
 

@@ -1,6 +1,8 @@
 """A farm with a meter and cows, and the messages of a milking as the bridge puts them into the inbox."""
 
 from datetime import datetime, timedelta
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 from psycopg2 import sql
 
@@ -11,6 +13,17 @@ PRINTED_TAG = "999 123456789012"
 OTHER_TAG = "8000F9DCBE991A15"
 #: 05:30 in the morning in Amsterdam, on the day before midnight's other side in UTC + 14.
 START = datetime(2026, 3, 1, 4, 30)
+
+
+def migrate(env, version, name):
+    """Run an update's script: `migrations/{version}/{name}.py`."""
+    env.flush_all()
+    path = Path(__file__).parents[1] / "migrations" / version / f"{name}.py"
+    spec = spec_from_file_location(name.replace("-", "_"), path)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.migrate(env.cr, version)
+    env.invalidate_all()
 
 
 class MilkCase(TransactionCase):

@@ -1,8 +1,6 @@
 """Register maps as data."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 from psycopg2 import IntegrityError
 
@@ -12,7 +10,7 @@ from odoo.tools import file_open, mute_logger
 
 from ..modbus.profile import DATA_TYPES, QUANTITIES, REGISTER_TYPES, REQUIRED_QUANTITIES
 from ..models.iot_modbus_profile_line import REGISTER_TYPES as OFFERED_REGISTER_TYPES
-from .common import MilkCase
+from .common import MilkCase, migrate
 
 CAME_ALONG = ("profile_delaval_mm27bc", "profile_gea", "profile_afimilk")
 
@@ -216,13 +214,7 @@ class TestModbusProfileUpdate(ProfileCase):
     """An installed database gets the ranges, and keeps what a person has changed."""
 
     def update(self):
-        path = Path(__file__).parents[1] / "migrations" / "1.1.0" / "post-modbus-profiles.py"
-        spec = importlib.util.spec_from_file_location("post_modbus_profiles", path)
-        script = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(script)
-        self.env.flush_all()
-        script.migrate(self.env.cr, "17.0.1.0.0")
-        self.env.invalidate_all()
+        migrate(self.env, "1.1.0", "post-modbus-profiles")
 
     def as_before(self):
         (self.delaval | self.gea | self.afimilk).line_ids.write({"minimum": 0, "maximum": 0})

@@ -1,12 +1,9 @@
 """The production record of a milking agrees with it, whoever corrects what and when."""
 
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-
 from odoo.exceptions import UserError
 from odoo.tests.common import new_test_user, tagged
 
-from .common import OTHER_TAG, START, TAG, MilkCase
+from .common import OTHER_TAG, START, TAG, MilkCase, migrate
 
 LAB = {
     "fat_percentage": 4.1,
@@ -190,13 +187,7 @@ class TestProduction(MilkCase):
         session, untouched = self.milk(12.0), self.milking_at(7200, session_id="b", channel=1)
         typed = self.env["farm.milk.production"].create({"animal_id": self.cow.id, "quantity": 3.0})
         (session.production_id | typed).farm_id = valley
-        self.env.flush_all()
-        path = Path(__file__).parent.parent / "migrations" / "1.2.0" / "post-production-farm.py"
-        script = spec_from_file_location("post_production_farm", path)
-        module = module_from_spec(script)
-        script.loader.exec_module(module)
-        module.migrate(self.env.cr, "17.0.1.0.0")
-        self.env.invalidate_all()
+        migrate(self.env, "1.2.0", "post-production-farm")
         self.assertEqual(session.production_id.farm_id, self.farm)
         self.assertEqual(session.production_id.company_id, self.farm.company_id)
         self.assertEqual((untouched.production_id.farm_id, typed.farm_id), (self.farm, valley))

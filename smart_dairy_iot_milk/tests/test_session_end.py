@@ -48,6 +48,17 @@ class TestSessionEnd(MilkCase):
         self.assertEnd(session, END + timedelta(hours=12))
         self.assertEqual(session.production_id.milking_time, "pm")
 
+    def test_an_end_that_was_emptied_again_is_the_meter_s_to_say(self):
+        self.message(10, 1.0, duration_seconds=10)
+        self.process()
+        session = self.sessions().with_user(self.manager)
+        session.end_time = END
+        session.end_time = False
+        self.sessions()._complete(fields.Datetime.now())
+        self.message(300, 12.0, duration_seconds=300, milking=False)
+        self.process()
+        self.assertEnd(session, START + timedelta(seconds=300))
+
     def test_the_end_is_entered_on_the_form(self):
         form = Form(self.by_hand)
         form.meter_id, form.animal_id, form.start_time, form.end_time = self.meter, self.cow, START, END

@@ -2,13 +2,11 @@
 
 import random
 from datetime import timedelta
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from unittest.mock import patch
 
 from odoo.tests.common import tagged
 
-from .common import OTHER_TAG, START, TAG, MilkCase
+from .common import OTHER_TAG, START, TAG, MilkCase, migrate
 
 HOUR = 3600
 
@@ -146,18 +144,13 @@ class TestSessionReuse(MilkCase):
         self.assertEqual(reading.milk_session_id, session)
 
     def test_milkings_from_before_know_the_name_that_their_meter_sent(self):
-        path = Path(__file__).parents[1] / "migrations" / "1.1.0" / "post-milk-session-ids.py"
-        spec = spec_from_file_location("post_milk_session_ids", path)
-        migration = module_from_spec(spec)
-        spec.loader.exec_module(migration)
         named, nameless = self.milking_at(0, session_id="17"), self.milking_at(7200, session_id=None)
         polled = self.env["milk.session"].create(
             {"meter_id": self.meter.id, "source": "modbus", "session_key": "MM-1-1-20260301T043000000Z"}
         )
         self.env.flush_all()
         self.env.cr.execute("UPDATE milk_session SET wire_session_id = NULL")
-        migration.migrate(self.env.cr, "17.0.1.0.0")
-        self.env.invalidate_all()
+        migrate(self.env, "1.1.0", "post-milk-session-ids")
         self.assertEqual(
             [session.wire_session_id for session in (named, nameless, polled)],
             ["17", False, "MM-1-1-20260301T043000000Z"],

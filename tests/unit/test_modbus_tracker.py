@@ -336,6 +336,12 @@ def test_an_end_that_is_read_late_was_when_the_clock_stopped(seconds, ended_afte
     assert end.timestamp == NOW + ended_after * SECOND
 
 
+def test_a_clock_that_never_leaves_zero_says_no_end():
+    meter = tracker(reading(5.0, 0))
+    (end,) = watch(meter, (30, registers(False, 6.0, 0)))
+    assert end.timestamp == NOW + 30 * SECOND
+
+
 def test_a_young_milking_that_ended_while_nobody_looked_is_one_milking():
     """It had lasted for ten seconds when somebody looked last, and ended after five minutes."""
     first, *rest = [
