@@ -1,7 +1,7 @@
 {
     "name": "Smart Dairy Farm",
     "summary": "The herd register: farms, pens, animals with their tags, milk and health records",
-    "version": "17.0.1.0.0",
+    "version": "17.0.1.1.0",
     "license": "LGPL-3",
     "author": "Smart Dairy IoT",
     "category": "Agriculture",

@@ -1,9 +1,16 @@
 """Animals of the herd, found by their number or by any form of any tag they wear or wore."""
 
+import re
+
 from odoo import _, api, fields, models
 from odoo.exceptions import UserError, ValidationError
 
 from ..tools.rfid import RfidError, normalize
+
+# Of the digits of a tag, so many find it.
+_LEAST_DIGITS = 4
+# A number of an animal is as long as its tag's at most.
+_MOST_DIGITS = 15
 
 
 class FarmAnimal(models.Model):
@@ -12,10 +19,16 @@ class FarmAnimal(models.Model):
     _name = "farm.animal"
     _description = "Animal"
     _inherit = ["mail.thread", "farm.owned.mixin"]
-    _order = "farm_id, name, id"
+    _order = "farm_id, number_order, id"
     _rec_names_search = ["name", "rfid_numbers"]
 
     name = fields.Char(string="Number", required=True, tracking=True, help="The animal's number or name on the farm.")
+    number_order = fields.Char(
+        string="Order by Number",
+        compute="_compute_number_order",
+        store=True,
+        help="The number with its digits filled up: 9 comes before 10, and before 19 where 9 is searched for.",
+    )
     farm_id = fields.Many2one(
         "farm.location",
         required=True,
@@ -137,6 +150,11 @@ class FarmAnimal(models.Model):
         # A field being written is not recomputed by itself, and what was written may be any printed form.
         self._compute_rfid_tag()
 
+    @api.depends("name")
+    def _compute_number_order(self):
+        for animal in self:
+            animal.number_order = re.sub(r"\d+", lambda digits: digits[0].zfill(_MOST_DIGITS), animal.name or "")
+
     @api.depends("rfid_ids.tag_decimal", "rfid_ids.rfid_tag", "rfid_ids.date_to")
     def _compute_rfid_numbers(self):
         for animal in self:
@@ -154,7 +172,13 @@ class FarmAnimal(models.Model):
         for text in values:
             tags |= tags.search([*worn, ("rfid_tag", "=", _canonical(text))])
             if operator in ("like", "ilike"):
-                tags |= tags.search([*worn, "|", ("printed_tag", "ilike", text), ("tag_decimal", "ilike", text)])
+                # A few digits are in every tag: those are a number's.
+                few = len(text.strip()) < _LEAST_DIGITS
+                tags |= (
+                    tags
+                    if few
+                    else tags.search([*worn, "|", ("printed_tag", "ilike", text), ("tag_decimal", "ilike", text)])
+                )
         return [("id", "in", tags.animal_id.ids)]
 
     @api.depends("production_ids")

@@ -196,6 +196,25 @@ class TestAnimalTags(HerdCase):
         self.assertEqual([found[0] for found in self.animals.name_search("LA 982 000001088420")], self.berta.ids)
         self.assertEqual([found[0] for found in self.animals.name_search(TAG, operator="=")], self.berta.ids)
 
+    def test_animals_are_in_the_order_of_their_numbers(self):
+        for names in (["2", "10", "100"], ["A-2", "A-10", "B 1"]):
+            animals = self.animals.create([{"name": name, "farm_id": self.berta.farm_id.id} for name in names[::-1]])
+            self.assertEqual(self.animals.search([("id", "in", animals.ids)]).mapped("name"), names)
+
+    def test_the_animal_of_that_very_number_is_named_first(self):
+        """Others have it somewhere in their number, or in a tag that everybody's digits are in."""
+        farm = self.make_farm("TEST-MANY")
+        many = self.animals.create(
+            [{"name": f"9{number}", "farm_id": farm.id} for number in range(10, 30)]
+            + [{"name": "9", "farm_id": farm.id}, {"name": "17", "farm_id": farm.id, "rfid_tag": TAG}]
+        )
+        *_others, exact, tagged_one = many
+        on_farm = [("farm_id", "=", farm.id)]
+        found = self.animals.browse([each[0] for each in self.animals.name_search("9", on_farm, limit=8)])
+        self.assertEqual((found[0], len(found)), (exact, 8))
+        found = self.animals.browse([each[0] for each in self.animals.name_search("9", on_farm)])
+        self.assertEqual(found.sorted("id"), many - tagged_one)
+
     def test_a_tag_worn_where_the_user_may_not_look_is_refused_without_naming_the_animal(self):
         hidden = self.make_farm("TEST-HIDDEN", user_ids=[(4, self.env.ref("base.user_admin").id)])
         self.put_on(self.make_animal("SECRET", farm_id=hidden.id))

@@ -58,8 +58,8 @@ class MilkSession(models.Model):
         string="RFID Tag", index=True, help="As 16 hexadecimal digits; as it was sent where it is no animal's tag."
     )
 
-    start_time = fields.Datetime(required=True, index=True, default=fields.Datetime.now)
-    end_time = fields.Datetime(copy=False)
+    start_time = fields.Datetime(required=True, index=True, default=fields.Datetime.now, tracking=True)
+    end_time = fields.Datetime(copy=False, tracking=True)
     last_message_at = fields.Datetime(
         string="Last Message", readonly=True, copy=False, help="The meter's time of its last message."
     )
@@ -76,7 +76,7 @@ class MilkSession(models.Model):
     )
 
     current_yield = fields.Float(string="Current Yield (L)", digits=(10, 3))
-    total_yield = fields.Float(string="Total Yield (L)", digits=(10, 3))
+    total_yield = fields.Float(string="Total Yield (L)", digits=(10, 3), tracking=True)
     current_flow_rate = fields.Float(string="Current Flow Rate (L/min)", digits=(8, 3), group_operator="avg")
     peak_flow_rate = fields.Float(string="Peak Flow Rate (L/min)", digits=(8, 3), group_operator="avg")
     avg_flow_rate = fields.Float(

@@ -21,14 +21,13 @@ class MilkSession(models.Model):
         for session in self:
             if session.state != "in_progress":
                 raise UserError(_("%s is not in progress.", session.name))
+            if session.source == "manual" and not (session.total_yield or session.current_yield):
+                raise UserError(_("%s has no yield yet: enter it first.", session.name))
         self._complete(fields.Datetime.now())
         self._tell_screens()
 
     def action_cancel(self):
-        """Declare a session void: what its meter still says of it is ignored."""
-        for session in self:
-            if session.production_id:
-                raise UserError(_("%s has a production record: delete that first.", session.name))
+        """Declare a session void, with its production record: what its meter still says of it is ignored."""
         self._as_platform().state = "cancelled"
         self._tell_screens()
 

@@ -85,6 +85,8 @@ class MilkSession(models.Model):
         """It was deleted where it comes from."""
         if not self:
             return "unchanged"
+        if self.production_id:
+            raise UserError(_("%s has a production record: cancel it here, if it was no milking.", self.name))
         self.action_cancel()
         self._as_platform().ade_modified = visit.modified.replace(microsecond=0)
         return "cancelled"

@@ -8,6 +8,7 @@ has no animal, and is put on the list of milkings to assign. What a person has s
 from collections import Counter
 
 from odoo import _, api, fields, models
+from odoo.exceptions import ValidationError
 
 from odoo.addons.smart_dairy_farm.tools.rfid import to_decimal
 from odoo.addons.smart_dairy_farm.tools.rfid_reads import CERTAIN_READS, tags_in, vote
@@ -70,12 +71,33 @@ class MilkSession(models.Model):
     def create(self, vals_list):
         for vals in vals_list:
             vals.setdefault("identification", "person" if vals.get("animal_id") else "none")
-        return super().create(vals_list)
+        sessions = super().create(vals_list)
+        if not self._is_platform():
+            sessions._take_typed_tag()
+        return sessions
 
     def write(self, vals):
         if vals.get("animal_id"):
             vals = {"doubt_reason": False, "doubted_by_id": False, **vals}
-        return super().write(vals)
+        result = super().write(vals)
+        if "rfid_tag" in vals and not self._is_platform():
+            self._take_typed_tag()
+        return result
+
+    def _take_typed_tag(self):
+        """What a person enters as the tag was read once, and tells the animal where nobody has named one.
+
+        :raises ValidationError: for what is no animal's tag
+        """
+        for session in self.filtered("rfid_tag"):
+            tag = canonical(session.rfid_tag)
+            if not tag:
+                raise ValidationError(_("%s is no animal's tag.", session.rfid_tag))
+            vals = {"rfid_tag": tag, "tag_reads": {tag: 1}}
+            animal = session._wearer(tag, session.farm_id, session.start_time)
+            if animal and session.identification not in BY_PEOPLE:
+                vals |= {"animal_id": animal.id, "identification": "tag"}
+            session._as_platform().write(vals)
 
     def _identification_vals(self, meter, readings, at):
         """Whose milking this is, as far as what was read in it tells.

@@ -23,6 +23,15 @@ class MilkSession(models.Model):
                 session._check_may_leave_farm()
         return result
 
+    def unlink(self):
+        """Their records go with them: nobody could correct those any more."""
+        relatives = (self.continues_id | self.continued_by_ids) - self
+        records = self.env["farm.milk.production"].union(*self._made_productions().values())
+        result = super().unlink()
+        records.unlink()
+        relatives._as_platform()._settle_completed()
+        return result
+
     def _check_may_leave_farm(self):
         if self.production_id:
             raise UserError(_("%s has a production record: delete that first.", self.name))

@@ -195,9 +195,53 @@ class TestCompletion(MilkCase):
         session.action_complete()
         self.assertEqual((session.production_id.quantity, session.production_id.source), (7.0, "iot_meter"))
 
-    def test_a_session_with_a_production_record_cannot_be_cancelled(self):
-        with self.assertRaisesRegex(UserError, "delete that first"):
-            self.milk().action_cancel()
+    def test_a_session_that_is_void_takes_its_production_record_along(self):
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        session = self.milk()
+        record = session.production_id
+        session.with_user(manager).action_cancel()
+        self.assertRecordValues(session, [{"state": "cancelled", "production_id": False}])
+        self.assertFalse(record.exists())
+
+    def test_a_session_that_is_deleted_takes_its_production_record_along(self):
+        session = self.milk()
+        record = session.production_id
+        session.unlink()
+        self.assertFalse(record.exists())
+
+    def test_what_is_left_of_a_milking_whose_first_part_is_deleted_is_recorded(self):
+        first, rest = self.milking_at(0, session_id="a"), self.milking_at(400, 3.0, session_id="b")
+        self.assertEqual((rest.continues_id, first.production_id.quantity), (first, 15.0))
+        record = first.production_id
+        first.unlink()
+        self.assertFalse(record.exists())
+        self.assertEqual(rest.production_id.quantity, 3.0)
+
+    def test_the_record_of_a_milking_whose_rest_is_deleted_is_of_what_is_left(self):
+        first, rest = self.milking_at(0, session_id="a"), self.milking_at(400, 3.0, session_id="b")
+        rest.unlink()
+        self.assertEqual(first.production_id.quantity, 12.0)
+
+    def test_a_milking_is_not_completed_by_hand_before_its_yield_is_entered(self):
+        session = self.env["milk.session"].create({"meter_id": self.meter.id, "animal_id": self.cow.id})
+        with self.assertRaisesRegex(UserError, "no yield yet"):
+            session.action_complete()
+        session.total_yield = 7.0
+        session.action_complete()
+        self.assertEqual(session.production_id.quantity, 7.0)
+
+    def test_who_corrects_a_yield_is_told_under_the_milking(self):
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        session = self.milk(12.0)
+        session.with_user(manager).total_yield = 11.0
+        self.env.flush_all()
+        self.env.cr.flush()
+        message = session.message_ids[0]
+        self.assertEqual(message.author_id, manager.partner_id)
+        values = message.sudo().tracking_value_ids
+        self.assertEqual(
+            (values.field_id.name, values.old_value_float, values.new_value_float), ("total_yield", 12, 11)
+        )
 
     def test_a_session_can_be_ended_by_hand_once(self):
         session = self.env["milk.session"].create(
@@ -210,7 +254,9 @@ class TestCompletion(MilkCase):
 
     def test_open_dashboards_hear_of_what_is_done_by_hand(self):
         for action in ("action_complete", "action_cancel"):
-            session = self.env["milk.session"].create({"meter_id": self.meter.id, "start_time": START})
+            session = self.env["milk.session"].create(
+                {"meter_id": self.meter.id, "start_time": START, "total_yield": 7.0}
+            )
             with patch.object(type(self.env["iot.live"]), "_changed", autospec=True) as changed:
                 getattr(session, action)()
             changed.assert_called_once_with(ANY, session.farm_id, "milk", {"session_ids": session.ids})

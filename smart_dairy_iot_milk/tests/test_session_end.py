@@ -62,6 +62,7 @@ class TestSessionEnd(MilkCase):
     def test_the_end_is_entered_on_the_form(self):
         form = Form(self.by_hand)
         form.meter_id, form.animal_id, form.start_time, form.end_time = self.meter, self.cow, START, END
+        form.total_yield = 14.0
         session = form.save()
         session.action_complete()
         self.assertEnd(session)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests.common import new_test_user, tagged
 
-from .common import OTHER_TAG, START, TAG, MilkCase
+from .common import OTHER_TAG, PRINTED_TAG, START, TAG, MilkCase
 
 DAY = 24 * 3600
 
@@ -26,6 +26,41 @@ class TestUnknownTags(MilkCase):
         for number in range(6):
             self.milking_at(number * DAY // 2, session_id=f"s{number}", rfid_tag=OTHER_TAG)
         return self.sessions().sorted("start_time")
+
+    def by_hand(self, **vals):
+        """A milking that a manager enters."""
+        manager = new_test_user(self.env, "herdsman", "smart_dairy_farm.group_farm_manager")
+        vals = {"meter_id": self.meter.id, "start_time": START, "end_time": START + timedelta(minutes=6)} | vals
+        return self.env["milk.session"].with_user(manager).create({"total_yield": 9.0, **vals})
+
+    def test_a_tag_that_a_person_enters_tells_the_animal(self):
+        session = self.by_hand(rfid_tag=PRINTED_TAG)
+        self.assertRecordValues(
+            session, [{"rfid_tag": TAG, "animal_id": self.cow.id, "identification": "tag", "tag_reads": {TAG: 1}}]
+        )
+        session.action_complete()
+        self.assertEqual(session.production_id.quantity, 9.0)
+
+    def test_a_tag_that_is_entered_later_tells_the_animal_of_a_milking_that_is_over(self):
+        session = self.by_hand()
+        session.action_complete()
+        self.assertFalse(session.production_id)
+        session.rfid_tag = PRINTED_TAG
+        self.assertEqual((session.animal_id, session.production_id.quantity), (self.cow, 9.0))
+
+    def test_a_tag_that_is_entered_contradicts_no_person(self):
+        session = self.by_hand(rfid_tag=TAG, animal_id=self.heifer.id)
+        self.assertRecordValues(session, [{"animal_id": self.heifer.id, "identification": "person"}])
+
+    def test_a_tag_that_is_entered_and_that_nobody_wears_is_listed(self):
+        session = self.by_hand(rfid_tag=OTHER_TAG)
+        session.action_complete()
+        self.assertFalse(session.animal_id)
+        self.assertEqual(self.unknown().session_count, 1)
+
+    def test_nothing_but_a_tag_is_entered_as_one(self):
+        with self.assertRaisesRegex(ValidationError, "no animal's tag"):
+            self.by_hand(rfid_tag="HELLO")
 
     def test_a_tag_that_nobody_wears_is_listed_with_where_and_when(self):
         sessions = self.milked_for_three_days()

@@ -9,11 +9,8 @@ class IotRfidAssign(models.TransientModel):
 
     unknown_id = fields.Many2one("iot.rfid.unknown", string="Tag", required=True, readonly=True, ondelete="cascade")
     farm_id = fields.Many2one(related="unknown_id.farm_id", related_sudo=False)
-    company_id = fields.Many2one(related="unknown_id.company_id", related_sudo=False)
     session_count = fields.Integer(related="unknown_id.session_count", related_sudo=False)
-    animal_id = fields.Many2one(
-        "farm.animal", required=True, domain="[('company_id', '=', company_id)]", ondelete="cascade"
-    )
+    animal_id = fields.Many2one("farm.animal", required=True, domain="[('farm_id', '=', farm_id)]", ondelete="cascade")
     worn_tag = fields.Char(related="animal_id.rfid_numbers", related_sudo=False, string="Tag Worn So Far")
     is_primary = fields.Boolean(
         string="In Place of the Tag Worn So Far",
