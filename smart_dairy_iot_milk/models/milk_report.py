@@ -8,6 +8,7 @@ from collections import defaultdict
 
 from odoo import _, api, models
 from odoo.tools import format_date
+from odoo.tools.misc import formatLang
 
 from ..exchange.workbook import DIGITS
 from .milk_dashboard import _local_day
@@ -32,7 +33,7 @@ class MilkReport(models.AbstractModel):
             (row["animal_id"], row["milking_time"]): row["liters"]
             for row in productions._milk_by(domain, ["animal_id", "milking_time"])
         }
-        withheld, held = self._withheld(farm, day, day), _("withheld")
+        withheld, rejected = self._withheld(farm, day, day), self._rejected(farm, day, day)
         # sudo: who was milked here is known here, also where she has gone to a farm that is closed to the user.
         animals = self.env["farm.animal"].sudo().browse(of_animals)
         rows = [
@@ -44,9 +45,9 @@ class MilkReport(models.AbstractModel):
                 row["liters"],
                 row["milkings"],
                 *_means(row),
-                held if (animal.id, day) in withheld else None,
+                self._delivery((animal.id, day), withheld, rejected),
             ]
-            for animal in animals.sorted(lambda animal: (animal.name, animal.id))
+            for animal in animals.sorted(lambda animal: (animal.number_order, animal.id))
             for row in [of_animals[animal.id]]
         ]
         unknown = self._unknown_by_half(farm, day)
@@ -55,6 +56,7 @@ class MilkReport(models.AbstractModel):
             rows.append([_("Unknown animal"), None, *liters, unknown["milkings"], *[None] * 4, None])
         (total,) = productions._milk_by(domain)
         kept_back = sum(of_animals[animal]["liters"] for animal, _day in withheld if animal in of_animals)
+        unfit = sum(liters for animal_day, liters in rejected.items() if animal_day not in withheld)
         all_milk = total["liters"] + unknown["am"] + unknown["pm"]
         return self._report(
             "daily",
@@ -64,6 +66,7 @@ class MilkReport(models.AbstractModel):
             facts=[
                 (_("Milk (L)"), all_milk, "liters"),
                 (_("of it withheld (L)"), kept_back, "liters"),
+                (_("of it graded reject, not withheld (L)"), unfit, "liters"),
                 (_("of it of unknown animals (L)"), unknown["am"] + unknown["pm"], "liters"),
                 (_("Animals milked"), len(animals), "integer"),
                 (_("Milkings"), total["milkings"] + unknown["milkings"], "integer"),
@@ -107,7 +110,8 @@ class MilkReport(models.AbstractModel):
         halves = defaultdict(dict)
         for row in productions._milk_by(domain, ["date", "milking_time"]):
             halves[row["date"]][row["milking_time"]] = row["liters"]
-        withheld, held = self._withheld(animal.farm_id, since, until, animal), _("withheld")
+        withheld = self._withheld(animal.farm_id, since, until, animal)
+        rejected = self._rejected(animal.farm_id, since, until, animal)
         days = productions._milk_by(domain, ["date"])
         rows = [
             [
@@ -118,7 +122,7 @@ class MilkReport(models.AbstractModel):
                 row["liters"],
                 row["milkings"],
                 *_means(row),
-                held if (animal.id, row["date"]) in withheld else None,
+                self._delivery((animal.id, row["date"]), withheld, rejected),
             ]
             for row in days
         ]
@@ -228,6 +232,32 @@ class MilkReport(models.AbstractModel):
             for event in self.env["farm.health.event"].search(domain)
             for day in _days(max(event.date, since), min(event.withdrawal_until, until))
         }
+
+    @api.model
+    def _rejected(self, farm, since, until, animal=None):
+        """{(animal's id, day): litres} of milkings that were graded reject."""
+        domain = [
+            ("farm_id", "=", farm.id),
+            ("start_time", ">=", _local_day(since, farm.tz)[0]),
+            ("start_time", "<", _local_day(until, farm.tz)[1]),
+            ("state", "=", "completed"),
+            ("quality_grade", "=", "reject"),
+            ("animal_id", "!=", UNKNOWN),
+        ]
+        if animal:
+            domain = [("animal_id", "=", animal.id), *domain[1:]]
+        liters = defaultdict(float)
+        for session in self.env["milk.session"].search(domain):
+            liters[session.animal_id.id, session.farm_id._local_date(session.start_time)] += session.total_yield
+        return liters
+
+    @api.model
+    def _delivery(self, animal_day, withheld, rejected):
+        """What is said of the delivery of an animal's milk of a day; None where nothing speaks against it."""
+        if animal_day in withheld:
+            return _("withheld")
+        liters = rejected.get(animal_day)
+        return _("%s L rejected", formatLang(self.env, liters, digits=1)) if liters else None
 
     @api.model
     def _unknown_by_half(self, farm, day):

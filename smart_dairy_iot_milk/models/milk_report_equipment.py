@@ -73,6 +73,8 @@ class MilkReport(models.AbstractModel):
                 ("start_time", ">=", _local_day(since, farm.tz)[0]),
                 ("start_time", "<", _local_day(until, farm.tz)[1]),
                 ("state", "=", "completed"),
+                # What a person entered tells nothing of the machine.
+                ("source", "!=", "manual"),
             ]
         )
 

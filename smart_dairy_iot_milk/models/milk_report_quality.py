@@ -72,8 +72,8 @@ class MilkReport(models.AbstractModel):
             ],
             notes=[
                 _(
-                    "Means are weighted by the milk. Grades are of what milk meters measured; their litres also have"
-                    " milk of unknown animals, and none that was entered by hand."
+                    "Means are weighted by the milk. Grades are of milkings; their litres also have milk of unknown"
+                    " animals, and none of production records that were entered without a milking."
                 )
             ],
         )

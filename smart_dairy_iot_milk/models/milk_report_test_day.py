@@ -32,7 +32,7 @@ class MilkReport(models.AbstractModel):
         herd = animals.search([("farm_id", "=", farm.id), ("status", "in", ("lactating", "dry"))])
         sick = self._sick(farm, day)
         density = self.env["iot.settings"]._milk_density()
-        cows = (milked | herd).sorted(lambda animal: (animal.name, animal.id))
+        cows = (milked | herd).sorted(lambda animal: (animal.number_order, animal.id))
         rows = [self._test_day_row(cow, day, rows_of.get(cow.id), cow.id in sick, density) for cow in cows]
         kilograms = [row[6] for row in rows if row[6] is not None]
         return self._report(

@@ -29,6 +29,5 @@ class DashboardFarms:
         """A milking of ``liters`` that began at ``start`` (naive UTC) and, unless it is running, took six minutes."""
         if state == "completed":
             values = {"end_time": start + timedelta(minutes=6), "total_yield": liters, **values}
-        return self.env["milk.session"].create(
-            {"meter_id": meter.id, "start_time": start, "current_yield": liters, "state": state, **values}
-        )
+        values = {"source": "mqtt", "current_yield": liters, **values}
+        return self.env["milk.session"].create({"meter_id": meter.id, "start_time": start, "state": state, **values})

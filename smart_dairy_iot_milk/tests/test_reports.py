@@ -110,6 +110,25 @@ class TestReports(ReportCase):
         self.assertEqual(facts["Milk (L)"], 32)
         self.assertEqual((facts["of it withheld (L)"], facts["of it of unknown animals (L)"]), (12, 10))
 
+    def test_milk_that_was_graded_reject_is_not_for_delivery(self):
+        for animal, liters, blood in ((self.cow, 12.0, True), (self.cow, 8.0, False), (self.other, 10.0, True)):
+            self.make_session(self.meter, MORNING, liters, animal_id=animal.id, blood_detected=blood)
+            self.produce(animal, liters)
+        self.treat(self.other, DAY)
+        report = self.reports.daily(self.farm, DAY)
+        rows, facts = self.rows(report), self.facts(report)
+        self.assertEqual((rows["17"]["Delivery"], rows["18"]["Delivery"]), ("12.0 L rejected", "withheld"))
+        # Each litre once.
+        self.assertEqual((facts["of it withheld (L)"], facts["of it graded reject, not withheld (L)"]), (10, 12))
+        record = self.rows(self.reports.animal(self.cow, DAY, DAY))
+        self.assertEqual(record[DAY]["Delivery"], "12.0 L rejected")
+
+    def test_animals_are_in_the_order_of_their_numbers(self):
+        for name in ("100", "9"):
+            self.produce(self.make_animal(self.farm, name), 10)
+        self.produce(self.cow, 10)
+        self.assertEqual(list(self.rows(self.reports.daily(self.farm, DAY))), ["9", "17", "100"])
+
     def test_the_day_is_the_farms_also_one_of_23_hours(self):
         self.farm.tz = "Europe/Amsterdam"
         spring = date(2023, 3, 26)  # begins at 23:00 UTC, and ends at 22:00
@@ -187,6 +206,13 @@ class TestReports(ReportCase):
         self.assertEqual((row["Animal Unknown"], row["Ended by Silence"]), (1, 0))
         self.assertEqual(self.rows(report)[idle.name]["Milkings"], 0)
         self.assertIn("overdue", self.rows(report, 1)[idle.name]["To Check"])
+
+    def test_what_a_person_entered_tells_nothing_of_the_equipment(self):
+        self.make_session(self.meter, MORNING, 12.0, animal_id=self.cow.id, ended_by_meter=True)
+        self.make_session(self.meter, MORNING + timedelta(hours=1), 9.0, source="manual")
+        report = self.reports.equipment(self.farm, DAY, DAY)
+        row = self.rows(report)[self.meter.name]
+        self.assertEqual((row["Milkings"], row["Animal Unknown"], row["Ended by Silence"]), (1, 0, 0))
 
     def test_a_test_day_has_every_cow_in_kilograms_with_its_code(self):
         self.cow.write({"ade_scheme": "nl.v1", "ade_id": "NL 1", "last_calving_date": DAY - timedelta(days=40)})
