@@ -217,18 +217,25 @@ class Connection:
     async def _connect_over_network(self):
         """:return: (client, or None; why there is none)"""
         seconds, addresses = self._answer_seconds(MAX_PER_REQUEST["holding"]), []
-        with contextlib.suppress(asyncio.TimeoutError):
-            return await asyncio.wait_for(self._try_addresses(addresses), seconds), ""
-        return None, "" if addresses else ": the name is still being looked up"
+        try:
+            return await asyncio.wait_for(self._try_addresses(addresses), seconds)
+        except asyncio.TimeoutError:
+            return None, ": it does not answer" if addresses else ": the name is still being looked up"
 
     async def _try_addresses(self, addresses):
-        """:param addresses: list that is given those of the host as soon as they are known"""
-        with contextlib.suppress(OSError, UnicodeError):
+        """Connect to the first of the host's addresses that can be.
+
+        :param addresses: list that is given them as soon as they are known
+        :return: as above
+        """
+        try:
             addresses += await self._lookup.addresses()
+        except (OSError, UnicodeError):
+            return None, ": the name is not known"
         for address in addresses:
             if client := await _opened(self._make_client(address)):
-                return client
-        return None
+                return client, ""
+        return None, ": it is refused, or there is no way there"
 
     def _make_client(self, place):
         """:param place: path of the serial line, or an address of the host"""

@@ -104,7 +104,8 @@ def _host_and_port(text, default_port):
     if host.startswith("[") and host.endswith("]"):
         host = _ipv6(host[1:-1], text)
     elif not _HOST_NAME.fullmatch(host):
-        raise ValueError(f"{text!r} is no host:port")
+        hint = ": a serial line speaks Modbus RTU" if text.startswith("/dev/") else ""
+        raise ValueError(f"{text!r} is no host:port{hint}")
     if not (isinstance(port, int) or (port.isascii() and port.isdecimal())):
         raise ValueError(f"{text!r} is no host:port")
     port = int(port)

@@ -5,6 +5,7 @@ The same behaviour on each: real Modbus servers, the serial line a pair of termi
 
 import asyncio
 import contextlib
+import socket
 import struct
 import threading
 import time
@@ -175,7 +176,9 @@ def test_a_meter_that_is_not_there_is_silent_and_one_whose_line_is_not_there_unr
     assert failure(place).kind == "silent"
     endpoint = place.endpoint
     place.server.stop()
-    with pytest.raises(MeterError, match="no connection to") as error:
+    # A serial line's reason is the system's own.
+    reason = "no connection to" if endpoint.kind == "serial" else "no connection to .*: it is refused"
+    with pytest.raises(MeterError, match=reason) as error:
         read_once(endpoint, 1, PROFILE, timeout=SHORT)
     assert error.value.kind == "unreachable"
 
@@ -223,8 +226,20 @@ def test_a_required_value_out_of_its_range_is_none(place):
 
 
 def test_a_name_that_cannot_be_looked_up_is_a_line_that_is_not_there():
-    with pytest.raises(MeterError, match="no connection to") as error:
+    with pytest.raises(MeterError, match=r"no connection to .*: the name is not known") as error:
         read_once(Endpoint("tcp", "10.0.0..5", 502), 1, PROFILE, timeout=SHORT)
+    assert error.value.kind == "unreachable"
+
+
+def test_a_host_that_takes_no_connection_does_not_answer():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as waiting:
+        # Whoever connects beyond the backlog is heard by nobody.
+        for _number in range(2):
+            full = waiting.enter_context(socket.socket())
+            full.setblocking(False)
+            full.connect_ex(server.getsockname())
+        with pytest.raises(MeterError, match=r"no connection to .*: it does not answer") as error:
+            read_once(Endpoint("tcp", *server.getsockname()), 1, PROFILE, timeout=SHORT)
     assert error.value.kind == "unreachable"
 
 

@@ -46,6 +46,11 @@ def test_what_is_no_place_on_the_network_is_no_tcp_meter(text):
         parse_endpoint("modbus_tcp", text)
 
 
+def test_a_serial_line_of_a_tcp_meter_is_told_where_it_belongs():
+    with pytest.raises(ValueError, match="a serial line speaks Modbus RTU"):
+        parse_endpoint("modbus_tcp", "/dev/ttyUSB0")
+
+
 @pytest.mark.parametrize(
     ("text", "device"),
     [
