@@ -23,7 +23,9 @@ class MilkSession(models.Model):
         help="Scores of the cow's last five milkings, this one last.",
     )
     is_udder_new = fields.Boolean(
-        string="New", compute="_compute_udder_trend", help="None of the cow's four milkings before was suspect."
+        string="New",
+        compute="_compute_udder_trend",
+        help="None of the cow's four milkings before was suspect, and nobody has looked at her yet.",
     )
     udder_episode_state = fields.Selection(related="mastitis_event_id.state", string="Episode Status")
 
@@ -59,7 +61,7 @@ class MilkSession(models.Model):
         )
         return [row[0] for row in self.env.cr.fetchall()]
 
-    @api.depends("mastitis_score", "mastitis_level")
+    @api.depends("mastitis_score", "mastitis_level", "udder_episode_state")
     def _compute_udder_trend(self):
         self.flush_model(["animal_id", "state", "start_time", "mastitis_level", "mastitis_score"])
         self.env.cr.execute(
@@ -85,7 +87,8 @@ class MilkSession(models.Model):
             found = rows.get(session._origin.id, [])
             session.udder_trend = " → ".join(f"{score:.0f}" for score, _found in found) or False
             suspect = session.mastitis_level not in (False, "normal")
-            session.is_udder_new = suspect and all(level == "normal" for _found, level in found[:-1])
+            is_seen_to = session.udder_episode_state == "done"
+            session.is_udder_new = suspect and not is_seen_to and all(level == "normal" for _found, level in found[:-1])
 
     def action_udder_looked_at(self):
         """Somebody has looked at the cow: its episode is done with, unless it gets worse."""

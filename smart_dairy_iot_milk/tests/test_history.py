@@ -197,12 +197,18 @@ class TestHistoryScreen(DashboardFarms, HttpCase):
                 );
                 button.click();
                 await until(() => button.getAttribute("aria-pressed") === "true" && charts()[0][0].length === count);
+                check(charts()[0].length === (label === "Days" ? 2 : 1), `${label}: as many lines as have data`);
                 const { y } = charts()[0][0][count - 1];
                 check(y === last, `${label}: ${y} L at last, not ${last}`);
                 const shown = page(".o_milk_history_total strong").textContent.replaceAll(",", "");
                 check(shown === `${total}.0 L`, `${label}: ${shown}, not ${total} L`);
             }
             check(page(".o_milk_history_total").textContent.includes("900.0 L in the span before (0.0 %%)"), "change");
+
+            const axes = [...document.querySelectorAll(".o_milk_history canvas")].map(
+                (canvas) => Chart.getChart(canvas).scales.y.min
+            );
+            check(axes.every((least) => least === 0), `axes begin at ${axes}`);
 
             const [measured, expected] = charts()[1];
             check(measured.length === 60 && measured.every(({ x, y }, day) => x === day + 1 && y === 30), "measured");

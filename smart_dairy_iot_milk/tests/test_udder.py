@@ -255,6 +255,8 @@ class TestWorklist(UdderCase):
         session = self.ill()
         self.assertEqual(len(session.udder_trend.split(" → ")), 5)
         self.assertTrue(session.is_udder_new)
+        session.action_udder_looked_at()
+        self.assertFalse(session.is_udder_new)
         self.assertFalse(self.ill(1).is_udder_new)
 
     def test_looked_at_ends_the_episode_for_people_and_treat_opens_a_treatment(self):

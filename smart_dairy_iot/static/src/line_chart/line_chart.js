@@ -29,6 +29,7 @@ const PALETTE = 6;
  *   xType    "time", "date" or "number" (default)
  *   xLabel   title below the axis
  *   height   of the chart, a CSS length (default "16rem")
+ *   fromZero whether the left axis begins at 0: amounts, of which a part is to look like a part
  *   bands    list of {from?, to?, label}: areas of the left axis, such as a norm; without from or to it has no end
  */
 export class LineChart extends Component {
@@ -38,9 +39,10 @@ export class LineChart extends Component {
         xType: { type: String, optional: true },
         xLabel: { type: String, optional: true },
         height: { type: String, optional: true },
+        fromZero: { type: Boolean, optional: true },
         bands: { type: Array, optional: true },
     };
-    static defaultProps = { xType: "number", xLabel: "", height: "16rem", bands: [] };
+    static defaultProps = { xType: "number", xLabel: "", height: "16rem", fromZero: false, bands: [] };
 
     setup() {
         this.canvas = useRef("canvas");
@@ -184,6 +186,8 @@ export class LineChart extends Component {
             pointRadius: alone ? 3 : 0,
             pointHitRadius: 8,
             spanGaps: false,
+            // A single point stands at the edge.
+            clip: 5,
             yAxisID: series.axis === "right" ? "yRight" : "y",
         };
     }
@@ -226,6 +230,7 @@ export class LineChart extends Component {
         return {
             axis: "y",
             position: side,
+            beginAtZero: this.props.fromZero && side === "left",
             title: { display: Boolean(title), text: title, color },
             grid: { color: gridColor, drawOnChartArea: side === "left" },
             ticks: { color, maxTicksLimit: 6 },

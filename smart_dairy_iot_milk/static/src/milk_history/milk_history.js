@@ -77,18 +77,18 @@ export class MilkHistory extends Component {
         const { current, before } = this.state.history;
         const moments = current.map(([day]) => DateTime.fromISO(day).toMillis());
         const line = (points) => points.map(([_day, liters], index) => [moments[index], liters]);
-        return [
+        return withData([
             { label: _t("Milk"), unit: "L", points: line(current) },
             { label: _t("The span before"), unit: "L", points: line(before), dashed: true },
-        ];
+        ]);
     }
 
     get lactationSeries() {
         const { measured, expected } = this.state.lactation;
-        return [
+        return withData([
             { label: _t("Measured"), unit: "L", points: measured },
             { label: _t("Expected"), unit: "L", points: expected, dashed: true },
-        ];
+        ]);
     }
 
     get total() {
@@ -125,6 +125,11 @@ export class MilkHistory extends Component {
     liters(value) {
         return formatFloat(value, { digits: [16, 1] });
     }
+}
+
+/** The first series, and of the others those that have something to show. */
+function withData(series) {
+    return series.filter(({ points }, index) => index === 0 || points.some(([_x, y]) => y !== null));
 }
 
 registry.category("actions").add("milk_history", MilkHistory);
