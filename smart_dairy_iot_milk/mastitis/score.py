@@ -87,7 +87,7 @@ def score(milking: Milking, history: Iterable[Past], norm: HerdNorm, settings: S
     signs.sort(key=lambda sign: -sign.evidence)
     reasons = [sign.reason for sign in signs if sign.reason]
     if carried >= 1:
-        reasons.append("Suspect already at the milking before")
+        reasons.append("Conspicuous already at the milking before")
     if not signs:
         reasons.append("Nothing to compare with yet")
     value = score_of(evidence)

@@ -84,7 +84,7 @@ class MilkHistory(models.AbstractModel):
 
         :return: dict with `name`, `lactation`, `calving` (ISO date, or False: then nothing else is there), `measured`
             and `expected`: lists of [day in milk, litres]; `expected` is empty where there is too little to tell;
-            `total`: litres by ICAR's Test Interval Method to `total_day`
+            `total`: litres by ICAR's Test Interval Method to `total_day`, 0 where fewer than two days are known
         """
         animal = self.env["farm.animal"].browse(animal_id)
         found = {
@@ -102,12 +102,14 @@ class MilkHistory(models.AbstractModel):
         days, liters = [day for day, _liters in measured], [amount for _day, amount in measured]
         curve = fit(days, liters, animal.lactation_number)
         tested = [day for day in days if day <= LACTATION_DAYS]
+        # One day would stand for all since calving.
+        has_total = len(tested) > 1
         return {
             **found,
             "measured": [list(point) for point in measured],
             "expected": [[day, curve.daily(day)] for day in self._drawn(days)] if curve else [],
-            "total": total_by_test_intervals(days, liters, LACTATION_DAYS),
-            "total_day": tested[-1] if tested else 0,
+            "total": total_by_test_intervals(days, liters, LACTATION_DAYS) if has_total else 0.0,
+            "total_day": tested[-1] if has_total else 0,
         }
 
     @api.model

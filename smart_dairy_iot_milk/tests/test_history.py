@@ -103,6 +103,16 @@ class TestHistory(DashboardFarms, TransactionCase):
         self.history()
         self.assertLess(self.env.cr.sql_log_count - before, 10)
 
+    def test_one_day_tells_no_total_of_a_lactation(self):
+        calving = TODAY - timedelta(days=39)
+        self.cow.write({"last_calving_date": calving, "lactation_number": 2})
+        self.produce(15, TODAY - timedelta(days=2))
+        lactation = self.env["milk.history"].get_lactation(self.cow.id)
+        self.assertEqual((len(lactation["measured"]), lactation["total"], lactation["total_day"]), (1, 0, 0))
+        self.produce(17, TODAY - timedelta(days=1))
+        lactation = self.env["milk.history"].get_lactation(self.cow.id)
+        self.assertEqual((lactation["total"], lactation["total_day"]), (37 * 15 + 16, 38))
+
     def test_a_lactation_has_what_was_measured_and_what_to_expect(self):
         calving = TODAY - timedelta(days=61)
         self.cow.write({"last_calving_date": calving, "lactation_number": 2})

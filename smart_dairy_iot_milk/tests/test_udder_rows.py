@@ -98,7 +98,7 @@ class TestScoresOfRows(UdderCase):
         self.assertLessEqual({False, "normal", "watch", "critical"}, set(sessions.mapped("mastitis_level")))
         self.assertIn("rr", sessions.mapped("mastitis_quarter"))
         reasons = "\n".join(reasons for reasons in sessions.mapped("mastitis_reasons") if reasons)
-        for text in ("Suspect already at the milking before", "Blood in the milk", "Yield", "Somatic cells"):
+        for text in ("Conspicuous already at the milking before", "Blood in the milk", "Yield", "Somatic cells"):
             self.assertIn(text, reasons)
 
     def test_milkings_that_are_withheld_are_no_measure_in_either(self):

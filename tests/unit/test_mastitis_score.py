@@ -141,7 +141,7 @@ def test_a_single_outlier_is_forgotten():
     history.append(Past(now(conductivity=9.0), spike.evidence))
     after = score(Milking(NOW + timedelta(hours=12), 14.0, 5.5), history, NORM)
     assert after.level == "normal"
-    assert "Suspect already at the milking before" in after.reasons
+    assert "Conspicuous already at the milking before" in after.reasons
 
 
 def test_a_slow_rise_counts_more_than_its_last_step():
