@@ -40,10 +40,9 @@ class TestMilkingPoint(MilkCase):
         manager = self.env["res.users"].search([("login", "=", "herdsman")]) or new_test_user(
             self.env, "herdsman", "smart_dairy_farm.group_farm_manager"
         )
+        place = {"meter_id": self.meter.id, "milking_point": self.point.id}
         return (
-            self.env["milk.session"]
-            .with_user(manager)
-            .create({"meter_id": self.meter.id, "milking_point": self.point.id, "start_time": START, **vals})
+            self.env["milk.session"].with_user(manager).create({**place, "start_time": START, "total_yield": 9, **vals})
         )
 
     def warning(self, point, session=None):
