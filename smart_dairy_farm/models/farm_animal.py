@@ -171,14 +171,9 @@ class FarmAnimal(models.Model):
         worn = [("date_to", "=", False)]
         for text in values:
             tags |= tags.search([*worn, ("rfid_tag", "=", _canonical(text))])
-            if operator in ("like", "ilike"):
-                # A few digits are in every tag: those are a number's.
-                few = len(text.strip()) < _LEAST_DIGITS
-                tags |= (
-                    tags
-                    if few
-                    else tags.search([*worn, "|", ("printed_tag", "ilike", text), ("tag_decimal", "ilike", text)])
-                )
+            # A few digits are in every tag: those are a number's.
+            if operator in ("like", "ilike") and len(text.strip()) >= _LEAST_DIGITS:
+                tags |= tags.search([*worn, "|", ("printed_tag", "ilike", text), ("tag_decimal", "ilike", text)])
         return [("id", "in", tags.animal_id.ids)]
 
     @api.depends("production_ids")

@@ -167,13 +167,14 @@ class FarmAnimalRfid(models.Model):
         domain = [("rfid_tag", "=", canonical)]
         if at is None:
             return self.search([*domain, ("date_to", "=", False)], limit=1)
+        return self.search([*domain, *self._worn_at(at)], limit=1)
+
+    @api.model
+    def _worn_at(self, at):
+        """Return the domain of the tags that were worn at a moment (naive datetime in UTC)."""
         started = ["|", ("date_from", "=", False), ("date_from", "<=", at)]
         not_ended = ["|", ("date_to", "=", False), ("date_to", ">", at)]
-        return self.search([*domain, *started, *not_ended], limit=1)
-
-    def _is_worn_at(self, at):
-        """Whether the tag was worn at a moment (naive datetime in UTC)."""
-        return (not self.date_from or self.date_from <= at) and (not self.date_to or self.date_to > at)
+        return [*started, *not_ended]
 
     def _current_primary(self):
         """Of the tags of one animal, return the one by which it is known now: the primary one, else the newest worn."""

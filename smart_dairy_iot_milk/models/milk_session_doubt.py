@@ -126,29 +126,31 @@ class MilkSession(models.Model):
         tagged = self.filtered(lambda session: session.rfid_tag and canonical(session.rfid_tag) == session.rfid_tag)
         if not tagged:
             return []
-        hers = {session: session._tags_of_wearer() for session in tagged}
         last = max(part._last_moment() for session in tagged for part in session._whole())
         near = self.search(
             [
                 ("identification", "=", "doubtful"),
                 ("farm_id", "in", tagged.farm_id.ids),
-                ("rfid_tag", "in", list(set().union(*hers.values()))),
+                ("rfid_tag", "!=", False),
                 ("state", "!=", "cancelled"),
                 ("start_time", ">=", min(tagged.mapped("start_time")) - LONGEST_MILKING),
                 ("start_time", "<=", last + START_TOLERANCE),
             ]
         )
+        # Mostly there is none, and nobody's tags are asked for.
+        by_tag = near.grouped(lambda other: (other.farm_id, other.rfid_tag))
         return [
             (session, other)
-            for session in tagged
-            for other in near
-            if session.farm_id == other.farm_id and other.rfid_tag in hers[session] and session._is_at_once_with(other)
+            for session in (tagged if near else ())
+            for tag in sorted(session._tags_of_wearer())
+            for other in by_tag.get((session.farm_id, tag), ())
+            if session._is_at_once_with(other)
         ]
 
     def _tags_of_wearer(self):
         """:return: set of the tag that was read here, and of all that its wearer wore then"""
         animal = self._wearer(self.rfid_tag, self.farm_id, self.start_time)
-        worn = animal.rfid_ids.filtered(lambda tag: tag._is_worn_at(self.start_time))
+        worn = animal.rfid_ids.filtered_domain(animal.rfid_ids._worn_at(self.start_time))
         return {self.rfid_tag, *worn.mapped("rfid_tag")}
 
     def _is_at_once_with(self, other):
@@ -190,14 +192,7 @@ class MilkSession(models.Model):
             session=other.name,
         )
         doubtful = self | self.continued_by_ids.filtered(lambda rest: rest.identification not in BY_PEOPLE)
-        doubtful.with_context(from_meter=True).write(
-            {
-                "animal_id": False,
-                "identification": "doubtful",
-                "doubt_reason": reason,
-                "doubted_by_id": other.id,
-            }
-        )
+        doubtful.with_context(from_meter=True).write(self._doubtful_vals(reason, other))
         doubtful._flow_to_production()
         # What its udder showed was said of that animal, and it need not be one of those that are settled now.
         doubtful._judge_udder()

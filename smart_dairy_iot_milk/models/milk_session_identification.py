@@ -149,8 +149,10 @@ class MilkSession(models.Model):
         )
 
     @api.model
-    def _doubtful_vals(self, reason):
-        return {"animal_id": False, "identification": "doubtful", "doubt_reason": reason, "doubted_by_id": False}
+    def _doubtful_vals(self, reason, other=None):
+        """:param other: the milking that makes it doubtful, where it is not so by itself"""
+        cause = other.id if other else False
+        return {"animal_id": False, "identification": "doubtful", "doubt_reason": reason, "doubted_by_id": cause}
 
     def _reads_with(self, readings):
         """How often what was read: `Counter` of tags in their canonical form and of other texts as they were sent.
