@@ -88,9 +88,11 @@ class Watch:
                     await asyncio.sleep(pause * random.uniform(0.5, 1.5))
                     pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
-            await cancel(task for _bus, task in self._buses.values())
-            # Not waited for: a call that is under way may take as long as a network that swallows everything.
-            self._calls.submit(self._registry.close)
+            try:
+                await cancel(task for _bus, task in self._buses.values())
+            finally:
+                # Not waited for: a call that is under way may take as long as a network that swallows everything.
+                self._calls.submit(self._registry.close)
 
     def _ask(self, method, *arguments):
         """An awaitable of what a method of the registry gives, which blocks."""
@@ -226,10 +228,17 @@ async def cancel(tasks):
     """Cancel tasks and wait for their end.
 
     Asked more than once, because up to Python 3.11 `asyncio.wait_for`, in which pymodbus waits for an answer, forgets a
-    cancellation that comes in the same moment as the answer.
+    cancellation that comes in the same moment as the answer. For the same reason whoever waits here may be cancelled
+    again and again, which takes effect when all have ended: else one that forgot would go on for ever.
     """
-    pending = set(tasks)
+    pending, cancelled = set(tasks), None
     while pending:
         for task in pending:
             task.cancel()
-        _done, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+        try:
+            await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        pending = {task for task in pending if not task.done()}
+    if cancelled:
+        raise cancelled

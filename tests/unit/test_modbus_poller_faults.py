@@ -1,6 +1,7 @@
 """What goes wrong around the poller costs no reading, and no meter but its own: outages, restarts, names, errors."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from datetime import timedelta
@@ -162,6 +163,40 @@ def test_a_line_that_fails_as_a_whole_is_begun_again_alone(server, caplog, monke
             eventually(lambda: pipeline.data("MM-2"))
             eventually(lambda: registry.states[2].state == "polled")
     assert "Traceback" in caplog.text
+
+
+class ForgetfulBus(Bus):
+    """Its cancellation comes in the same moment as an answer, more than once: see `watch.cancel`."""
+
+    async def run(self):
+        for _ in range(3):
+            with contextlib.suppress(asyncio.CancelledError):
+                await super().run()
+        await super().run()
+
+
+@pytest.mark.parametrize("is_taken_off", [False, True])
+def test_a_meter_that_answers_in_the_moment_the_poller_is_stopped_is_polled_no_more(server, monkeypatch, is_taken_off):
+    monkeypatch.setattr(watch, "Bus", ForgetfulBus)
+    pipeline, registry, stop = Pipeline(), MemoryRegistry(meter(server)), threading.Event()
+    # What cannot be stored keeps its event loop at work, and in there whatever was not told to end.
+    pipeline.down = True
+    poller = ModbusPoller(pipeline, registry, Clock())
+    milk(server, 1.0, 10)
+    thread = threading.Thread(target=poller.run, args=(stop,), daemon=True)
+    thread.start()
+    eventually(lambda: len(server.requests) > 4)
+    if is_taken_off:
+        registry.change()
+    stop.set()
+    try:
+        assert registry.given_up.wait(10), "another process may poll"
+        eventually(lambda: not server.connection_count, 10)
+        assert thread.is_alive()
+    finally:
+        pipeline.down = False
+        thread.join(60)
+    assert not thread.is_alive()
 
 
 def test_a_milking_that_another_process_followed_while_the_lock_was_lost_for_a_moment_is_taken_up(server):
