@@ -37,7 +37,7 @@ class FarmMilkProduction(models.Model):
     lactose_percentage = fields.Float(string="Lactose (%)", digits=(5, 2), group_operator="avg")
     somatic_cell_count = fields.Integer(group_operator="avg", help="Somatic cells per mL; 0 when not measured.")
     source = fields.Selection(
-        [("manual", "Entered by Hand"), ("iot_meter", "Milk Meter"), ("import", "Import")],
+        [("manual", "Entered by Hand"), ("iot_meter", "Milking"), ("import", "Import")],
         required=True,
         default="manual",
         index=True,

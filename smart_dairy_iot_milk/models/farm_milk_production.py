@@ -59,7 +59,7 @@ class FarmMilkProduction(models.Model):
     @api.model
     def _check_source_of_users(self, sources):
         if "iot_meter" in sources and not self.env.su:
-            raise UserError(_("Only a milking of a milk meter makes a production record with this source."))
+            raise UserError(_("Only a milking makes a production record with this source."))
 
     def _check_whose_by_users(self, vals):
         """An export that comes back names the animal and the farm, too: as they are, they may."""

@@ -224,9 +224,7 @@ class MilkReport(models.AbstractModel):
     @api.model
     def _withheld(self, farm, since, until, animal=None):
         """{(animal's id, day)} of the days on which an animal's milk may not be delivered."""
-        domain = [("farm_id", "=", farm.id), ("date", "<=", until), ("withdrawal_until", ">=", since)]
-        if animal:
-            domain = [("animal_id", "=", animal.id), *domain[1:]]
+        domain = [*_of(farm, animal), ("date", "<=", until), ("withdrawal_until", ">=", since)]
         return {
             (event.animal_id.id, day)
             for event in self.env["farm.health.event"].search(domain)
@@ -237,15 +235,13 @@ class MilkReport(models.AbstractModel):
     def _rejected(self, farm, since, until, animal=None):
         """{(animal's id, day): litres} of milkings that were graded reject."""
         domain = [
-            ("farm_id", "=", farm.id),
+            *_of(farm, animal),
             ("start_time", ">=", _local_day(since, farm.tz)[0]),
             ("start_time", "<", _local_day(until, farm.tz)[1]),
             ("state", "=", "completed"),
             ("quality_grade", "=", "reject"),
             ("animal_id", "!=", UNKNOWN),
         ]
-        if animal:
-            domain = [("animal_id", "=", animal.id), *domain[1:]]
         liters = defaultdict(float)
         for session in self.env["milk.session"].search(domain):
             liters[session.animal_id.id, session.farm_id._local_date(session.start_time)] += session.total_yield
@@ -291,6 +287,11 @@ def _means(row):
 
 def _sum(rows, column):
     return sum(row[column] or 0.0 for row in rows)
+
+
+def _of(farm, animal):
+    """Domain of what is one animal's, wherever it was then; where none is named, of what is a farm's."""
+    return [("animal_id", "=", animal.id)] if animal else [("farm_id", "=", farm.id)]
 
 
 def _days(since, until):

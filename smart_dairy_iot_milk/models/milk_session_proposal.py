@@ -65,18 +65,7 @@ class MilkSession(models.Model):
                 session._as_platform().write({"animal_id": session.proposed_animal_id.id, "identification": "proposal"})
         if len(refused) == len(open_sessions):
             raise UserError("\n".join(refused))
-        if not refused:
-            return True
-        return {
-            "type": "ir.actions.client",
-            "tag": "display_notification",
-            "params": {
-                "type": "warning",
-                "sticky": True,
-                "message": "\n".join(refused),
-                "next": {"type": "ir.actions.client", "tag": "soft_reload"},
-            },
-        }
+        return _notification("\n".join(refused), type="warning", sticky=True) if refused else True
 
     def action_assign(self):
         """Ask whose milkings these are."""
@@ -98,8 +87,13 @@ class MilkSession(models.Model):
         self.filtered(lambda session: not session.animal_id)._as_platform().left_unknown = True
 
     def action_propose(self):
-        """Look for likely animals again, now."""
+        """Look for likely animals again, now, and say for how many milkings there is one."""
         self._propose_animals()
+        found = len(self.filtered("proposed_animal_id"))
+        return _notification(
+            _("A likely animal was found for %(found)s of %(milkings)s milkings.", found=found, milkings=len(self)),
+            type="success" if found else "info",
+        )
 
     def _milked_about_then(self, animal):
         """Another milking of an animal so near to this one that it cannot be hers, too."""
@@ -271,6 +265,16 @@ class MilkSession(models.Model):
         if reason.of_pen is not None:
             words.append(_("%s %% of the cows around are of the same pen", round(100 * reason.of_pen)))
         return "; ".join(words) or _("the only animal that is missing")
+
+
+def _notification(message, **params):
+    """A client action that says it, and shows the list as it is now."""
+    reload = {"type": "ir.actions.client", "tag": "soft_reload"}
+    return {
+        "type": "ir.actions.client",
+        "tag": "display_notification",
+        "params": {"message": message, "next": reload, **params},
+    }
 
 
 def _shift_of(farm, moment):

@@ -289,6 +289,23 @@ class TestAdeImport(ImportCase):
         # It keeps its identity: the system that it comes from knows it again.
         self.assertEqual(taken[0]._ade_resource()["meta"]["sourceId"], told._ade_id())
 
+    def test_a_later_version_is_taken_though_it_cannot_be_with_what_was_typed_of_the_former_one(self):
+        for hours, name, minutes in ((0, "end_time", 37), (12, "start_time", 33)):
+            with self.subTest(typed=name):
+                session, _outcome = self.take(self.visit(hours))
+                typed = datetime(2024, 3, 1, 4, minutes) + timedelta(hours=hours)
+                session.with_user(self.manager)[name] = typed
+                moved = {"end_time": timedelta(minutes=30), "start_time": timedelta(minutes=-30)}[name]
+                start = datetime(2024, 3, 1, 4, 30) + timedelta(hours=hours) + moved
+                later = self.visit(
+                    hours, MODIFIED + timedelta(hours=1), milkingStartingDateTime=f"{start.isoformat()}Z"
+                )
+                self.assertEqual(self.take(later)[1], "updated")
+                self.env.flush_all()
+                self.assertRecordValues(
+                    session, [{"start_time": start, "end_time": start + timedelta(minutes=6), "total_yield": 12.0}]
+                )
+
 
 @tagged("post_install", "-at_install")
 class TestAdeImportApi(ImportCase):
@@ -340,23 +357,6 @@ class TestAdeImportApi(ImportCase):
                 with self.subTest(path=path, caller=caller):
                     self.assertEqual(self.ade("POST", path, caller, json=self.visit()).status_code, status)
         self.assertAdeError(self.ade("POST", f"/batches{HILL}", "user", json=[self.visit()]), 403, "forbidden")
-
-    def test_a_later_version_is_taken_though_it_cannot_be_with_what_was_typed_of_the_former_one(self):
-        for hours, name, minutes in ((0, "end_time", 37), (12, "start_time", 33)):
-            with self.subTest(typed=name):
-                session, _outcome = self.take(self.visit(hours))
-                typed = datetime(2024, 3, 1, 4, minutes) + timedelta(hours=hours)
-                session.with_user(self.manager)[name] = typed
-                moved = {"end_time": timedelta(minutes=30), "start_time": timedelta(minutes=-30)}[name]
-                start = datetime(2024, 3, 1, 4, 30) + timedelta(hours=hours) + moved
-                later = self.visit(
-                    hours, MODIFIED + timedelta(hours=1), milkingStartingDateTime=f"{start.isoformat()}Z"
-                )
-                self.assertEqual(self.take(later)[1], "updated")
-                self.env.flush_all()
-                self.assertRecordValues(
-                    session, [{"start_time": start, "end_time": start + timedelta(minutes=6), "total_yield": 12.0}]
-                )
 
     def test_a_batch_that_is_none_is_refused_whole(self):
         for body in ([], {}, [1], [self.visit()] * 501):

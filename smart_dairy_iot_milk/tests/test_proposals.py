@@ -124,6 +124,14 @@ class TestProposals(MilkCase):
         self.assertEqual(unknown.proposed_animal_id, self.cows[4])
         self.assertIn("the tag was read", unknown.proposal_reason)
 
+    def test_who_asks_for_proposals_is_told_for_how_many_milkings_there_is_one(self):
+        unknown = self.today_without(1, 5, 10)
+        said = unknown.action_propose()["params"]
+        self.assertEqual((said["type"], said["message"]), ("success", "A likely animal was found for 3 of 3 milkings."))
+        self.cows.status = "dry"
+        said = unknown.action_propose()["params"]
+        self.assertEqual((said["type"], said["message"]), ("info", "A likely animal was found for 0 of 3 milkings."))
+
     def test_nothing_is_proposed_where_nothing_is_known(self):
         self.env["milk.session"].search([("meter_id", "=", self.meter.id)]).unlink()
         session = self.milk(rfid_tag=None)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from odoo.exceptions import AccessError, UserError, ValidationError
 from odoo.tests.common import new_test_user, tagged
+from odoo.tools.safe_eval import safe_eval
 
 from .common import OTHER_TAG, PRINTED_TAG, START, TAG, MilkCase
 
@@ -216,6 +217,16 @@ class TestUnknownTags(MilkCase):
         self.assertRecordValues(wizard, [{"since": START, "is_primary": True, "session_count": 6}])
         shown = wizard.action_assign()
         self.assertEqual(self.env["milk.session"].search(shown["domain"]), sessions)
+
+    def test_the_window_offers_the_animals_of_the_farm_where_the_tag_was_read(self):
+        self.milked_for_three_days()
+        elsewhere = self.env["farm.location"].create({"name": "Elsewhere", "code": "ELSE-TAG"})
+        stranger = self.env["farm.animal"].create({"name": "31", "farm_id": elsewhere.id})
+        wizard = self.env["iot.rfid.assign"].new({"unknown_id": self.unknown().id})
+        domain = safe_eval(wizard._fields["animal_id"].domain, {"farm_id": wizard.farm_id.id})
+        offered = self.env["farm.animal"].browse([id_ for id_, _name in stranger.name_search("31", domain)])
+        self.assertIn(self.heifer, offered)
+        self.assertNotIn(stranger, offered)
 
     def test_who_may_assign_and_see(self):
         self.milked_for_three_days()
