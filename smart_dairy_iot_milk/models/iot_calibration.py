@@ -29,7 +29,7 @@ class IotCalibration(models.Model):
     _rec_names_search = ["name", "meter_id"]
     _owner_fields = frozenset({"company_id", "farm_id", "meter_id"})
 
-    name = fields.Char(string="Calibration", required=True, readonly=True, copy=False, default="/")
+    name = fields.Char(string="Calibration", required=True, readonly=True, copy=False, default=lambda self: _("New"))
     meter_id = fields.Many2one(
         "iot.milk_meter", string="Milk Meter", required=True, index=True, ondelete="cascade", tracking=True
     )
@@ -189,7 +189,7 @@ class IotCalibration(models.Model):
         by_context = {name.removeprefix("default_"): self.env.context[name] for name in defaults}
         for vals in vals_list:
             self._refuse_verdict(by_context | vals)
-            if vals.get("name", "/") == "/":
+            if vals.get("name", _("New")) == _("New"):
                 vals["name"] = self.env["ir.sequence"].next_by_code("iot.calibration.sequence")
         return super().create(vals_list)
 

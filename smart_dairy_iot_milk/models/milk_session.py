@@ -19,7 +19,7 @@ class MilkSession(models.Model):
     _rec_names_search = ["name", "animal_id.name", "rfid_tag"]
     _owner_fields = frozenset({"company_id", "farm_id", "meter_id"})
 
-    name = fields.Char(string="Session", readonly=True, copy=False, required=True, default="/")
+    name = fields.Char(string="Session", readonly=True, copy=False, required=True, default=lambda self: _("New"))
     session_key = fields.Char(
         string="Meter's Session ID",
         readonly=True,
@@ -215,6 +215,6 @@ class MilkSession(models.Model):
     @api.model_create_multi
     def create(self, vals_list):
         for vals in vals_list:
-            if vals.get("name", "/") == "/":
+            if vals.get("name", _("New")) == _("New"):
                 vals["name"] = self.env["ir.sequence"].next_by_code("milk.session.sequence")
         return super().create(vals_list)

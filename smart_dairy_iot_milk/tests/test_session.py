@@ -3,7 +3,7 @@
 import itertools
 from datetime import timedelta
 
-from odoo.tests.common import tagged
+from odoo.tests.common import Form, tagged
 
 from .common import OTHER_TAG, START, TAG, MilkCase
 
@@ -34,6 +34,12 @@ class TestSession(MilkCase):
         self.assertEqual(self.meter.current_session_id, session)
         self.assertTrue(self.meter.is_milking)
         self.assertEqual(self.meter.milking_point_ids.current_animal_id, self.cow)
+
+    def test_one_that_is_entered_is_new_until_it_is_saved_and_numbered(self):
+        form = Form(self.env["milk.session"])
+        self.assertEqual(form.name, "New")
+        form.meter_id = self.meter
+        self.assertRegex(form.save().name, r"^MILK/\d{4}/\d{6}$")
 
     def test_later_messages_keep_it_up_to_date_and_the_last_completes_it(self):
         session = self.milk(
