@@ -179,12 +179,12 @@ class TestCompletion(MilkCase):
         user = new_test_user(self.env, "milker", "smart_dairy_farm.group_farm_user")
         productions = self.env["farm.milk.production"].with_user(user)
         values = {"animal_id": self.cow.id, "quantity": 1.0, "source_reference": "MILK/2099/000001"}
-        with self.assertRaisesRegex(UserError, "milk meter"):
+        with self.assertRaisesRegex(UserError, "Only a milking makes"):
             productions.create({**values, "source": "iot_meter"})
         by_hand = productions.create(values)
-        with self.assertRaisesRegex(UserError, "milk meter"):
+        with self.assertRaisesRegex(UserError, "Only a milking makes"):
             by_hand.source = "iot_meter"
-        with self.assertRaisesRegex(UserError, "milk meter"):
+        with self.assertRaisesRegex(UserError, "Only a milking makes"):
             session.production_id.with_user(user).source_reference = "MILK/2099/000002"
         session.production_id.with_user(user).fat_percentage = 4.2
 
